@@ -1,0 +1,55 @@
+/* producer.h - idempotent producers of one partition: the last five batches of each producer id.
+ *
+ * Pure.  Answers, before an append, whether a batch is new, a duplicate or out of order, and takes
+ * note of it after the append succeeded: a failed append leaves no trace (KAFKA-6683).  Rebuilt
+ * from a .snapshot file and the batches after it.  Rules: kafka-behaviour 2.2, 4.3. */
+#pragma once
+#include "common/base/base.h"
+#include "common/base/map.h"
+
+#define PRODUCER_WINDOW 5
+struct producer_batch {
+	int32_t last_seq;
+	int32_t offset_delta;            /* last offset - first offset */
+	int64_t last_offset;
+	int64_t timestamp_ms;
+};
+struct producer_entry {
+	int64_t id;
+	int16_t epoch;
+	int32_t coordinator_epoch;
+	int64_t last_timestamp_ms;
+	int64_t txn_first_offset;        /* -1: no open transaction */
+	uint8_t n;                       /* batches remembered, oldest first */
+	struct producer_batch batches[PRODUCER_WINDOW];
+};
+struct producers {
+	struct map by_id;                /* id -> struct producer_entry, heap, owned */
+};
+
+/* What producers need to know of a batch. */
+struct producer_append {
+	int64_t id;
+	int16_t epoch;
+	int32_t first_seq, last_seq;     /* -1 without sequence */
+	int64_t first_offset, last_offset;
+	int64_t timestamp_ms;
+	bool is_transactional, is_control;
+};
+enum producer_verdict {
+	PRODUCER_OK,
+	PRODUCER_DUPLICATE,              /* `was` holds the original batch: answer with its offsets */
+	PRODUCER_OUT_OF_ORDER,           /* OUT_OF_ORDER_SEQUENCE_NUMBER (45) */
+	PRODUCER_FENCED_EPOCH,           /* INVALID_PRODUCER_EPOCH (47) */
+};
+
+void producers_init(struct producers *, uint64_t seed);
+void producers_fini(struct producers *);
+void producers_clear(struct producers *);
+enum producer_verdict producers_check(const struct producers *, const struct producer_append *, struct producer_batch *was);
+void producers_note(struct producers *, const struct producer_append *);
+void producers_expire(struct producers *, int64_t now_ms, int64_t expiration_ms);
+void producers_load(struct producers *, const struct producer_entry *);   /* a row of a snapshot */
+int32_t producers_count(const struct producers *);
+/* Rows in ascending id order, for a snapshot: only the last batch of each is meaningful there. */
+int32_t producers_rows(const struct producers *, const struct producer_entry **rows, int32_t cap);

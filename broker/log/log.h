@@ -1,0 +1,104 @@
+/* log.h - one partition's log: segments and indexes in Kafka's on-disk format.
+ *
+ * Owned by one partition, used on its shard's thread.  Calls may block on the page cache only;
+ * what blocks on the device (flush, open, delete) is marked and is run from a job.  The log knows
+ * offsets, timestamps and bytes; it knows nothing of replication: the caller says up to which
+ * offset a reader may see.  The caller keeps leader epochs and producers and persists them with
+ * epoch_file.h and producer_file.h.
+ *
+ *   start offset <= recovery point <= end offset; everything below the recovery point is known
+ *   to be on the device.  The first failed write or sync makes the log failed for good: every
+ *   later call answers ERR_IO, and the partition goes offline (reliability: fsync is never retried).
+ */
+#pragma once
+#include "common/env/env.h"
+#include "common/wire/batch.h"
+
+struct log;
+
+struct log_config {              /* may change at run time: log_set_config */
+	int64_t segment_bytes, segment_ms, segment_jitter_ms;
+	int64_t segment_index_bytes, index_interval_bytes;
+	int64_t flush_messages, flush_ms;        /* INT64_MAX: never */
+	int64_t retention_ms, retention_bytes;   /* -1: no limit */
+	int64_t file_delete_delay_ms;
+};
+
+/* What opening found; also the visitor of everything scanned, in offset order. */
+struct log_recovery {
+	int64_t segments, segments_scanned, bytes_scanned, bytes_cut, indexes_rebuilt;
+};
+struct log_options {
+	const char *dir;                 /* .../<topic>-<partition>; created when missing */
+	struct log_config config;
+	bool clean;                      /* the clean-shutdown marker was there: trust the files */
+	int64_t recovery_point;          /* from recovery-point-offset-checkpoint; 0 unknown */
+	int64_t start_offset;            /* from log-start-offset-checkpoint; 0 unknown */
+	/* Called for every valid batch at or after `replay_from` (>= 0) while opening. */
+	int64_t replay_from;
+	void (*replay)(void *arg, const struct batch *);
+	void *arg;
+};
+
+must_check enum err log_open(struct env *, const struct log_options *, struct log **, struct log_recovery *); /* blocks */
+must_check enum err log_close(struct log *);                     /* blocks: flushes, trims, no clean marker */
+void log_drop(struct log *);                                     /* forget without touching the files */
+
+int64_t log_start(const struct log *);
+int64_t log_end(const struct log *);                             /* next offset to be written */
+int64_t log_recovery_point(const struct log *);
+int64_t log_bytes(const struct log *);
+bool log_failed(const struct log *);
+void log_set_config(struct log *, const struct log_config *);
+
+/* Append batches whose headers (61 bytes, copied and already stamped with base offset and leader
+ * epoch by the caller) may differ from the frame they lie in: header and body are written by one
+ * writev, for all n.  Offsets must continue log_end.  now_ms decides segment age. */
+struct log_batch {
+	const uint8_t *header;           /* BATCH_HEADER_BYTES */
+	const uint8_t *body;             /* what follows the header */
+	struct batch view;               /* parsed header, offsets final */
+};
+struct log_appended {
+	int64_t first_offset, last_offset;
+	bool rolled;                     /* a new segment begins at roll_offset: write a producer snapshot for it */
+	int64_t roll_offset;
+};
+must_check enum err log_append(struct log *, const struct log_batch *, int n, int64_t now_ms, struct log_appended *);
+
+/* Where the bytes of [offset, bound) lie: whole batches as far as max_bytes allows within one
+ * segment; the first batch is given whole, however large, when min_one.  The span pins the file.
+ * ERR_NOT_FOUND: offset outside [start, end]; n == 0: nothing there yet. */
+struct log_read {
+	struct file *file;               /* a reference for the caller; NULL when n == 0 */
+	int64_t at, n;
+	int64_t first_offset;            /* base offset of the first batch */
+	int64_t next_offset;             /* after the last whole batch; <= bound + its batch */
+	bool cold;                       /* likely not in the page cache: warm it in a job first */
+};
+must_check enum err log_read(struct log *, int64_t offset, int64_t bound, int64_t max_bytes, bool min_one, struct log_read *);
+/* Bytes between two offsets, roughly (by segments and indexes): for fetch.min.bytes. */
+int64_t log_bytes_between(const struct log *, int64_t from, int64_t to);
+
+/* ListOffsets: first record with timestamp >= target, and the record with the largest timestamp.
+ * offset -1: none.  Reads records, decompressing if need be. */
+struct log_time { int64_t offset, timestamp_ms; int32_t leader_epoch; };
+must_check enum err log_find_time(struct log *, int64_t timestamp_ms, int64_t bound, struct log_time *);
+must_check enum err log_find_max_time(struct log *, int64_t bound, struct log_time *);
+
+must_check enum err log_truncate(struct log *, int64_t offset);          /* keep < offset; batch boundary at or below it */
+must_check enum err log_restart(struct log *, int64_t offset);           /* drop everything, begin empty at offset */
+must_check enum err log_advance_start(struct log *, int64_t offset);     /* DeleteRecords, leader's log start */
+/* Retention by size, time and log start, never past `bound` (the high watermark): segments are
+ * renamed to .deleted at once and unlinked after the delay by log_purge. */
+must_check enum err log_retain(struct log *, int64_t bound, int64_t now_ms, int32_t *n_segments);
+void log_purge(struct log *, int64_t now_ms);                            /* from a job or a timer */
+
+/* Flush in two halves, so that the device works off the shard's thread:
+ *   log_flush_begin (shard) pins the dirty files; log_flush_work (job, blocks) syncs them;
+ *   log_flush_end (shard) moves the recovery point or marks the log failed. */
+struct log_flush;
+bool log_flush_due(const struct log *, int64_t now_ms);                  /* by flush.messages, flush.ms or a roll */
+struct log_flush *log_flush_begin(struct log *);                         /* NULL: nothing dirty or one under way */
+void log_flush_work(struct log_flush *);
+enum err log_flush_end(struct log *, struct log_flush *);
