@@ -1,7 +1,8 @@
 /* arena.h - memory with the lifetime of one request: bump allocation, one reset.
  *
- * Owned by whoever owns the request; used by one thread at a time.  Reset keeps the first chunk,
- * so a connection in a steady state never reaches the heap.  Past max_bytes arena_alloc returns
+ * Owned by whoever owns the request; used by one thread at a time.  Reset keeps one chunk that is
+ * large enough for what was used (up to 256 KiB), so a connection in a steady state never reaches
+ * the heap.  Past max_bytes arena_alloc returns
  * NULL, which decoders turn into a refusal; arena_must asserts instead, for sizes we chose. */
 #pragma once
 #include "common/base/base.h"
@@ -11,6 +12,7 @@ struct arena {
 	struct arena_chunk *first, *last;
 	size_t used_bytes;  /* handed out since the last reset */
 	size_t max_bytes;
+	size_t first_bytes; /* size of the next first chunk */
 };
 
 void arena_init(struct arena *, size_t max_bytes);

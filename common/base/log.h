@@ -22,15 +22,22 @@ struct log_field {
 #define F_UUID(k, v) ((struct log_field){ .key = (k), .kind = FIELD_UUID, .uuid = (v) })
 
 void log_write(enum log_level, const char *sub, const char *msg, const struct log_field *, int n);
+#define F_END ((struct log_field){ .key = NULL })
 #define LOG_LINE(level, sub, msg, ...)                                                             \
 	log_write(level, sub, msg, (const struct log_field[]){ __VA_ARGS__ },                      \
-		  (int)(sizeof((const struct log_field[]){ __VA_ARGS__ }) / sizeof(struct log_field)))
-#define log_error(sub, msg, ...) LOG_LINE(LOG_ERROR, sub, msg, __VA_ARGS__)
-#define log_warn(sub, msg, ...)  LOG_LINE(LOG_WARN, sub, msg, __VA_ARGS__)
-#define log_info(sub, msg, ...)  LOG_LINE(LOG_INFO, sub, msg, __VA_ARGS__)
-#define log_debug(sub, msg, ...) LOG_LINE(LOG_DEBUG, sub, msg, __VA_ARGS__)
+		  (int)(sizeof((const struct log_field[]){ __VA_ARGS__ }) /                        \
+			sizeof(struct log_field)) - 1)
+/* log_info("sub", "message", F_I64("key", 1), ...); the fields may be left out. */
+#define log_error(sub, ...) LOG_LINE(LOG_ERROR, sub, __VA_ARGS__, F_END)
+#define log_warn(sub, ...)  LOG_LINE(LOG_WARN, sub, __VA_ARGS__, F_END)
+#define log_info(sub, ...)  LOG_LINE(LOG_INFO, sub, __VA_ARGS__, F_END)
+#define log_debug(sub, ...) LOG_LINE(LOG_DEBUG, sub, __VA_ARGS__, F_END)
 
 void log_set_level(enum log_level);
 void log_set_name(const char *node);                     /* printed on every line, e.g. "broker-1" */
-/* The simulator and tests take the lines instead of stderr; NULL restores stderr. */
+/* The simulator and tests take the lines instead of stderr, without the time, so that equal runs
+ * give equal text; NULL restores stderr. */
 void log_set_sink(void (*sink)(void *arg, const char *line, size_t n), void *arg);
+
+/* The ring, oldest line first, to stderr; what ASSERT calls before it aborts. */
+void log_dump_ring(void);

@@ -18,5 +18,6 @@ must_check enum err parse_i32(struct str, int32_t *);
 must_check enum err parse_bool(struct str, bool *);      /* true, false; any case */
 must_check enum err parse_f64(struct str, double *);
 struct str str_trim(struct str);
-bool str_cut(struct str *rest, char sep, struct str *head);      /* next field; false when none is left */
+/* Next field; a text ending in sep has an empty last field; rest becomes null with the last one. */
+bool str_cut(struct str *rest, char sep, struct str *head);      /* false when none is left */
 int text_distance(struct str, struct str);               /* edit distance, for "did you mean" */
