@@ -128,7 +128,7 @@ $(GEN)/kafka/%.c $(GEN)/kafka/%.h: $(GEN)/kafka.mk ;
 $(GEN)/cluster/%.pb-c.c $(GEN)/cluster/%.pb-c.h: proto/cluster/%.proto
 	@mkdir -p $(@D)
 	$(call say,GEN)
-	$(Q)protoc-c --proto_path=proto --c_out=$(GEN) $<
+	$(Q)protoc-c --proto_path=proto/cluster --c_out=$(@D) $<
 
 gen: $(GEN_C) $(GEN_H) ## generate C from proto/
 	@:
