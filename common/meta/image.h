@@ -7,19 +7,25 @@
  * immutable and may be read and released on any thread.
  *
  * Applying a record that makes no sense here (unknown topic, unknown kind) changes nothing and
- * answers ERR_NOT_FOUND: a newer log must not stop an older node. */
+ * answers ERR_NOT_FOUND, or ERR_INVALID for one that is malformed (an id that is not 16 bytes, more
+ * than IMAGE_REPLICAS_MAX replicas): a newer log must not stop an older node. */
 #pragma once
 #include "cluster/records.pb-c.h"
 #include "common/base/base.h"
 #include "common/base/map.h"
 
 #define IMAGE_REPLICAS_MAX 16
+enum { IMAGE_TOPIC = 2, IMAGE_BROKER = 4 };     /* Kafka's config resource types */
 
 struct image_endpoint {
 	struct str name, host, protocol;
 	int32_t port;
 };
+struct image_config {
+	struct str name, value;
+};
 struct image_broker {
+	_Atomic uint32_t refs;           /* shared between versions like a topic */
 	int32_t id;
 	int64_t epoch;                   /* broker epoch: offset of its registration */
 	struct uuid incarnation;
@@ -29,6 +35,8 @@ struct image_broker {
 	struct uuid *log_dirs;
 	int32_t n_log_dirs;
 	bool is_fenced, in_controlled_shutdown;
+	struct image_config *configs;    /* dynamic configs of this broker alone, by name */
+	int32_t n_configs;
 };
 struct image_ids {                       /* a small set or list of broker ids, in order */
 	int32_t v[IMAGE_REPLICAS_MAX];
@@ -39,8 +47,9 @@ struct image_partition {
 	int32_t leader, leader_epoch, partition_epoch;  /* leader -1: none */
 	bool is_recovering;
 };
-struct image_config {
-	struct str name, value;
+struct image_feature {
+	struct str name;
+	int32_t level;
 };
 struct image_topic {
 	_Atomic uint32_t refs;
@@ -62,9 +71,10 @@ struct image {
 	int32_t n_topics;
 	struct image_config *broker_configs;     /* cluster-wide defaults: resource "" */
 	int32_t n_broker_configs;
+	struct image_feature *features;  /* finalised levels, by name */
+	int32_t n_features;
 	int64_t next_producer_id;
-	/* private: see image.c */
-	struct image_index *index;
+	struct image_topic **topics_by_id;       /* the same topics, by id */
 };
 
 struct image *image_new(void);
@@ -77,6 +87,7 @@ const struct image_broker *image_broker(const struct image *, int32_t id);
 const struct image_topic *image_topic_named(const struct image *, struct str name);
 const struct image_topic *image_topic_by_id(const struct image *, struct uuid);
 const struct image_partition *image_partition(const struct image_topic *, int32_t partition);
+int32_t image_feature(const struct image *, struct str name);    /* finalised level; 0: not set */
 struct str image_topic_config(const struct image_topic *, struct str name);      /* null: not overridden */
 bool image_ids_has(const struct image_ids *, int32_t id);
 /* Unfenced and not in controlled shutdown. */
@@ -84,5 +95,8 @@ bool image_broker_active(const struct image *, int32_t id);
 
 /* The state as records, in an order that image_apply accepts; each() gets borrowed memory. */
 void image_dump(const struct image *, void (*each)(void *arg, const Weir__MetadataRecord *), void *arg);
-bool image_equal(const struct image *, const struct image *);
-void image_check(const struct image *);                  /* the metadata invariants: ISR within replicas, ... */
+bool image_equal(const struct image *, const struct image *);    /* the state; not the offset */
+void image_check(const struct image *);                  /* asserts the invariants of one state */
+/* Asserts what must hold between a state and the one after one more record: partition epochs grow
+ * by one with each change, leader epochs never shrink, broker epochs grow, topic ids stay. */
+void image_check_step(const struct image *before, const struct image *after);
