@@ -179,11 +179,12 @@ static struct field *read_field(struct source *s, const struct record *owner)
 	return f;
 }
 
-/* `i32`, `str?`, `str?7+`, `struct`, `struct?`, `alias`, or `[]`, `[]?`, `[]?1+` and an element type */
+/* `i32`, `str?`, `str?7+`, `struct`, `struct?`, `alias`, or `[]`, `[]?`, `[]?1+` and an element
+ * type */
 static void read_type(struct source *s, struct field *f, char *alias)
 {
-	static const char *const kinds[KIND_COUNT] = { "bool", "i8",  "i16",  "i32", "i64",
-						       "u16",  "u32", "f64",  "uuid", "str",
+	static const char *const kinds[KIND_COUNT] = { "bool",  "i8",      "i16",   "i32",  "i64",
+						       "u16",   "u32",     "f64",   "uuid", "str",
 						       "bytes", "records", "struct" };
 	char word[NAME_MAX_BYTES], *mark;
 
@@ -237,7 +238,8 @@ static void read_sub(struct source *s, struct field *f, const struct record *own
 		fail(s, "a second struct `%s`: give it a name after the type", name);
 	f->sub = must_alloc(sizeof(*f->sub));
 	copy_name(s, f->sub->alias, name);
-	snprintf(f->sub->name, sizeof(f->sub->name), "%.40s_%s_%.40s", s->api->prefix, s->side, name);
+	snprintf(f->sub->name, sizeof(f->sub->name), "%.40s_%s_%.40s", s->api->prefix, s->side,
+		 name);
 	f->sub->versions = common_versions(owner->versions, f->versions);
 	read_fields(s, f->sub);
 	for (tail = &s->records; *tail; tail = &(*tail)->next)

@@ -64,5 +64,5 @@ struct api {
 };
 
 struct api *kgen_read(const char *path);
-void kgen_write(const char *dir, const struct api *);         /* NAME.h and NAME.c */
+void kgen_write(const char *dir, const struct api *);          /* NAME.h and NAME.c */
 void kgen_write_index(const char *dir, const struct api *all); /* apis.h and apis.c */

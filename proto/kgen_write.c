@@ -61,23 +61,26 @@ void kgen_write_index(const char *dir, const struct api *all)
 	FILE *h = create(dir, "apis", ".h"), *c;
 	int n = 0;
 
-	fprintf(h, "/* apis.h - every Kafka api that the wire knows; from proto/kafka, do not edit.\n"
-		   " *\n"
-		   " * min..max can be decoded and encoded; advertised_min..advertised_max is what a\n"
-		   " * broker that implements the api may announce (min > max: never). */\n"
-		   "#pragma once\n#include \"common/wire/schema.h\"\n\nenum api_key {\n");
+	fprintf(h,
+		"/* apis.h - every Kafka api that the wire knows; from proto/kafka, do not edit.\n"
+		" *\n"
+		" * min..max can be decoded and encoded; advertised_min..advertised_max is what a\n"
+		" * broker that implements the api may announce (min > max: never). */\n"
+		"#pragma once\n#include \"common/wire/schema.h\"\n\nenum api_key {\n");
 	for (const struct api *a = all; a; a = a->next, n++) {
 		upper(name, a->prefix);
 		fprintf(h, "\tAPI_%s = %d,\n", name, a->key);
 	}
-	fprintf(h, "};\n\nstruct kafka_api {\n"
-		   "\tint16_t key;\n\tconst char *name;\n\tint16_t min, max;\n"
-		   "\tint16_t advertised_min, advertised_max;\n"
-		   "\tint16_t flexible_from; /* %d: never */\n"
-		   "\tconst struct schema *request, *response;\n};\n\n",
+	fprintf(h,
+		"};\n\nstruct kafka_api {\n"
+		"\tint16_t key;\n\tconst char *name;\n\tint16_t min, max;\n"
+		"\tint16_t advertised_min, advertised_max;\n"
+		"\tint16_t flexible_from; /* %d: never */\n"
+		"\tconst struct schema *request, *response;\n};\n\n",
 		VERSION_OPEN);
-	fprintf(h, "enum { KAFKA_APIS = %d };\n"
-		   "extern const struct kafka_api kafka_apis[KAFKA_APIS]; /* ascending by key */\n",
+	fprintf(h,
+		"enum { KAFKA_APIS = %d };\n"
+		"extern const struct kafka_api kafka_apis[KAFKA_APIS]; /* ascending by key */\n",
 		n);
 	finish(h);
 	c = create(dir, "apis", ".c");
@@ -90,8 +93,9 @@ void kgen_write_index(const char *dir, const struct api *all)
 			fprintf(stderr, "kgen: key %d does not ascend\n", a->next->key);
 			exit(1);
 		}
-		fprintf(c, "\t{ %d, \"%s\", %d, %d, %d, %d, %d, &%s_request_schema,\n"
-			   "\t  &%s_response_schema },\n",
+		fprintf(c,
+			"\t{ %d, \"%s\", %d, %d, %d, %d, %d, &%s_request_schema,\n"
+			"\t  &%s_response_schema },\n",
 			a->key, a->name, a->versions.lo, a->versions.hi, a->advertised.lo,
 			a->advertised.hi, a->flexible_from, a->prefix, a->prefix);
 	}
@@ -203,10 +207,11 @@ static void write_row(FILE *c, const struct record *r, const struct field *f)
 	fprintf(c, "\t{ .name = \"%s\",\n\t  .at = offsetof(struct %s, %s),\n", f->name, r->name,
 		f->name);
 	if (f->is_array)
-		fprintf(c, "\t  .is_array = true,\n\t  .n_at = offsetof(struct %s, n_%s),\n", r->name,
-			f->name);
+		fprintf(c, "\t  .is_array = true,\n\t  .n_at = offsetof(struct %s, n_%s),\n",
+			r->name, f->name);
 	fprintf(c, "\t  .kind = KIND_%s, .vmin = %d, .vmax = %d, .null_min = %d, .null_max = %d,\n",
-		kinds[f->kind].kind, f->versions.lo, f->versions.hi, f->nullable.lo, f->nullable.hi);
+		kinds[f->kind].kind, f->versions.lo, f->versions.hi, f->nullable.lo,
+		f->nullable.hi);
 	if (f->kind == KIND_STRUCT)
 		fprintf(c, "\t  .sub = &%s_schema,\n", f->sub->name);
 	if (f->is_null_default)
@@ -244,7 +249,8 @@ static int wire_min_at(const struct api *api, const struct record *r, int versio
 		else if (f->kind == KIND_STRUCT)
 			n += is_nullable ? 1 : wire_min_at(api, f->sub, version);
 		else
-			n += is_flexible ? kinds[f->kind].wire_min_flexible : kinds[f->kind].wire_min;
+			n += is_flexible ? kinds[f->kind].wire_min_flexible
+					 : kinds[f->kind].wire_min;
 	}
 	return n;
 }
