@@ -10,7 +10,8 @@
  *    23   4 lastOffsetDelta           61     records, compressed as one block
  *
  * Base offset and leader epoch lie outside the CRC: a leader stamps them without touching it.
- * Records are decoded only off the hot path (LogAppendTime, recompression, time lookup). */
+ * Records are decoded only off the hot path (recompression, time lookup, compaction).
+ * Pure; views borrow the caller's bytes. */
 #pragma once
 #include "common/base/base.h"
 
@@ -42,7 +43,8 @@ struct batch {
 };
 
 enum batch_state { BATCH_OK, BATCH_SHORT, BATCH_BAD };   /* SHORT: more bytes are needed */
-/* Parses a header; needs at least BATCH_HEADER_BYTES of n and does not need the body. */
+/* Parses a header; needs at least BATCH_HEADER_BYTES of n and does not need the body.  BAD: not a
+ * v2 batch, or numbers no writer produces; the fields are filled all the same, to say why. */
 enum batch_state batch_view(struct batch *, const uint8_t *at, int64_t n);
 bool batch_crc_ok(const struct batch *);                 /* needs the whole batch at `at` */
 int64_t batch_last_offset(const struct batch *);
@@ -54,7 +56,7 @@ struct record {
 	int64_t offset, timestamp_ms;
 	struct str key, value;           /* null: at == NULL */
 	int32_t n_headers;
-	const uint8_t *headers;          /* raw, n_headers of them */
+	const uint8_t *headers, *headers_end;    /* raw, n_headers of them */
 };
 /* Walks the records in `records` (decompressed) of a batch; sticky: bad is set on the first
  * malformed byte and the walk ends. */
@@ -69,3 +71,21 @@ bool record_walk_next(struct record_walk *, struct record *);
 struct header_walk { const uint8_t *at, *end; int32_t left; bool bad; };
 void header_walk_init(struct header_walk *, const struct record *);
 bool header_walk_next(struct header_walk *, struct str *key, struct str *value);
+
+/* Writes one uncompressed batch into memory of the caller: control batches, the records of the
+ * coordinators, rebuilt client batches, tests.  Offset deltas are 0, 1, 2 ... */
+struct batch_builder {
+	uint8_t *at;
+	size_t n, cap;
+	bool full;                       /* a record did not fit; sticky */
+	struct batch head;               /* the caller's: attributes, producer, base offset and epoch */
+};
+void batch_builder_init(struct batch_builder *, uint8_t *at, size_t cap);
+/* `r`: timestamp, key, value, raw headers; its offset is ignored. */
+bool batch_builder_add(struct batch_builder *, const struct record *);
+/* The finished batch's size, CRC and all; 0 when it did not fit or holds no record. */
+size_t batch_builder_finish(struct batch_builder *);
+/* Bytes that a record takes at this place; an upper bound for sizing buffers. */
+size_t record_size_max(const struct record *);
+/* Rewrites a header from its view, with the CRC over it and the body that follows at `body`. */
+void batch_seal(uint8_t out[BATCH_HEADER_BYTES], const struct batch *, const uint8_t *body, size_t n);
