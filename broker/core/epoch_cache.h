@@ -27,7 +27,11 @@ int32_t epoch_cache_latest(const struct epoch_cache *);          /* EPOCH_NONE w
 /* The largest epoch <= `epoch` and the offset where it ends, as OffsetForLeaderEpoch answers:
  * {-1,-1} when undefined. */
 struct epoch_entry epoch_cache_end_of(const struct epoch_cache *, int32_t epoch, int64_t log_end);
-void epoch_cache_truncate_end(struct epoch_cache *, int64_t offset);     /* drop entries starting at or after it */
+/* The epoch that wrote `offset` (or will, at the log end); EPOCH_NONE below the first entry. */
+int32_t epoch_cache_at(const struct epoch_cache *, int64_t offset);
+/* A truncation to the log end is one too: it drops empty epochs that the leader never had
+ * (KAFKA-10706).  Offset 0 empties the cache. */
+void epoch_cache_truncate_end(struct epoch_cache *, int64_t offset);     /* entries starting at or after it */
 void epoch_cache_truncate_start(struct epoch_cache *, int64_t offset);   /* keep the entry that covers it, moved up */
 /* The follower's answer to a diverging epoch: the offset to truncate to (KIP-595's Fetch). */
 int64_t epoch_cache_truncation_point(const struct epoch_cache *, struct epoch_entry leader_end,
