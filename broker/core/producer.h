@@ -35,12 +35,14 @@ struct producer_append {
 	int64_t first_offset, last_offset;
 	int64_t timestamp_ms;
 	bool is_transactional, is_control;
+	int32_t coordinator_epoch;       /* of a marker (is_control); ignored otherwise */
 };
 enum producer_verdict {
 	PRODUCER_OK,
 	PRODUCER_DUPLICATE,              /* `was` holds the original batch: answer with its offsets */
 	PRODUCER_OUT_OF_ORDER,           /* OUT_OF_ORDER_SEQUENCE_NUMBER (45) */
 	PRODUCER_FENCED_EPOCH,           /* INVALID_PRODUCER_EPOCH (47) */
+	PRODUCER_TXN_OPEN,               /* INVALID_TXN_STATE (48): plain batch inside a transaction */
 };
 
 void producers_init(struct producers *, uint64_t seed);
@@ -50,6 +52,9 @@ enum producer_verdict producers_check(const struct producers *, const struct pro
 void producers_note(struct producers *, const struct producer_append *);
 void producers_expire(struct producers *, int64_t now_ms, int64_t expiration_ms);
 void producers_load(struct producers *, const struct producer_entry *);   /* a row of a snapshot */
+const struct producer_entry *producers_find(const struct producers *, int64_t id);    /* or NULL */
+/* First offset of the oldest open transaction, -1 without one: bounds the last stable offset. */
+int64_t producers_first_open(const struct producers *);
 int32_t producers_count(const struct producers *);
 /* Rows in ascending id order, for a snapshot: only the last batch of each is meaningful there. */
 int32_t producers_rows(const struct producers *, const struct producer_entry **rows, int32_t cap);

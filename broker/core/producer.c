@@ -1,0 +1,207 @@
+/* Sequence numbers run 0 .. 2^31-1 and wrap to 0.  A batch of k records takes k of them. */
+#include "broker/core/producer.h"
+
+#include <stdlib.h>
+
+static bool find_duplicate(const struct producer_entry *, const struct producer_append *,
+			   struct producer_batch *was);
+static int32_t first_seq(const struct producer_batch *);
+static bool in_sequence(const struct producer_entry *, const struct producer_append *);
+static void push_batch(struct producer_entry *, const struct producer_append *);
+static bool is_expired(const struct producer_entry *, int64_t now_ms, int64_t expiration_ms);
+static int by_id(const void *, const void *);
+
+void producers_init(struct producers *p, uint64_t seed)
+{
+	map_init(&p->by_id, seed);
+}
+
+void producers_fini(struct producers *p)
+{
+	MAP_FOR(slot, &p->by_id)
+		mem_free(slot->value);
+	map_fini(&p->by_id);
+}
+
+void producers_clear(struct producers *p)
+{
+	uint64_t seed = p->by_id.seed;
+
+	producers_fini(p);
+	producers_init(p, seed);
+}
+
+/* A duplicate is looked for first: a retry must get its old answer even when later batches moved
+ * the sequence on. */
+enum producer_verdict producers_check(const struct producers *p, const struct producer_append *a,
+				      struct producer_batch *was)
+{
+	const struct producer_entry *e = producers_find(p, a->id);
+
+	ASSERT(a->id >= 0);
+	if (e == NULL)
+		return PRODUCER_OK;     /* new, expired, or its data was deleted: any sequence will do */
+	if (a->epoch < e->epoch)
+		return PRODUCER_FENCED_EPOCH;
+	if (a->is_control)
+		return PRODUCER_OK;
+	if (find_duplicate(e, a, was))
+		return PRODUCER_DUPLICATE;
+	if (a->first_seq >= 0 && !in_sequence(e, a))
+		return PRODUCER_OUT_OF_ORDER;
+	if (e->txn_first_offset >= 0 && !a->is_transactional)
+		return PRODUCER_TXN_OPEN;
+	return PRODUCER_OK;
+}
+
+/* Takes what was appended as it is: a follower and a recovery replay the leader's decisions. */
+void producers_note(struct producers *p, const struct producer_append *a)
+{
+	struct producer_entry *e = map_find(&p->by_id, (uint64_t)a->id);
+
+	ASSERT(a->id >= 0);
+	ASSERT(a->first_offset <= a->last_offset);
+	if (e == NULL) {
+		e = mem_alloc(sizeof(*e));
+		*e = (struct producer_entry){ .id = a->id, .epoch = a->epoch, .txn_first_offset = -1,
+					      .coordinator_epoch = -1, .last_timestamp_ms = -1 };
+		map_put(&p->by_id, (uint64_t)a->id, e);
+	}
+	if (a->epoch != e->epoch) {
+		e->epoch = a->epoch;
+		e->n = 0;
+	}
+	e->last_timestamp_ms = i64_max(e->last_timestamp_ms, a->timestamp_ms);
+	if (a->is_control) {
+		e->txn_first_offset = -1;
+		e->coordinator_epoch = a->coordinator_epoch;
+		return;
+	}
+	if (a->first_seq >= 0)
+		push_batch(e, a);
+	if (a->is_transactional && e->txn_first_offset < 0)
+		e->txn_first_offset = a->first_offset;
+}
+
+void producers_expire(struct producers *p, int64_t now_ms, int64_t expiration_ms)
+{
+	struct map *m = &p->by_id;
+	uint32_t i = 0;
+
+	while (i < m->cap) {
+		struct producer_entry *e = m->v[i].value;
+
+		if (e == NULL || !is_expired(e, now_ms, expiration_ms)) {
+			i++;
+			continue;
+		}
+		map_remove(m, (uint64_t)e->id);         /* may shift another entry into slot i: look again */
+		mem_free(e);
+	}
+}
+
+void producers_load(struct producers *p, const struct producer_entry *row)
+{
+	struct producer_entry *e = mem_alloc(sizeof(*e));
+
+	ASSERT(row->id >= 0 && row->n <= PRODUCER_WINDOW);
+	*e = *row;
+	mem_free(map_remove(&p->by_id, (uint64_t)row->id));
+	map_put(&p->by_id, (uint64_t)row->id, e);
+}
+
+const struct producer_entry *producers_find(const struct producers *p, int64_t id)
+{
+	return map_find(&p->by_id, (uint64_t)id);
+}
+
+int64_t producers_first_open(const struct producers *p)
+{
+	int64_t first = -1;
+
+	MAP_FOR(slot, &p->by_id) {
+		const struct producer_entry *e = slot->value;
+
+		if (e->txn_first_offset >= 0 && (first < 0 || e->txn_first_offset < first))
+			first = e->txn_first_offset;
+	}
+	return first;
+}
+
+int32_t producers_count(const struct producers *p)
+{
+	return (int32_t)p->by_id.n;
+}
+
+int32_t producers_rows(const struct producers *p, const struct producer_entry **rows, int32_t cap)
+{
+	int32_t n = 0;
+
+	MAP_FOR(slot, &p->by_id) {
+		if (n == cap)
+			break;
+		rows[n++] = slot->value;
+	}
+	if (n > 0)
+		qsort(rows, (size_t)n, sizeof(rows[0]), by_id);
+	return n;
+}
+
+static bool find_duplicate(const struct producer_entry *e, const struct producer_append *a,
+			   struct producer_batch *was)
+{
+	if (a->epoch != e->epoch || a->first_seq < 0)
+		return false;
+	for (int i = 0; i < e->n; i++) {
+		const struct producer_batch *b = &e->batches[i];
+
+		if (b->last_seq == a->last_seq && first_seq(b) == a->first_seq) {
+			*was = *b;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int32_t first_seq(const struct producer_batch *b)
+{
+	int64_t first = (int64_t)b->last_seq - b->offset_delta;
+
+	return (int32_t)(first < 0 ? first + INT32_MAX + 1 : first);
+}
+
+static bool in_sequence(const struct producer_entry *e, const struct producer_append *a)
+{
+	int32_t last = e->n == 0 ? -1 : e->batches[e->n - 1].last_seq;
+
+	if (a->epoch != e->epoch)
+		return a->first_seq == 0;
+	return a->first_seq == (last == INT32_MAX ? 0 : last + 1);
+}
+
+static void push_batch(struct producer_entry *e, const struct producer_append *a)
+{
+	if (e->n == PRODUCER_WINDOW) {
+		memmove(e->batches, e->batches + 1, sizeof(e->batches) - sizeof(e->batches[0]));
+		e->n--;
+	}
+	e->batches[e->n++] = (struct producer_batch){
+		.last_seq = a->last_seq,
+		.offset_delta = (int32_t)(a->last_offset - a->first_offset),
+		.last_offset = a->last_offset,
+		.timestamp_ms = a->timestamp_ms,
+	};
+}
+
+/* An open transaction keeps its producer: the marker must find it. */
+static bool is_expired(const struct producer_entry *e, int64_t now_ms, int64_t expiration_ms)
+{
+	return e->txn_first_offset < 0 && now_ms - e->last_timestamp_ms >= expiration_ms;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	const struct producer_entry *const *x = a, *const *y = b;
+
+	return ((*x)->id > (*y)->id) - ((*x)->id < (*y)->id);
+}
