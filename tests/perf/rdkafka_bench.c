@@ -1,0 +1,348 @@
+/* rdkafka_bench.c - one unmodified librdkafka client for measuring any Kafka-compatible cluster.
+ *
+ *   rdkafka_bench produce -b BROKERS -t TOPIC [-n RECORDS] [-s BYTES] [-p PARTITIONS] [-X k=v]...
+ *   rdkafka_bench latency -b BROKERS -t TOPIC [-n RECORDS] [-s BYTES]       one record in flight
+ *   rdkafka_bench consume -b BROKERS -t TOPIC [-n RECORDS] [-p PARTITIONS]  assigned, from the
+ * beginning rdkafka_bench gap     -b BROKERS -t TOPIC [-n SECONDS]   one 100-byte record a
+ * millisecond to partition 0, idempotent; prints "go" once acknowledgements flow; the longest time
+ * between two delivery reports is what a kill of the leader costs a user
+ *
+ * Prints one line of key=value.  Exit status 1 when a record failed or went missing. */
+#include <errno.h>
+#include <librdkafka/rdkafka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/base/base.h"
+
+#define LATENCY_WARMUP  500
+#define CONSUME_IDLE_MS 15000
+
+struct options {
+	const char *mode, *brokers, *topic;
+	int64_t n;
+	size_t bytes;
+	int partitions;
+	rd_kafka_conf_t *conf; /* taken by rd_kafka_new */
+};
+
+struct run {
+	int64_t acked, failed;
+	int64_t last_ack_us, gap_us;
+};
+
+static int64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+static no_return void die(const char *what, const char *why)
+{
+	fprintf(stderr, "rdkafka_bench: %s: %s\n", what, why);
+	exit(1);
+}
+
+static void set(rd_kafka_conf_t *conf, const char *key, const char *value)
+{
+	char why[512];
+
+	if (rd_kafka_conf_set(conf, key, value, why, sizeof(why)) != RD_KAFKA_CONF_OK)
+		die(key, why);
+}
+
+static double cpu_s(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
+{
+	struct run *r = opaque;
+	int64_t t = now_us();
+
+	(void)rk;
+	if (m->err) {
+		if (r->failed++ == 0)
+			fprintf(stderr, "rdkafka_bench: delivery failed: %s\n",
+				rd_kafka_err2str(m->err));
+		return;
+	}
+	if (r->acked++)
+		r->gap_us = i64_max(r->gap_us, t - r->last_ack_us);
+	r->last_ack_us = t;
+}
+
+static rd_kafka_t *open_client(struct options *o, rd_kafka_type_t type, struct run *r)
+{
+	char why[512];
+	rd_kafka_t *rk;
+
+	set(o->conf, "bootstrap.servers", o->brokers);
+	rd_kafka_conf_set_opaque(o->conf, r);
+	if (type == RD_KAFKA_PRODUCER)
+		rd_kafka_conf_set_dr_msg_cb(o->conf, on_delivery);
+	rk = rd_kafka_new(type, o->conf, why, sizeof(why));
+	if (!rk)
+		die("client", why);
+	return rk;
+}
+
+static void send_one(rd_kafka_t *rk, const struct options *o, int32_t partition, const char *value)
+{
+	rd_kafka_resp_err_t e;
+
+	for (;;) {
+		e = rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(o->topic),
+				      RD_KAFKA_V_PARTITION(partition),
+				      RD_KAFKA_V_VALUE((void *)(uintptr_t)value, o->bytes),
+				      RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+		if (e != RD_KAFKA_RESP_ERR__QUEUE_FULL)
+			break;
+		rd_kafka_poll(rk, 10);
+	}
+	if (e)
+		die("produce", rd_kafka_err2str(e));
+}
+
+static char *payload(size_t n)
+{
+	char *p = mem_alloc(n + 1);
+	uint32_t x = 12345;
+
+	for (size_t i = 0; i < n; i++) {
+		x = x * 1103515245u + 12345u;
+		p[i] = (char)('a' + (x >> 16) % 26);
+	}
+	return p;
+}
+
+static int produce(struct options *o)
+{
+	struct run r = { 0 };
+	char *value = payload(o->bytes);
+	rd_kafka_t *rk;
+	int64_t t0, t1;
+	double cpu;
+
+	set(o->conf, "queue.buffering.max.messages", "1000000");
+	set(o->conf, "queue.buffering.max.kbytes", "1048576");
+	rk = open_client(o, RD_KAFKA_PRODUCER, &r);
+	cpu = cpu_s();
+	t0 = now_us();
+	for (int64_t i = 0; i < o->n; i++) {
+		/* Runs of 64 records fill a batch for one partition, then for the next. */
+		send_one(rk, o, (int32_t)(i / 64 % o->partitions), value);
+		if (i % 256 == 0)
+			rd_kafka_poll(rk, 0);
+	}
+	while (r.acked + r.failed < o->n && rd_kafka_outq_len(rk) > 0)
+		rd_kafka_poll(rk, 100);
+	t1 = now_us();
+	cpu = cpu_s() - cpu;
+	double bytes = (double)r.acked * (double)o->bytes;
+	printf("records=%lld failed=%lld seconds=%.3f mb_s=%.2f records_s=%.0f "
+	       "client_ns_per_byte=%.3f\n",
+	       (long long)r.acked, (long long)r.failed, (double)(t1 - t0) / 1e6,
+	       bytes / (double)(t1 - t0), (double)r.acked * 1e6 / (double)(t1 - t0),
+	       cpu * 1e9 / bytes);
+	rd_kafka_destroy(rk);
+	mem_free(value);
+	return r.failed > 0 || r.acked != o->n;
+}
+
+static int compare_i64(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static int latency(struct options *o)
+{
+	struct run r = { 0 };
+	char *value = payload(o->bytes);
+	int64_t *us = mem_alloc(sizeof(int64_t) * (size_t)o->n);
+	rd_kafka_t *rk;
+
+	set(o->conf, "linger.ms", "0");
+	rk = open_client(o, RD_KAFKA_PRODUCER, &r);
+	for (int64_t i = -LATENCY_WARMUP; i < o->n && !r.failed; i++) {
+		int64_t t0 = now_us(), want = r.acked + 1;
+
+		send_one(rk, o, 0, value);
+		while (r.acked < want && !r.failed)
+			rd_kafka_poll(rk, 1000);
+		if (i >= 0)
+			us[i] = now_us() - t0;
+	}
+	qsort(us, (size_t)o->n, sizeof(*us), compare_i64);
+	printf("records=%lld failed=%lld p50_us=%lld p99_us=%lld p999_us=%lld max_us=%lld\n",
+	       (long long)o->n, (long long)r.failed, (long long)us[o->n / 2],
+	       (long long)us[o->n * 99 / 100], (long long)us[o->n * 999 / 1000],
+	       (long long)us[o->n - 1]);
+	rd_kafka_destroy(rk);
+	mem_free(value);
+	mem_free(us);
+	return r.failed > 0;
+}
+
+static int consume(struct options *o)
+{
+	rd_kafka_topic_partition_list_t *parts = rd_kafka_topic_partition_list_new(o->partitions);
+	struct run r = { 0 };
+	rd_kafka_t *rk;
+	rd_kafka_queue_t *q;
+	int64_t t0, idle_since, bytes = 0, n = 0;
+	rd_kafka_message_t *batch[1000];
+
+	set(o->conf, "group.id", "rdkafka_bench");
+	set(o->conf, "enable.auto.commit", "false");
+	set(o->conf, "queued.min.messages", "1000000");
+	rk = open_client(o, RD_KAFKA_CONSUMER, &r);
+	for (int32_t p = 0; p < o->partitions; p++)
+		rd_kafka_topic_partition_list_add(parts, o->topic, p)->offset =
+			RD_KAFKA_OFFSET_BEGINNING;
+	double cpu = cpu_s();
+	t0 = idle_since = now_us();
+	if (rd_kafka_assign(rk, parts))
+		die("assign", o->topic);
+	q = rd_kafka_queue_get_consumer(rk);
+	while (n < o->n && now_us() - idle_since < CONSUME_IDLE_MS * 1000) {
+		ssize_t got = rd_kafka_consume_batch_queue(q, 100, batch, ARRAY_LEN(batch));
+
+		for (ssize_t i = 0; i < got; i++) {
+			if (!batch[i]->err) {
+				n++;
+				bytes += (int64_t)batch[i]->len;
+				idle_since = now_us();
+			}
+			rd_kafka_message_destroy(batch[i]);
+		}
+	}
+	double us = (double)(now_us() - t0);
+	cpu = cpu_s() - cpu;
+	printf("records=%lld seconds=%.3f mb_s=%.2f client_ns_per_byte=%.3f\n", (long long)n,
+	       us / 1e6, (double)bytes / us, bytes ? cpu * 1e9 / (double)bytes : 0);
+	rd_kafka_queue_destroy(q);
+	rd_kafka_topic_partition_list_destroy(parts);
+	rd_kafka_consumer_close(rk);
+	rd_kafka_destroy(rk);
+	return n < o->n;
+}
+
+static int gap(struct options *o)
+{
+	struct run r = { 0 };
+	char *value = payload(o->bytes);
+	int64_t t0, next, sent = 0;
+	bool said_go = false;
+	rd_kafka_t *rk;
+
+	set(o->conf, "enable.idempotence", "true");
+	rk = open_client(o, RD_KAFKA_PRODUCER, &r);
+	t0 = next = now_us();
+	while (now_us() - t0 < o->n * 1000000) {
+		for (; next <= now_us(); next += 1000, sent++)
+			send_one(rk, o, 0, value);
+		rd_kafka_poll(rk, 1);
+		if (!said_go && r.acked > 200) {
+			/* The first connection's set-up is not what we measure. */
+			r.gap_us = 0;
+			puts("go");
+			fflush(stdout);
+			said_go = true;
+		}
+	}
+	rd_kafka_flush(rk, 30000);
+	printf("sent=%lld acked=%lld failed=%lld gap_ms=%.1f\n", (long long)sent,
+	       (long long)r.acked, (long long)r.failed, (double)r.gap_us / 1000.0);
+	rd_kafka_destroy(rk);
+	mem_free(value);
+	return r.failed > 0 || r.acked != sent;
+}
+
+static void usage(void)
+{
+	fputs("usage: rdkafka_bench produce|latency|consume|gap -b BROKERS -t TOPIC [-n N] [-s "
+	      "BYTES] "
+	      "[-p PARTITIONS] [-X key=value]...\n",
+	      stderr);
+	exit(2);
+}
+
+static void parse(struct options *o, int argc, char **argv)
+{
+	char *eq;
+	int c;
+
+	if (argc < 2)
+		usage();
+	o->mode = argv[1];
+	optind = 2;
+	while ((c = getopt(argc, argv, "b:t:n:s:p:X:")) != -1) {
+		switch (c) {
+		case 'b':
+			o->brokers = optarg;
+			break;
+		case 't':
+			o->topic = optarg;
+			break;
+		case 'n':
+			o->n = strtoll(optarg, NULL, 10);
+			break;
+		case 's':
+			o->bytes = strtoul(optarg, NULL, 10);
+			break;
+		case 'p':
+			o->partitions = (int)strtol(optarg, NULL, 10);
+			break;
+		case 'X':
+			eq = strchr(optarg, '=');
+			if (!eq)
+				usage();
+			*eq = 0;
+			set(o->conf, optarg, eq + 1);
+			break;
+		default:
+			usage();
+		}
+	}
+	if (!o->brokers || !o->topic || o->partitions < 1)
+		usage();
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		int (*run)(struct options *);
+		int64_t n;
+		size_t bytes;
+	} modes[] = {
+		{ "produce", produce, 1000000, 1024 },
+		{ "latency", latency, 5000, 1024 },
+		{ "consume", consume, 1000000, 0 },
+		{ "gap", gap, 25, 100 },
+	};
+	struct options o = { .partitions = 6, .conf = rd_kafka_conf_new() };
+
+	parse(&o, argc, argv);
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+		if (strcmp(o.mode, modes[i].name))
+			continue;
+		o.n = o.n ? o.n : modes[i].n;
+		o.bytes = o.bytes ? o.bytes : modes[i].bytes;
+		return modes[i].run(&o);
+	}
+	usage();
+}
