@@ -1,0 +1,249 @@
+"""cluster.py - a cluster of real processes for the end-to-end tests, driven through `weir local`.
+
+The tests use the operator's own tool, so that it is exercised by every run.  One Cluster owns a
+temporary directory and every process in it; leaving the `with` block ends them by their ids.
+Nothing here sleeps for effect: waits poll a condition and are bounded.
+"""
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+BUILD = os.environ.get("BUILD_DIR") or os.path.join("build", os.environ.get("BUILD", "release"))
+WEIR = os.path.abspath(os.path.join(BUILD, "weir"))
+SANITIZED = any(s in BUILD for s in ("asan", "tsan", "ubsan"))
+# Sanitizers cost an order of magnitude; bounds of waits grow with them, nothing is asserted on time.
+PATIENCE = 4.0 if SANITIZED else 1.0
+
+if SANITIZED:
+    os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0:exitcode=99")
+    os.environ.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
+    os.environ.setdefault("TSAN_OPTIONS", "exitcode=99:halt_on_error=0")
+
+
+class Failed(Exception):
+    """A test's expectation does not hold."""
+
+
+def expect(ok, why):
+    if not ok:
+        raise Failed(why)
+
+
+def expect_eq(got, want, what):
+    if got != want:
+        raise Failed(f"{what}: got {got!r}, want {want!r}")
+
+
+def wait_for(condition, seconds, what):
+    """Polls until condition() is true; its last value is returned."""
+    end = time.monotonic() + seconds * PATIENCE
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise Failed(f"not within {seconds * PATIENCE:.0f} s: {what}")
+        time.sleep(0.02)
+
+
+def free_base_port():
+    """A base such that base, base+10000, ... are likely free: `weir local` steps by 10000."""
+    for base in range(20100 + os.getpid() % 700, 29000, 7):
+        ports = [base + step * 10000 + d for step in range(3) for d in (0, 1)]
+        try:
+            socks = []
+            for p in ports:
+                s = socket.socket()
+                socks.append(s)
+                s.bind(("127.0.0.1", p))
+            return base
+        except OSError:
+            continue
+        finally:
+            for s in socks:
+                s.close()
+    raise Failed("no free ports")
+
+
+class Cluster:
+    def __init__(self, brokers=3, conf=None):
+        self.dir = tempfile.mkdtemp(prefix="weir-e2e-")
+        self.n = brokers
+        self.conf = conf or {}
+
+    def __enter__(self):
+        args = ["local", "up", "-n", str(self.n), "--base-port", str(free_base_port())]
+        for key, value in self.conf.items():
+            args += ["--config", f"{key}={value}"]
+        try:
+            self.weir(*args, timeout=60)
+        except Failed:
+            self.show_logs()
+            self.__exit__(None, None, None)
+            raise
+        self.refresh()
+        return self
+
+    def __exit__(self, kind, value, tb):
+        if value is not None:
+            self.show_logs()
+        try:
+            self.weir("local", "down", check=False, timeout=60)
+            self.sanitizer_reports(raise_on_any=value is None and kind is None)
+        finally:
+            for node in getattr(self, "nodes", {}).values():
+                end_process(node["pid"])
+            if not os.environ.get("KEEP"):
+                shutil.rmtree(self.dir, ignore_errors=True)
+
+    # ---- the operator's tool ------------------------------------------------------------
+
+    def weir(self, *args, check=True, timeout=30):
+        cmd = [WEIR, *args]
+        if args[0] == "local":
+            cmd += ["--dir", self.dir]
+        elif "-b" not in args and getattr(self, "bootstrap", None):
+            cmd += ["-b", self.bootstrap]
+        done = subprocess.run(cmd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              timeout=timeout * PATIENCE)
+        if check and done.returncode:
+            raise Failed(f"{' '.join(args)}: exit {done.returncode}: {done.stderr.strip() or done.stdout.strip()}")
+        return done
+
+    def json(self, *args):
+        return json.loads(self.weir(*args, "-o", "json").stdout)
+
+    def refresh(self):
+        items = self.json("local", "status")["items"]
+        self.nodes = {int(i["id"]): i for i in items}
+        self.brokers = {k: v for k, v in self.nodes.items() if v["role"] == "broker"}
+        self.bootstrap = ",".join(b["address"] for b in self.brokers.values())
+
+    def kill(self, node):
+        os.kill(self.nodes[node]["pid"], signal.SIGKILL)
+
+    def pause(self, node):
+        os.kill(self.nodes[node]["pid"], signal.SIGSTOP)
+
+    def resume(self, node):
+        os.kill(self.nodes[node]["pid"], signal.SIGCONT)
+
+    def restart(self, node):
+        self.weir("local", "restart", str(node), timeout=60)
+        self.refresh()
+
+    # ---- topics and partitions ------------------------------------------------------------
+
+    def create(self, topic, assignment=None, partitions=1, rf=3, **configs):
+        from confluent_kafka.admin import AdminClient, NewTopic
+        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        configs = {k.replace("_", "."): str(v) for k, v in configs.items()}
+        if assignment:
+            new = NewTopic(topic, len(assignment), replica_assignment=assignment, config=configs)
+        else:
+            new = NewTopic(topic, partitions, rf, config=configs)
+        admin.create_topics([new], request_timeout=20)[topic].result()
+
+    def partition(self, topic, number=0):
+        """leader, isr, leader_epoch as the controller has them."""
+        for p in self.json("partitions", "list", topic)["items"]:
+            if p["partition"] == number and p["topic"] == topic:
+                return p
+        raise Failed(f"{topic}-{number} is not listed")
+
+    def wait_leader(self, topic, number=0, other_than=None, seconds=15):
+        def led():
+            leader = self.partition(topic, number)["leader"]
+            return leader if leader > 0 and leader != other_than else None
+        return wait_for(led, seconds, f"a leader of {topic}-{number}")
+
+    def wait_isr(self, topic, ids, number=0, seconds=30):
+        wait_for(lambda: sorted(self.partition(topic, number)["isr"]) == sorted(ids), seconds,
+                 f"ISR {sorted(ids)} of {topic}-{number}")
+
+    def log_dir(self, node, topic, number=0):
+        for base, dirs, _ in os.walk(os.path.join(self.nodes[node]["dir"])):
+            if f"{topic}-{number}" in dirs:
+                return os.path.join(base, f"{topic}-{number}")
+        raise Failed(f"broker {node} has no directory of {topic}-{number}")
+
+    def log_bytes(self, node, topic, number=0):
+        """The partition's segments, joined: what is compared between replicas."""
+        d = self.log_dir(node, topic, number)
+        return b"".join(open(os.path.join(d, f), "rb").read() for f in sorted(os.listdir(d))
+                        if f.endswith(".log"))
+
+    # ---- what went wrong ------------------------------------------------------------------
+
+    def log_text(self, node):
+        with open(self.nodes[node]["log"], errors="replace") as f:
+            return f.read()
+
+    def log_files(self):
+        for base, _, files in os.walk(self.dir):
+            for f in files:
+                if f.endswith((".log", ".out", ".err")) and not re.match(r"^\d{20}\.log$", f):
+                    yield os.path.join(base, f)
+
+    def show_logs(self):
+        for path in sorted(self.log_files()):
+            with open(path, errors="replace") as f:
+                tail = f.readlines()[-25:]
+            print(f"--- {os.path.relpath(path, self.dir)}")
+            sys.stdout.writelines("    " + line for line in tail)
+
+    def sanitizer_reports(self, raise_on_any):
+        for path in self.log_files():
+            with open(path, errors="replace") as f:
+                text = f.read()
+            found = re.search(r"(ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|assertion failed).*", text)
+            if found:
+                print("".join(text[max(0, found.start() - 500):found.start() + 6000]))
+                if raise_on_any:
+                    raise Failed(f"{os.path.basename(path)}: {found.group(0)}")
+
+
+def end_process(pid):
+    for sig in (signal.SIGCONT, signal.SIGKILL):
+        try:
+            os.kill(pid, sig)
+        except ProcessLookupError:
+            return
+
+
+# ---- running ----------------------------------------------------------------------------------
+
+TESTS = []
+
+
+def test(fn):
+    TESTS.append(fn)
+    return fn
+
+
+def main():
+    """Runs the file's tests, or those whose name contains one of the arguments."""
+    failed = 0
+    for fn in TESTS:
+        if sys.argv[1:] and not any(a in fn.__name__ for a in sys.argv[1:]):
+            continue
+        start = time.monotonic()
+        try:
+            fn()
+            print(f"PASS {fn.__name__} ({time.monotonic() - start:.1f} s)", flush=True)
+        except Failed as why:
+            failed += 1
+            print(f"FAIL {fn.__name__} {why}", flush=True)
+        except Exception as why:  # a crash of the test itself is a failure with its trace
+            failed += 1
+            traceback.print_exc()
+            print(f"FAIL {fn.__name__} {type(why).__name__}: {why}", flush=True)
+    sys.exit(1 if failed else 0)
