@@ -1,7 +1,10 @@
 #include "common/wire/reader.h"
 
+#include "common/base/endian.h"
+#include "common/base/varint.h"
+
 static bool has(struct reader *, size_t n);
-static uint64_t unzigzag(struct reader *, int bits);
+static bool skip(struct reader *, size_t n);
 
 void reader_init(struct reader *r, const void *at, size_t n)
 {
@@ -33,13 +36,7 @@ int8_t reader_i8(struct reader *r)
 
 uint16_t reader_u16(struct reader *r)
 {
-	uint16_t v;
-
-	if (!has(r, sizeof(v)))
-		return 0;
-	memcpy(&v, r->at, sizeof(v));
-	r->at += sizeof(v);
-	return __builtin_bswap16(v);
+	return has(r, 2) ? load_be16((r->at += 2) - 2) : 0;
 }
 
 int16_t reader_i16(struct reader *r)
@@ -49,13 +46,7 @@ int16_t reader_i16(struct reader *r)
 
 uint32_t reader_u32(struct reader *r)
 {
-	uint32_t v;
-
-	if (!has(r, sizeof(v)))
-		return 0;
-	memcpy(&v, r->at, sizeof(v));
-	r->at += sizeof(v);
-	return __builtin_bswap32(v);
+	return has(r, 4) ? load_be32((r->at += 4) - 4) : 0;
 }
 
 int32_t reader_i32(struct reader *r)
@@ -63,25 +54,19 @@ int32_t reader_i32(struct reader *r)
 	return (int32_t)reader_u32(r);
 }
 
-static uint64_t take_u64(struct reader *r)
+uint64_t reader_u64(struct reader *r)
 {
-	uint64_t v;
-
-	if (!has(r, sizeof(v)))
-		return 0;
-	memcpy(&v, r->at, sizeof(v));
-	r->at += sizeof(v);
-	return __builtin_bswap64(v);
+	return has(r, 8) ? load_be64((r->at += 8) - 8) : 0;
 }
 
 int64_t reader_i64(struct reader *r)
 {
-	return (int64_t)take_u64(r);
+	return (int64_t)reader_u64(r);
 }
 
 double reader_f64(struct reader *r)
 {
-	uint64_t bits = take_u64(r);
+	uint64_t bits = reader_u64(r);
 	double v;
 
 	memcpy(&v, &bits, sizeof(v));
@@ -103,44 +88,21 @@ uint32_t reader_uvarint(struct reader *r)
 {
 	uint32_t v = 0;
 
-	for (uint32_t shift = 0; shift < 35; shift += 7) {
-		uint32_t byte = reader_u8(r);
-
-		if (shift == 28 && byte > 0x0f)
-			break; /* a sixth byte, or bits above the 32nd */
-		v |= (byte & 0x7f) << shift;
-		if (!(byte & 0x80))
-			return r->bad ? 0 : v;
-	}
-	reader_fail(r);
-	return 0;
+	return skip(r, uvarint_get(r->at, reader_left(r), &v)) ? v : 0;
 }
 
 int32_t reader_varint(struct reader *r)
 {
-	return (int32_t)unzigzag(r, 32);
+	int32_t v = 0;
+
+	return skip(r, varint_get(r->at, reader_left(r), &v)) ? v : 0;
 }
 
 int64_t reader_varlong(struct reader *r)
 {
-	return (int64_t)unzigzag(r, 64);
-}
+	int64_t v = 0;
 
-static uint64_t unzigzag(struct reader *r, int bits)
-{
-	uint64_t v = 0;
-
-	for (int shift = 0; shift < bits; shift += 7) {
-		uint64_t byte = reader_u8(r);
-
-		if (bits - shift < 7 && byte >> (bits - shift))
-			break; /* bits that the type does not have */
-		v |= (byte & 0x7f) << shift;
-		if (!(byte & 0x80))
-			return r->bad ? 0 : (v >> 1) ^ (0 - (v & 1));
-	}
-	reader_fail(r);
-	return 0;
+	return skip(r, varlong_get(r->at, reader_left(r), &v)) ? v : 0;
 }
 
 struct str reader_take(struct reader *r, size_t n)
@@ -194,4 +156,11 @@ static bool has(struct reader *r, size_t n)
 	if (__builtin_expect(!r->bad && (size_t)(r->end - r->at) >= n, 1))
 		return true;
 	return reader_fail(r);
+}
+
+/* Past a varint; its decoder gives 0 bytes for a malformed one. */
+static bool skip(struct reader *r, size_t n)
+{
+	r->at += n;
+	return n > 0 || reader_fail(r);
 }

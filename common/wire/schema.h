@@ -37,7 +37,7 @@
 /* A batch set: in memory (at), or a range of a file (file, file_at) when file is not NULL. */
 struct records {
 	const uint8_t *at;
-	int32_t n;          /* bytes; -1 is null */
+	int32_t n; /* bytes; -1 is null */
 	struct file *file;
 	int64_t file_at;
 };
@@ -61,26 +61,27 @@ enum schema_kind {
 /* One field.  vmax 127 is "and later"; null_min > null_max is "never null". */
 struct schema_row {
 	const char *name;
-	const struct schema *sub;   /* KIND_STRUCT */
-	int64_t number;             /* default of a number */
-	uint16_t at, n_at;          /* offsets of the value and of an array's count */
+	const struct schema *sub; /* KIND_STRUCT */
+	int64_t number;           /* default of a number */
+	uint16_t at, n_at;        /* offsets of the value and of an array's count */
 	uint8_t kind;
 	int8_t vmin, vmax, null_min, null_max;
-	int8_t tag;                 /* -1: a plain field */
-	bool is_array, is_null;     /* is_null: the default is null */
+	int8_t tag;             /* -1: a plain field */
+	bool is_array, is_null; /* is_null: the default is null */
 };
 
 struct schema {
 	const char *name;
 	const struct schema_row *rows; /* n_plain in wire order, then the tagged ones by tag */
 	uint16_t n_rows, n_plain;
-	uint32_t size;              /* of the C struct */
-	uint16_t wire_min;          /* no version takes fewer bytes */
+	uint32_t size;     /* of the C struct */
+	uint16_t wire_min; /* no version takes fewer bytes */
 	int16_t flexible_from;
 };
 
 void schema_init(const struct schema *, void *out);
-void *schema_new(const struct schema *, struct arena *, int32_t n); /* n initialised structs; asserts memory */
+void *schema_new(const struct schema *, struct arena *,
+		 int32_t n); /* n initialised structs; asserts memory */
 
 must_check enum err schema_decode(const struct schema *, int version, struct reader *,
 				  struct arena *, void *out);

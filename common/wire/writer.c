@@ -1,10 +1,10 @@
 #include "common/wire/writer.h"
 
-enum { UVARINT_BYTES_MAX = 5, VARLONG_BYTES_MAX = 10 };
+#include "common/base/endian.h"
+#include "common/base/varint.h"
 
 static uint8_t *room(struct writer *, size_t n);
 static bool grow(struct writer *, struct buf **, size_t n);
-static size_t put_uvarint(uint8_t *to, uint64_t v);
 
 void writer_init(struct writer *w, struct bufpool *pool, size_t hint_bytes)
 {
@@ -44,25 +44,42 @@ const struct splice *writer_splices(const struct writer *w)
 
 void writer_u8(struct writer *w, uint8_t v)
 {
-	writer_raw(w, &v, sizeof(v));
+	uint8_t *to = room(w, sizeof(v));
+
+	if (!to)
+		return;
+	*to = v;
+	w->out->len += (uint32_t)sizeof(v);
 }
 
 void writer_u16(struct writer *w, uint16_t v)
 {
-	v = __builtin_bswap16(v);
-	writer_raw(w, &v, sizeof(v));
+	uint8_t *to = room(w, sizeof(v));
+
+	if (!to)
+		return;
+	store_be16(to, v);
+	w->out->len += (uint32_t)sizeof(v);
 }
 
 void writer_u32(struct writer *w, uint32_t v)
 {
-	v = __builtin_bswap32(v);
-	writer_raw(w, &v, sizeof(v));
+	uint8_t *to = room(w, sizeof(v));
+
+	if (!to)
+		return;
+	store_be32(to, v);
+	w->out->len += (uint32_t)sizeof(v);
 }
 
 void writer_u64(struct writer *w, uint64_t v)
 {
-	v = __builtin_bswap64(v);
-	writer_raw(w, &v, sizeof(v));
+	uint8_t *to = room(w, sizeof(v));
+
+	if (!to)
+		return;
+	store_be64(to, v);
+	w->out->len += (uint32_t)sizeof(v);
 }
 
 void writer_f64(struct writer *w, double v)
@@ -80,23 +97,26 @@ void writer_uuid(struct writer *w, struct uuid id)
 
 void writer_uvarint(struct writer *w, uint32_t v)
 {
-	uint8_t *to = room(w, UVARINT_BYTES_MAX);
+	uint8_t *to = room(w, VARINT_MAX);
 
 	if (to)
-		w->out->len += (uint32_t)put_uvarint(to, v);
+		w->out->len += (uint32_t)uvarint_put(to, v);
 }
 
 void writer_varint(struct writer *w, int32_t v)
 {
-	writer_uvarint(w, ((uint32_t)v << 1) ^ (uint32_t)(v >> 31));
+	uint8_t *to = room(w, VARINT_MAX);
+
+	if (to)
+		w->out->len += (uint32_t)varint_put(to, v);
 }
 
 void writer_varlong(struct writer *w, int64_t v)
 {
-	uint8_t *to = room(w, VARLONG_BYTES_MAX);
+	uint8_t *to = room(w, VARLONG_MAX);
 
 	if (to)
-		w->out->len += (uint32_t)put_uvarint(to, ((uint64_t)v << 1) ^ (uint64_t)(v >> 63));
+		w->out->len += (uint32_t)varlong_put(to, v);
 }
 
 void writer_raw(struct writer *w, const void *from, size_t n)
@@ -168,15 +188,14 @@ void writer_patch_u32(struct writer *w, uint32_t at, uint32_t v)
 	if (w->bad)
 		return;
 	ASSERT((size_t)at + sizeof(v) <= w->out->len);
-	v = __builtin_bswap32(v);
-	memcpy(w->out->at + at, &v, sizeof(v));
+	store_be32(w->out->at + at, v);
 }
 
 void writer_prefix_uvarint(struct writer *w, uint32_t at)
 {
 	uint32_t n = writer_at(w) - at;
-	uint8_t length[UVARINT_BYTES_MAX];
-	size_t width = put_uvarint(length, n);
+	uint8_t length[VARINT_MAX];
+	size_t width = uvarint_put(length, n);
 
 	ASSERT(w->n_splices == 0 || writer_splices(w)[w->n_splices - 1].at <= at);
 	if (!room(w, width))
@@ -184,16 +203,6 @@ void writer_prefix_uvarint(struct writer *w, uint32_t at)
 	memmove(w->out->at + at + width, w->out->at + at, n);
 	memcpy(w->out->at + at, length, width);
 	w->out->len += (uint32_t)width;
-}
-
-static size_t put_uvarint(uint8_t *to, uint64_t v)
-{
-	size_t n = 0;
-
-	for (; v > 0x7f; v >>= 7)
-		to[n++] = (uint8_t)(v | 0x80);
-	to[n++] = (uint8_t)v;
-	return n;
 }
 
 /* Where the next n bytes go, NULL when the writer is or becomes bad. */

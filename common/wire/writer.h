@@ -16,7 +16,7 @@
 
 struct file;
 struct splice {
-	uint32_t at;        /* the range follows this many bytes of the buf; ascending */
+	uint32_t at; /* the range follows this many bytes of the buf; ascending */
 	int32_t n;
 	struct file *file;
 	int64_t file_at;
@@ -32,9 +32,9 @@ struct writer {
 };
 
 void writer_init(struct writer *, struct bufpool *, size_t hint_bytes);
-struct buf *writer_take(struct writer *);                /* once; NULL when bad */
+struct buf *writer_take(struct writer *); /* once; NULL when bad */
 void writer_fini(struct writer *);
-uint32_t writer_at(const struct writer *);               /* bytes written, splices not counted */
+uint32_t writer_at(const struct writer *); /* bytes written, splices not counted */
 const struct splice *writer_splices(const struct writer *);
 
 void writer_u8(struct writer *, uint8_t);
@@ -44,7 +44,7 @@ void writer_u64(struct writer *, uint64_t);
 void writer_f64(struct writer *, double);
 void writer_uuid(struct writer *, struct uuid);
 void writer_uvarint(struct writer *, uint32_t);
-void writer_varint(struct writer *, int32_t);            /* zigzag, as in records */
+void writer_varint(struct writer *, int32_t); /* zigzag, as in records */
 void writer_varlong(struct writer *, int64_t);
 void writer_raw(struct writer *, const void *, size_t n);
 void writer_splice(struct writer *, struct file *, int64_t file_at, int32_t n);
