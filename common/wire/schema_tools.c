@@ -58,13 +58,14 @@ static void print_struct(const struct printer *p, const struct schema *s, const 
 
 static void print_field(const struct printer *p, const struct schema_row *row, const uint8_t *in)
 {
-	const uint8_t *items = *(const uint8_t *const *)(const void *)(in + row->at);
+	const uint8_t *items;
 	int32_t n;
 
 	if (!row->is_array) {
 		print_value(p, row, in + row->at);
 		return;
 	}
+	items = *(const uint8_t *const *)(const void *)(in + row->at);
 	n = *(const int32_t *)(const void *)(in + row->n_at);
 	text_printf(p->to, n < 0 ? "null" : "[");
 	for (int32_t i = 0; i < n; i++) {
@@ -157,19 +158,20 @@ static bool equal_struct(const struct schema *s, int version, const uint8_t *a, 
 static bool equal_field(const struct schema_row *row, int version, const uint8_t *a,
 			const uint8_t *b)
 {
-	const uint8_t *a_items = *(const uint8_t *const *)(const void *)(a + row->at);
-	const uint8_t *b_items = *(const uint8_t *const *)(const void *)(b + row->at);
 	const size_t size = walk_size(row);
+	const uint8_t *a_items, *b_items;
 	int32_t n;
 
 	if (!row->is_array)
 		return equal_value(row, version, a + row->at, b + row->at);
+	a_items = *(const uint8_t *const *)(const void *)(a + row->at);
+	b_items = *(const uint8_t *const *)(const void *)(b + row->at);
 	n = *(const int32_t *)(const void *)(a + row->n_at);
 	if (n != *(const int32_t *)(const void *)(b + row->n_at))
 		return false;
 	for (int32_t i = 0; i < n; i++, a_items += size, b_items += size) {
-		if (row->kind == KIND_STRUCT ? !equal_struct(row->sub, version, a_items, b_items)
-					     : !equal_value(row, version, a_items, b_items))
+		if (row->kind == KIND_STRUCT ? !equal_struct(row->sub, version, a_items, b_items) :
+					       !equal_value(row, version, a_items, b_items))
 			return false;
 	}
 	return true;
