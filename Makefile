@@ -123,7 +123,6 @@ $(GEN)/kafka.mk: $(GEN)/kgen $(MSGS) proto/kafka
 	for f in $$(cd kafka.new && ls); do \
 		cmp -s kafka.new/$$f kafka/$$f || mv kafka.new/$$f kafka/$$f; done; rm -rf kafka.new
 	@echo "GEN_KAFKA_C := $$(cd $(GEN) && ls kafka/*.c | sed 's,^,$(GEN)/,' | tr '\n' ' ')" > $@
-$(GEN)/kafka/%.c $(GEN)/kafka/%.h: $(GEN)/kafka.mk ;
 
 $(GEN)/cluster/%.pb-c.c $(GEN)/cluster/%.pb-c.h: proto/cluster/%.proto
 	@mkdir -p $(@D)
@@ -223,7 +222,7 @@ perf: all tools ## load generator against the machine's own floor
 perf-versus: all tools ## the same clients against Apache Kafka and Weir
 	BUILD=$(abspath $(B)) tests/perf/versus.sh
 
-lint: ## layers, purity, headers, size of functions and files, unused exports, format
+lint: tests gen all ## layers, purity, headers, size of functions and files, unused exports, format
 	@B=$(B) CC="$(CC)" CPPFLAGS="$(CPPFLAGS)" tests/lint/run.sh
 format: ## clang-format in place
 	@git ls-files '*.c' '*.h' | xargs clang-format -i

@@ -18,7 +18,7 @@ struct arena {
 void arena_init(struct arena *, size_t max_bytes);
 void arena_fini(struct arena *);
 void arena_reset(struct arena *);
-void *arena_alloc(struct arena *, size_t n);             /* zeroed, 16-aligned; NULL past the maximum */
+void *arena_alloc(struct arena *, size_t n); /* zeroed, 16-aligned; NULL past the maximum */
 void *arena_must(struct arena *, size_t n);              /* the same, asserted */
-struct str arena_str(struct arena *, struct str);        /* a copy that lives as long as the arena */
+struct str arena_str(struct arena *, struct str); /* a copy that lives as long as the arena */
 struct str arena_printf(struct arena *, const char *fmt, ...) printf_like(2, 3);

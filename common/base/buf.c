@@ -15,9 +15,9 @@
 struct bufpool {
 	struct buf *free[N_CLASSES];
 	size_t free_bytes, keep_bytes_max;
-	uint32_t victim;                 /* class from which the next surplus buf is freed */
+	uint32_t victim; /* class from which the next surplus buf is freed */
 	_Atomic(struct buf *) returned;
-	_Atomic(const char *) thread;    /* set by buf_new */
+	_Atomic(const char *) thread; /* set by buf_new */
 	_Atomic size_t live_bytes;
 };
 

@@ -18,10 +18,12 @@ struct buf {
 	uint8_t at[];
 };
 
-struct bufpool *bufpool_new(size_t keep_bytes_max);      /* free bytes kept before the heap gets them back */
+/* Free bytes are kept up to keep_bytes_max before the heap gets them back. */
+struct bufpool *bufpool_new(size_t keep_bytes_max);
 void bufpool_free(struct bufpool *);                     /* asserts that no buf is live */
 size_t bufpool_live_bytes(const struct bufpool *);       /* for admission and metrics */
 
-struct buf *buf_new(struct bufpool *, size_t cap);       /* len 0, one reference; pool's own thread only */
+/* At least cap bytes (at most 128 MiB), len 0, one reference; pool's own thread only. */
+struct buf *buf_new(struct bufpool *, size_t cap);
 struct buf *buf_get(struct buf *);
 void buf_put(struct buf *);                              /* any thread; NULL is fine */

@@ -13,8 +13,8 @@ struct conf_store {
 	const struct conf_row *rows;
 	int n_rows;
 	uint8_t *options;
-	char **text;     /* per row: what a CONF_STR field points to */
-	bool *set;       /* per row: not the default */
+	char **text; /* per row: what a CONF_STR field points to */
+	bool *set;   /* per row: not the default */
 };
 
 union parsed {
@@ -25,9 +25,12 @@ union parsed {
 };
 
 static enum err check(const struct conf_row *, struct str value, union parsed *, struct text *why);
-static enum err check_number(const struct conf_row *, struct str value, union parsed *, struct text *why);
-static enum err check_enum(const struct conf_row *, struct str value, union parsed *, struct text *why);
-static void store(struct conf_store *, const struct conf_row *, struct str value, const union parsed *);
+static enum err check_number(const struct conf_row *, struct str value, union parsed *,
+			     struct text *why);
+static enum err check_enum(const struct conf_row *, struct str value, union parsed *,
+			   struct text *why);
+static void store(struct conf_store *, const struct conf_row *, struct str value,
+		  const union parsed *);
 static void say_unknown(const struct conf_store *, struct str key, struct text *why);
 static size_t logical_line(struct str *rest, char *line, int *lines);
 static void split(struct str line, struct str *key, struct str *value);
@@ -67,7 +70,8 @@ void conf_free(struct conf_store *c)
 	mem_free(c);
 }
 
-enum err conf_set(struct conf_store *c, struct str key, struct str value, const char *where, char *why, size_t why_cap)
+enum err conf_set(struct conf_store *c, struct str key, struct str value, const char *where,
+		  char *why, size_t why_cap)
 {
 	const struct conf_row *r = conf_find(c->rows, c->n_rows, key);
 	struct text t;
@@ -89,7 +93,8 @@ enum err conf_set(struct conf_store *c, struct str key, struct str value, const 
 	return ERR_OK;
 }
 
-enum err conf_parse(struct conf_store *c, struct str text, const char *path, char *why, size_t why_cap)
+enum err conf_parse(struct conf_store *c, struct str text, const char *path, char *why,
+		    size_t why_cap)
 {
 	char *line = mem_alloc(text.n + 1), where[256];
 	enum err e = ERR_OK;
@@ -109,7 +114,8 @@ enum err conf_parse(struct conf_store *c, struct str text, const char *path, cha
 		split(raw, &key, &value);
 		if (!unescape(&key, line) || !unescape(&value, line + (value.at - line))) {
 			text_init(&t, why, why_cap);
-			text_printf(&t, "%s: \\u must be followed by four hexadecimal digits", where);
+			text_printf(&t, "%s: \\u must be followed by four hexadecimal digits",
+				    where);
 			e = ERR_INVALID;
 			break;
 		}
@@ -179,10 +185,8 @@ bool conf_is_set(const struct conf_store *c, const struct conf_row *r)
 static enum err check(const struct conf_row *r, struct str value, union parsed *v, struct text *why)
 {
 	switch (r->type) {
-	case CONF_STR:
-		return ERR_OK;
-	case CONF_ENUM:
-		return check_enum(r, value, v, why);
+	case CONF_STR: return ERR_OK;
+	case CONF_ENUM: return check_enum(r, value, v, why);
 	case CONF_BOOL:
 		if (!parse_bool(value, &v->yes))
 			return ERR_OK;
@@ -194,13 +198,13 @@ static enum err check(const struct conf_row *r, struct str value, union parsed *
 		text_printf(why, "%s=%.*s: must be a number", r->name, (int)value.n, value.at);
 		return ERR_INVALID;
 	case CONF_I32:
-	case CONF_I64:
-		return check_number(r, value, v, why);
+	case CONF_I64: return check_number(r, value, v, why);
 	}
 	UNREACHABLE();
 }
 
-static enum err check_number(const struct conf_row *r, struct str value, union parsed *v, struct text *why)
+static enum err check_number(const struct conf_row *r, struct str value, union parsed *v,
+			     struct text *why)
 {
 	bool wide = r->type == CONF_I64, free = r->min == 0 && r->max == 0;
 	int64_t min = free ? (wide ? INT64_MIN : INT32_MIN) : r->min;
@@ -208,12 +212,13 @@ static enum err check_number(const struct conf_row *r, struct str value, union p
 	enum err e = parse_i64(value, &n);
 
 	if (e == ERR_INVALID) {
-		text_printf(why, "%s=%.*s: must be a whole number", r->name, (int)value.n, value.at);
+		text_printf(why, "%s=%.*s: must be a whole number", r->name, (int)value.n,
+			    value.at);
 		return ERR_INVALID;
 	}
 	if (e || n < min || n > max) {
-		text_printf(why, "%s=%.*s: must be between %lld and %lld", r->name, (int)value.n, value.at,
-			    (long long)min, (long long)max);
+		text_printf(why, "%s=%.*s: must be between %lld and %lld", r->name, (int)value.n,
+			    value.at, (long long)min, (long long)max);
 		return ERR_LIMIT;
 	}
 	if (wide)
@@ -223,7 +228,8 @@ static enum err check_number(const struct conf_row *r, struct str value, union p
 	return ERR_OK;
 }
 
-static enum err check_enum(const struct conf_row *r, struct str value, union parsed *v, struct text *why)
+static enum err check_enum(const struct conf_row *r, struct str value, union parsed *v,
+			   struct text *why)
 {
 	struct str rest = str_of(r->values), one;
 
@@ -234,7 +240,8 @@ static enum err check_enum(const struct conf_row *r, struct str value, union par
 	return ERR_INVALID;
 }
 
-static void store(struct conf_store *c, const struct conf_row *r, struct str value, const union parsed *v)
+static void store(struct conf_store *c, const struct conf_row *r, struct str value,
+		  const union parsed *v)
 {
 	char **text = &c->text[r - c->rows];
 	void *field = c->options + r->at;

@@ -23,16 +23,21 @@ struct conf_row {
  * `struct str` whose text lives in the conf_store until the option is set again.  A number with
  * min == max == 0 has its type's range.  An option without a default keeps its field untouched. */
 struct conf_store;
-struct conf_store *conf_new(const struct conf_row *rows, int n_rows, void *options);  /* sets the defaults */
+/* Sets the defaults. */
+struct conf_store *conf_new(const struct conf_row *rows, int n_rows, void *options);
 void conf_free(struct conf_store *);
 /* On failure `why` holds one clear sentence: what, where, why, and the way out. */
-must_check enum err conf_set(struct conf_store *, struct str key, struct str value, const char *where, char *why, size_t why_cap);
+must_check enum err conf_set(struct conf_store *, struct str key, struct str value,
+			     const char *where, char *why, size_t why_cap);
 /* A key without a row is ERR_NOT_FOUND from conf_set; conf_parse logs it as a warning and goes on,
  * so that a file written for Kafka starts. */
-must_check enum err conf_parse(struct conf_store *, struct str text, const char *path, char *why, size_t why_cap);
+must_check enum err conf_parse(struct conf_store *, struct str text, const char *path, char *why,
+			       size_t why_cap);
 /* Checks one value against a row without storing it (topic configs). */
-must_check enum err conf_check(const struct conf_row *, struct str value, char *why, size_t why_cap);
+must_check enum err conf_check(const struct conf_row *, struct str value, char *why,
+			       size_t why_cap);
 const struct conf_row *conf_find(const struct conf_row *rows, int n_rows, struct str key);
 const char *conf_nearest(const struct conf_row *rows, int n_rows, struct str key);     /* or NULL */
-struct str conf_value(const struct conf_store *, const struct conf_row *, char *tmp, size_t cap); /* as text; null when absent */
-bool conf_is_set(const struct conf_store *, const struct conf_row *);                  /* by file or override */
+/* As text; null when absent. */
+struct str conf_value(const struct conf_store *, const struct conf_row *, char *tmp, size_t cap);
+bool conf_is_set(const struct conf_store *, const struct conf_row *); /* by file or override */

@@ -2,8 +2,8 @@
  *
  * The CRC instruction has a latency of three cycles and a throughput of one, so one stream uses a
  * third of it.  Three neighbouring lanes of L bytes run at once; then lane A is moved over the 2L
- * bytes behind it and lane B over L: crc(ABC) = A x^16L + B x^8L + C.  The product with the constant
- * x^(8L-33) is taken without carries (PCLMUL), and the CRC instruction itself reduces it.
+ * bytes behind it and lane B over L: crc(ABC) = A x^16L + B x^8L + C.  The product with the
+ * constant x^(8L-33) is taken without carries (PCLMUL), and the CRC instruction itself reduces it.
  *
  * Tables and constants are computed once, before main, and never written again. */
 #include "common/base/crc32c.h"
@@ -49,7 +49,8 @@ __attribute__((constructor)) static void prepare(void)
 	}
 	for (int s = 1; s < 8; s++)
 		for (uint32_t i = 0; i < 256; i++)
-			k.slice[s][i] = k.slice[s - 1][i] >> 8 ^ k.slice[0][k.slice[s - 1][i] & 255];
+			k.slice[s][i] =
+				k.slice[s - 1][i] >> 8 ^ k.slice[0][k.slice[s - 1][i] & 255];
 	k.over_long = (struct shift){ x_to(8 * LANE_LONG - 33), x_to(16 * LANE_LONG - 33) };
 	k.over_short = (struct shift){ x_to(8 * LANE_SHORT - 33), x_to(16 * LANE_SHORT - 33) };
 #if defined(__x86_64__)

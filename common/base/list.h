@@ -16,8 +16,12 @@ static inline void list_insert_before(struct list *pos, struct list *n)
 	pos->prev = n;
 }
 static inline void list_push_back(struct list *l, struct list *n) { list_insert_before(l, n); }
-static inline void list_push_front(struct list *l, struct list *n) { list_insert_before(l->next, n); }
-static inline void list_remove(struct list *n)           /* leaves n self-linked: removing twice is harmless */
+static inline void list_push_front(struct list *l, struct list *n)
+{
+	list_insert_before(l->next, n);
+}
+/* Leaves n self-linked: removing twice is harmless. */
+static inline void list_remove(struct list *n)
 {
 	n->prev->next = n->next;
 	n->next->prev = n->prev;

@@ -55,7 +55,8 @@ void log_set_sink(void (*sink)(void *arg, const char *line, size_t n), void *arg
 	out.arg = arg;
 }
 
-void log_write(enum log_level level, const char *sub, const char *msg, const struct log_field *f, int n)
+void log_write(enum log_level level, const char *sub, const char *msg, const struct log_field *f,
+	       int n)
 {
 	static const char *const names[] = { "ERROR", "WARN", "INFO", "DEBUG" };
 	char line[LINE_MAX];
@@ -114,7 +115,8 @@ static void put_time(struct text *t)
 static bool needs_quotes(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.at[i] <= ' ' || s.at[i] == '"' || s.at[i] == '\\' || s.at[i] == '=')
+		if ((unsigned char)s.at[i] <= ' ' || s.at[i] == '"' || s.at[i] == '\\' ||
+		    s.at[i] == '=')
 			return true;
 	return s.n == 0;
 }
@@ -127,9 +129,7 @@ static void put_field(struct text *t, const struct log_field *f)
 		return;
 	text_printf(t, " %s=", f->key);
 	switch (f->kind) {
-	case FIELD_I64:
-		text_printf(t, "%lld", (long long)f->i64);
-		return;
+	case FIELD_I64: text_printf(t, "%lld", (long long)f->i64); return;
 	case FIELD_STR:
 		if (str_null(f->str) || needs_quotes(f->str))
 			text_json(t, f->str);

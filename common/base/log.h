@@ -34,7 +34,7 @@ void log_write(enum log_level, const char *sub, const char *msg, const struct lo
 #define log_debug(sub, ...) LOG_LINE(LOG_DEBUG, sub, __VA_ARGS__, F_END)
 
 void log_set_level(enum log_level);
-void log_set_name(const char *node);                     /* printed on every line, e.g. "broker-1" */
+void log_set_name(const char *node); /* printed on every line, e.g. "broker-1" */
 /* The simulator and tests take the lines instead of stderr, without the time, so that equal runs
  * give equal text; NULL restores stderr. */
 void log_set_sink(void (*sink)(void *arg, const char *line, size_t n), void *arg);

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#define NUMBER_MAX 64    /* longest text that parse_f64 looks at */
-#define DISTANCE_MAX 64  /* longest text that text_distance compares */
+#define NUMBER_MAX 64   /* longest text that parse_f64 looks at */
+#define DISTANCE_MAX 64 /* longest text that text_distance compares */
 
 void text_init(struct text *t, char *at, size_t cap)
 {

@@ -11,9 +11,9 @@ struct text {
 void text_init(struct text *, char *at, size_t cap);
 void text_printf(struct text *, const char *fmt, ...) printf_like(2, 3);
 void text_str(struct text *, struct str);
-void text_json(struct text *, struct str);               /* quoted and escaped; null for a null str */
+void text_json(struct text *, struct str); /* quoted and escaped; null for a null str */
 
-must_check enum err parse_i64(struct str, int64_t *);    /* the whole text, decimal, optional sign */
+must_check enum err parse_i64(struct str, int64_t *); /* the whole text, decimal, optional sign */
 must_check enum err parse_i32(struct str, int32_t *);
 must_check enum err parse_bool(struct str, bool *);      /* true, false; any case */
 must_check enum err parse_f64(struct str, double *);

@@ -15,8 +15,8 @@ size_t uvarlong_put(uint8_t *to, uint64_t);
 size_t uvarlong_get(const uint8_t *at, size_t n, uint64_t *out);
 size_t uvarlong_size(uint64_t);
 
-static inline uint64_t zigzag(int64_t v) { return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63); }
-static inline int64_t unzigzag(uint64_t u) { return (int64_t)(u >> 1) ^ -(int64_t)(u & 1); }
+static inline uint64_t zigzag(int64_t v) { return (uint64_t)v << 1 ^ (0 - (uint64_t)(v < 0)); }
+static inline int64_t unzigzag(uint64_t u) { return (int64_t)(u >> 1 ^ (0 - (u & 1))); }
 
 size_t varint_put(uint8_t *to, int32_t);
 size_t varint_get(const uint8_t *at, size_t n, int32_t *out);

@@ -40,7 +40,8 @@ TEST(equals_the_definition_for_any_seed_offset_and_length)
 		size_t n = prng_below(&p, prng_chance(&p, 1, 8) ? SIZE - 64 : 2000);
 		uint32_t want = bitwise(seed, bytes + at, n);
 
-		if (crc32c(seed, bytes + at, n) != want || crc32c_portable(seed, bytes + at, n) != want)
+		if (crc32c(seed, bytes + at, n) != want ||
+		    crc32c_portable(seed, bytes + at, n) != want)
 			FAIL("seed %u, offset %zu, length %zu", seed, at, n);
 	}
 	mem_free(bytes);
