@@ -338,19 +338,24 @@ static long read_number(struct source *s, const char *word)
 
 static void copy_name(struct source *s, char *to, const char *from)
 {
-	if (strlen(from) >= NAME_MAX_BYTES)
+	size_t n = strlen(from);
+
+	if (n >= NAME_MAX_BYTES)
 		fail(s, "`%s` is too long", from);
-	strcpy(to, from);
+	memcpy(to, from, n + 1);
 }
 
 /* The next line that holds a token. */
 static bool next_line(struct source *s)
 {
+	char *rest;
+
 	while (fgets(s->text, sizeof(s->text), s->file)) {
 		s->line++;
 		s->text[strcspn(s->text, "#\n")] = '\0';
 		s->n_tokens = s->at = 0;
-		for (char *t = strtok(s->text, " \t"); t; t = strtok(NULL, " \t")) {
+		for (char *t = strtok_r(s->text, " \t", &rest); t;
+		     t = strtok_r(NULL, " \t", &rest)) {
 			if (s->n_tokens == LINE_TOKENS_MAX)
 				fail(s, "too many words in one line");
 			s->tokens[s->n_tokens++] = t;

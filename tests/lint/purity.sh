@@ -11,9 +11,15 @@ objs=$(find common/base common/wire common/meta broker/core controller/core buil
 } | awk '
 $1 == "R" {
 	if ($2 ~ /^#/ || NF < 2) next
-	if ($2 ~ /\.o:$/) one[substr($2, 1, length($2) - 1)] = "^(" $3 ")$"
+	if ($2 ~ /\.o:$/) one["^" substr($2, 1, length($2) - 1) "$"] = "^(" $3 ")$"
 	else any = any (any ? "|" : "") $2
 	next
+}
+function excepted(base, symbol,   o) {
+	for (o in one)
+		if (base ~ o && symbol ~ one[o])
+			return 1
+	return 0
 }
 $1 == "D" { ours[$NF] = 1; next }
 {
@@ -21,7 +27,7 @@ $1 == "D" { ours[$NF] = 1; next }
 	sub(/:.*/, "", obj)
 	base = obj
 	sub(/.*\//, "", base)
-	if ($NF in ours || $NF ~ "^(" any ")$" || (base in one && $NF ~ one[base]))
+	if ($NF in ours || $NF ~ "^(" any ")$" || excepted(base, $NF))
 		next
 	src = obj
 	sub(/\.o$/, ".c", src)

@@ -37,8 +37,8 @@ else
 	skip singleuse "not every program is here"
 fi
 
-# A header compiles as the first and only include.
-for h in $h_files; do echo "$h"; done | xargs -P 2 -I{} sh -c \
+# A header compiles as the first and only include; *_rows.h are tables that others expand.
+for h in $h_files; do echo "$h"; done | grep -v '_rows\.h$' | xargs -P 2 -I{} sh -c \
 	'echo "#include \"{}\"" | $CC -std=gnu11 $CPPFLAGS -Wall -Wextra -Wpedantic -Werror -x c -fsyntax-only -' \
 	>"$tmp/out" 2>&1
 verdict headers
