@@ -20,7 +20,7 @@ struct env;
 /* A timer is embedded in its owner; setting a set timer moves it.  fn runs once. */
 struct timer {
 	struct heap_node node;
-	int64_t at_us;           /* monotonic; meaningful while set */
+	int64_t at_us; /* monotonic; meaningful while set */
 	bool set;
 	void (*fn)(void *arg);
 	void *arg;
@@ -30,7 +30,9 @@ struct timer {
 
 /* Intrusive message; the sender fills fn and gives the message away.  fn runs on the receiver's
  * thread and decides what becomes of the memory.  Mail from one sender to one receiver arrives
- * in the order sent.  env_post may be called on any actor's thread. */
+ * in the order sent.  env_post may be called on any thread.  Mail an actor posts to itself runs at
+ * the end of the turn, after everything that had arrived when the turn began and before the turn's
+ * output leaves: the place for work that is done once for many events. */
 struct mail {
 	struct mail *next;
 	void (*fn)(struct mail *);
@@ -41,7 +43,7 @@ struct mail {
 /* work() runs on some thread of the io pool (in the simulator: later) and may make file calls;
  * done() then runs on the submitting actor's thread.  The job is the submitter's memory. */
 struct job {
-	struct mail mail;        /* used by the pool for the way back */
+	struct mail mail; /* used by the pool for the way back */
 	struct job *next;
 	struct env *home;
 	void (*work)(struct job *);
@@ -55,14 +57,20 @@ struct job {
 struct file {
 	const struct files_ops *ops;
 	_Atomic uint32_t refs;
-	int fd;                  /* production only; -1 in the simulator */
+	int fd; /* production only; -1 in the simulator */
 };
 struct file_iov {
 	const void *at;
 	size_t n;
 };
-enum file_flags { FILE_READ = 1, FILE_WRITE = 2, FILE_CREATE = 4, FILE_EXCLUSIVE = 8, FILE_TRUNCATE = 16 };
-struct file_name {                                       /* what files->list hands out */
+enum file_flags {
+	FILE_READ = 1,
+	FILE_WRITE = 2,
+	FILE_CREATE = 4,
+	FILE_EXCLUSIVE = 8,
+	FILE_TRUNCATE = 16
+};
+struct file_name { /* what files->list hands out */
 	const char *name;
 	bool is_dir;
 	int64_t size_bytes;
@@ -73,25 +81,28 @@ struct file_name {                                       /* what files->list han
  * treat the bytes past its last known end as unknown. */
 struct files_ops {
 	enum err (*open)(struct env *, const char *path, unsigned flags, struct file **out);
-	void (*close)(struct file *);                    /* by the last file_put only */
+	void (*close)(struct file *); /* by the last file_put only */
 	enum err (*writev)(struct file *, const struct file_iov *, int n, int64_t at);
-	enum err (*read)(struct file *, void *to, size_t n, int64_t at, size_t *got); /* got < n: end of file */
+	enum err (*read)(struct file *, void *to, size_t n, int64_t at,
+			 size_t *got); /* got < n: end of file */
 	enum err (*size)(struct file *, int64_t *bytes);
 	enum err (*truncate)(struct file *, int64_t bytes);
-	enum err (*sync)(struct file *);                 /* fdatasync; never retried after a failure */
-	enum err (*lock)(struct file *);                 /* ERR_LOCKED when another process holds it */
+	enum err (*sync)(struct file *); /* fdatasync; never retried after a failure */
+	enum err (*lock)(struct file *); /* ERR_LOCKED when another process holds it */
 	enum err (*sync_dir)(struct env *, const char *path);
 	enum err (*rename)(struct env *, const char *from, const char *to);
-	enum err (*unlink)(struct env *, const char *path);      /* ERR_NOT_FOUND is not logged */
-	enum err (*mkdir)(struct env *, const char *path);       /* and its parents; existing is fine */
-	enum err (*rmdir)(struct env *, const char *path);       /* with everything below it */
-	enum err (*list)(struct env *, const char *path, void (*each)(void *arg, const struct file_name *), void *arg);
-	enum err (*space)(struct env *, const char *path, int64_t *free_bytes, int64_t *total_bytes);
+	enum err (*unlink)(struct env *, const char *path); /* ERR_NOT_FOUND is not logged */
+	enum err (*mkdir)(struct env *, const char *path);  /* and its parents; existing is fine */
+	enum err (*rmdir)(struct env *, const char *path);  /* with everything below it */
+	enum err (*list)(struct env *, const char *path,
+			 void (*each)(void *arg, const struct file_name *), void *arg);
+	enum err (*space)(struct env *, const char *path, int64_t *free_bytes,
+			  int64_t *total_bytes);
 	/* Hint that [at, at+n) will be read soon; called from a job. */
 	void (*warm)(struct file *, int64_t at, int64_t n);
 };
 struct file *file_get(struct file *);
-void file_put(struct file *);                            /* any thread; NULL is fine */
+void file_put(struct file *); /* any thread; NULL is fine */
 
 /* ---- peers: ordered streams of length-prefixed frames --------------------------------------- */
 
@@ -99,48 +110,69 @@ void file_put(struct file *);                            /* any thread; NULL is 
  * int32 size and that many bytes, so the seam deals in frames.  A conn belongs to one actor. */
 struct conn;
 
+/* After down has returned the conn is gone: drop every pointer to it.  Inside these callbacks all
+ * operations on the conn are allowed, close among them. */
 struct conn_events {
-	void (*up)(void *arg, struct conn *);                    /* a dialled conn is established; never for accepted ones */
-	void (*frame)(void *arg, struct conn *, struct buf *);   /* one frame without its size; moves the reference */
-	void (*down)(void *arg, struct conn *, enum err why);    /* last event: closed by the peer, failed, or over frame_max */
-	void (*drained)(void *arg, struct conn *);               /* output ran empty after a conn_send; may be NULL */
+	void (*up)(void *arg,
+		   struct conn *); /* a dialled conn is established; never for accepted ones */
+	void (*frame)(void *arg, struct conn *,
+		      struct buf *); /* one frame without its size; moves the reference */
+	void (*down)(void *arg, struct conn *,
+		     enum err why); /* last event: closed by the peer, failed, or over frame_max */
+	void (*drained)(void *arg,
+			struct conn *); /* output ran empty after a conn_send; may be NULL */
 };
 
 /* A piece of output: a reference to memory or to a part of a file, moved to the conn. */
 struct span {
-	struct buf *buf;         /* exactly one of buf and file is set */
+	struct buf *buf; /* exactly one of buf and file is set */
 	struct file *file;
-	int64_t at;              /* offset into it */
+	int64_t at; /* offset into it */
 	int64_t n;
 };
 
+#define CONN_FRAME_MAX (100u << 20)
+
 struct listener;
 struct peer_addr {
-	char host[256];          /* name or address */
+	char host[256]; /* name or address */
 	int32_t port;
 };
 
 struct peers_ops {
-	/* accept(arg, env, conn) runs on whichever of the process's actors got the connection and must
-	 * call conn_bind before it returns. */
-	enum err (*listen)(struct env *, const struct peer_addr *, void (*accept)(void *arg, struct env *, struct conn *),
-			   void *arg, struct listener **out, int32_t *port);
+	/* accept(arg, env, conn) runs on whichever of the process's actors got the connection and
+	 * must call bind (or close) before it returns.  port 0 chooses one; *port says which.
+	 * Unlisten on the actor that listened; an accept already on its way to another actor may
+	 * still arrive. */
+	enum err (*listen)(struct env *, const struct peer_addr *,
+			   void (*accept)(void *arg, struct env *, struct conn *), void *arg,
+			   struct listener **out, int32_t *port);
 	void (*unlisten)(struct listener *);
-	struct conn *(*dial)(struct env *, const struct peer_addr *, const struct conn_events *, void *arg);
+	/* Never fails at once: a refusal arrives as down (ERR_REFUSED, ERR_TIMEOUT, ERR_NOT_FOUND
+	 * for a name that has no address).  Frames sent before up are kept until then. */
+	struct conn *(*dial)(struct env *, const struct peer_addr *, const struct conn_events *,
+			     void *arg);
+	/* Who hears of the conn from now on, and its largest frame (a dialled conn:
+	 * CONN_FRAME_MAX). */
 	void (*bind)(struct conn *, const struct conn_events *, void *arg, uint32_t frame_max);
+	/* One frame made of n spans, moved; the seam puts its size in front.  Leaves at the end of
+	 * the turn together with whatever else was sent in it. */
 	void (*send)(struct conn *, const struct span *, int n);
-	void (*pause)(struct conn *, bool);              /* true: stop reading until false */
-	/* Move a conn, with no frame pending in either direction, to another actor of this process:
-	 * moved(arg, conn) then runs there. */
+	void (*pause)(struct conn *, bool); /* true: no frame event until false */
+	/* Move a conn to another actor of this process, unread frames and unsent output included:
+	 * moved(arg, conn) then runs there; until then nobody may touch the conn. */
 	void (*move)(struct conn *, struct env *to, void (*moved)(void *arg, struct conn *));
-	void (*finish)(struct conn *);                   /* no more input; close when the output has left */
-	void (*close)(struct conn *);                    /* now; no event follows */
-	int64_t (*pending)(const struct conn *);         /* output bytes not yet handed to the kernel */
-	void (*name)(const struct conn *, char *out, size_t cap);   /* "127.0.0.1:40312", for logs */
-	void (*local_addr)(const struct conn *, struct peer_addr *); /* the address the peer dialled */
+	void (*finish)(
+		struct conn *); /* give it away: close when the output has left; no event follows */
+	void (*close)(struct conn *);            /* now; no event follows */
+	int64_t (*pending)(const struct conn *); /* output bytes not yet handed to the kernel */
+	void (*name)(const struct conn *, char *out, size_t cap); /* "127.0.0.1:40312", for logs */
+	void (*local_addr)(const struct conn *,
+			   struct peer_addr *); /* the address the peer dialled */
 };
 
-/* ---- the actor -------------------------------------------------------------------------------- */
+/* ---- the actor --------------------------------------------------------------------------------
+ */
 
 struct env_ops {
 	int64_t (*mono_us)(struct env *);
@@ -149,23 +181,38 @@ struct env_ops {
 	void (*timer_clear)(struct env *, struct timer *);
 	void (*post)(struct env *to, struct mail *);
 	void (*submit)(struct env *, struct job *);
-	void (*stop)(struct env *);                      /* leave the actor's loop after this turn */
+	void (*stop)(struct env *); /* leave the actor's loop after this turn */
 };
 
 struct env {
 	const struct env_ops *ops;
 	const struct files_ops *files;
 	const struct peers_ops *peers;
-	struct bufpool *bufs;    /* this actor's */
-	struct prng prng;        /* the only source of randomness */
-	int id;                  /* number of the actor in its process, from 0 */
+	struct bufpool *bufs; /* this actor's */
+	struct prng prng;     /* the only source of randomness */
+	int id;               /* number of the actor in its process, from 0 */
 };
 
-static inline int64_t env_mono_us(struct env *e) { return e->ops->mono_us(e); }
-static inline int64_t env_mono_ms(struct env *e) { return e->ops->mono_us(e) / 1000; }
-static inline int64_t env_wall_ms(struct env *e) { return e->ops->wall_ms(e); }
-static inline void env_post(struct env *to, struct mail *m) { to->ops->post(to, m); }
-static inline void env_submit(struct env *e, struct job *j) { e->ops->submit(e, j); }
+static inline int64_t env_mono_us(struct env *e)
+{
+	return e->ops->mono_us(e);
+}
+static inline int64_t env_mono_ms(struct env *e)
+{
+	return e->ops->mono_us(e) / 1000;
+}
+static inline int64_t env_wall_ms(struct env *e)
+{
+	return e->ops->wall_ms(e);
+}
+static inline void env_post(struct env *to, struct mail *m)
+{
+	to->ops->post(to, m);
+}
+static inline void env_submit(struct env *e, struct job *j)
+{
+	e->ops->submit(e, j);
+}
 void timer_init(struct timer *, void (*fn)(void *arg), void *arg);
 void timer_after_ms(struct env *, struct timer *, int64_t ms);
-void timer_clear(struct env *, struct timer *);          /* clearing an unset timer is fine */
+void timer_clear(struct env *, struct timer *); /* clearing an unset timer is fine */
