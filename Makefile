@@ -218,9 +218,9 @@ asan ubsan tsan: ## unit, wire and story under that sanitizer
 	@$(MAKE) BUILD=$@ unit wire story
 
 perf: all tools ## load generator against the machine's own floor
-	BUILD=$(abspath $(B)) tests/perf/run.sh
+	BUILD=$(abspath $(B)) tests/perf/run.py
 perf-versus: all tools ## the same clients against Apache Kafka and Weir
-	BUILD=$(abspath $(B)) tests/perf/versus.sh
+	BUILD=$(abspath $(B)) tests/perf/versus.py
 
 lint: tests gen all ## layers, purity, headers, size of functions and files, unused exports, format
 	@B=$(B) CC="$(CC)" CPPFLAGS="$(CPPFLAGS)" tests/lint/run.sh

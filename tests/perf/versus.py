@@ -145,10 +145,12 @@ def admin(c):
 def create(c, topic, partitions=6):
     from confluent_kafka.admin import NewTopic
 
+    client = admin(c)
+
     def done():
         try:
-            admin(c).create_topics([NewTopic(topic, partitions, 3, config={"min.insync.replicas": "2"})],
-                                   request_timeout=20)[topic].result()
+            client.create_topics([NewTopic(topic, partitions, 3, config={"min.insync.replicas": "2"})],
+                                 request_timeout=20)[topic].result()
             return True
         except Exception as why:
             return "EXISTS" in str(why)
@@ -157,7 +159,8 @@ def create(c, topic, partitions=6):
 
 
 def leader(c, topic, partition=0):
-    t = admin(c).list_topics(topic, timeout=10).topics[topic]
+    client = admin(c)
+    t = client.list_topics(topic, timeout=10).topics[topic]
     if t.error or any(p.leader < 0 for p in t.partitions.values()):
         return None
     return t.partitions[partition].leader

@@ -16,7 +16,8 @@ import tempfile
 import time
 import traceback
 
-BUILD = os.environ.get("BUILD_DIR") or os.path.join("build", os.environ.get("BUILD", "release"))
+# The folder of the programs, as `make` hands it over.
+BUILD = os.environ.get("BUILD", "build/release")
 WEIR = os.path.abspath(os.path.join(BUILD, "weir"))
 SANITIZED = any(s in BUILD for s in ("asan", "tsan", "ubsan"))
 # Sanitizers cost an order of magnitude; bounds of waits grow with them, nothing is asserted on time.

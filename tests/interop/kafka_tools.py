@@ -1,0 +1,108 @@
+#!/usr/bin/python3
+"""kafka_tools.py - Kafka's own command-line tools against a Weir cluster, and its dump tool over
+every file that Weir wrote.  Needs Java and Kafka's jars ($KAFKA_JARS, or `make perf-versus` once,
+which fetches them from Maven Central); skips with the reason where they are not there."""
+import glob
+import os
+import shutil
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+from lib.clients import producer, send_ok, values
+from lib.cluster import Cluster, expect, expect_eq, main, test
+
+JARS = os.environ.get("KAFKA_JARS") or os.path.abspath("build/kafka/jars")
+
+
+def java(main_class, *args, stdin=None, check=True):
+    run = subprocess.run(["java", "-Xmx256m", "-cp", JARS + "/*", main_class, *args], input=stdin, timeout=120,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if check:
+        expect_eq(run.returncode, 0, f"{main_class} {' '.join(args)}: {run.stdout[-1500:]}{run.stderr[-1500:]}")
+    return run.stdout
+
+
+def topics(c, *args):
+    return java("org.apache.kafka.tools.TopicCommand", "--bootstrap-server", c.bootstrap, *args)
+
+
+@test
+def kafka_topics_creates_lists_describes_alters_and_deletes():
+    with Cluster() as c:
+        topics(c, "--create", "--topic", "orders", "--partitions", "3", "--replication-factor", "3",
+               "--config", "min.insync.replicas=2")
+        expect_eq(topics(c, "--list").split(), ["orders"], "topics")
+        text = topics(c, "--describe", "--topic", "orders")
+        expect("PartitionCount: 3" in text and "ReplicationFactor: 3" in text, text)
+        expect("min.insync.replicas=2" in text, text)
+        topics(c, "--alter", "--topic", "orders", "--partitions", "5")
+        expect("PartitionCount: 5" in topics(c, "--describe", "--topic", "orders"), "five partitions")
+        topics(c, "--delete", "--topic", "orders")
+        expect_eq(topics(c, "--list").split(), [], "topics after the deletion")
+
+
+@test
+def console_producer_and_consumer():
+    with Cluster() as c:
+        c.create("t", partitions=2)
+        lines = [f"line {i}" for i in range(1000)]
+        java("org.apache.kafka.tools.ConsoleProducer", "--bootstrap-server", c.bootstrap, "--topic", "t",
+             stdin="\n".join(lines) + "\n")
+        got = []
+        for p in ("0", "1"):
+            got += java("org.apache.kafka.tools.consumer.ConsoleConsumer", "--bootstrap-server", c.bootstrap,
+                        "--topic", "t", "--partition", p, "--offset", "earliest", "--timeout-ms", "4000",
+                        check=False).splitlines()
+        expect(sorted(got) == sorted(lines), f"{len(got)} lines of 1000, or not the same")
+
+
+@test
+def kafka_configs_and_broker_api_versions():
+    with Cluster() as c:
+        c.create("t")
+        java("kafka.admin.ConfigCommand", "--bootstrap-server", c.bootstrap, "--alter", "--entity-type", "topics",
+             "--entity-name", "t", "--add-config", "retention.ms=1000000")
+        text = java("kafka.admin.ConfigCommand", "--bootstrap-server", c.bootstrap, "--describe", "--entity-type",
+                    "topics", "--entity-name", "t")
+        expect("retention.ms=1000000" in text, text)
+
+
+@test
+def kafka_dump_log_accepts_every_file():
+    """Segments, both indexes and producer snapshots, after rolls, restarts and a kill."""
+    with Cluster() as c:
+        c.create("t", [[1, 2, 3]], segment_bytes=1048576, min_insync_replicas=2)
+        p = producer(c, enable_idempotence=True, linger_ms=5, compression_type="lz4")
+        plain = producer(c, linger_ms=5)
+        for i in range(3000):
+            (p if i % 2 else plain).produce("t", value=os.urandom(1000), key=b"%d" % i, partition=0)
+            p.poll(0)
+            plain.poll(0)
+        p.flush(30)
+        plain.flush(30)
+        c.kill(1)
+        c.wait_leader("t", other_than=1)
+        send_ok(producer(c), "t", b"after the kill")
+        c.restart(1)
+        c.wait_isr("t", [1, 2, 3])
+        n = len(values(c, "t"))
+        expect_eq(n, 3001, "records")
+        dirs = {b: c.log_dir(b, "t") for b in (1, 2, 3)}
+        c.weir("local", "down", timeout=60)
+        for b, d in dirs.items():
+            files = sorted(f for kind in ("log", "index", "timeindex", "snapshot") for f in glob.glob(f"{d}/*.{kind}"))
+            expect(sum(f.endswith(".log") for f in files) >= 2, f"broker {b} did not roll: {files}")
+            text = java("org.apache.kafka.tools.DumpLogSegments", "--deep-iteration", "--files", ",".join(files))
+            bad = [x for x in text.splitlines() if "mismatch" in x.lower() or "isvalid: false" in x.lower()
+                   or "invalid" in x.lower() or "not found" in x.lower() or "corrupt" in x.lower()]
+            expect(not bad, f"broker {b}: {bad[:5]}")
+            indexes = ",".join(f for f in files if f.endswith("index"))
+            java("org.apache.kafka.tools.DumpLogSegments", "--index-sanity-check", "--files", indexes)
+
+
+if __name__ == "__main__":
+    if not shutil.which("java") or not glob.glob(JARS + "/kafka_2.13-*.jar"):
+        print("SKIP kafka_tools: no java, or no Kafka jars (set KAFKA_JARS)")
+        sys.exit(0)
+    main()
