@@ -26,7 +26,8 @@ void test_register(struct test_case *);
 bool test_true(bool ok, const char *expr, const char *file, int line);
 bool test_i64(int64_t a, int64_t b, const char *exprs, const char *file, int line);
 bool test_str(struct str a, struct str b, const char *exprs, const char *file, int line);
-bool test_mem(const void *a, const void *b, size_t n, const char *exprs, const char *file, int line);
+bool test_mem(const void *a, const void *b, size_t n, const char *exprs, const char *file,
+	      int line);
 
 #define EXPECT(x) test_true(!!(x), #x, __FILE__, __LINE__)
 #define EXPECT_EQ(a, b) test_i64((int64_t)(a), (int64_t)(b), #a " == " #b, __FILE__, __LINE__)
