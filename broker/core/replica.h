@@ -11,11 +11,16 @@
  *   isr (committed) is a subset of the maximal isr (committed plus pending additions)
  *   the high watermark never moves back on one leader within one leader epoch, never moves while
  *   |isr| < min(min.insync.replicas, assignment), and never past a member of the maximal isr
- */
+ *
+ * ISR changes: the leader proposes (propose_isr), the controller disposes.  From the proposal to
+ * its answer the maximal isr counts for the high watermark (AsyncIsr): additions already hold it
+ * back, removals hold it back still.  Metadata with a higher partition epoch settles a proposal
+ * too; the late answer then carries an old `proposal` number and is ignored. */
 #pragma once
 #include "common/base/base.h"
 
 #define REPLICAS_MAX 16
+#define TIME_NEVER (INT64_MIN / 2)
 enum replica_role { REPLICA_OFFLINE, REPLICA_FOLLOWER, REPLICA_LEADER };
 
 struct replica_peer {
@@ -23,7 +28,7 @@ struct replica_peer {
 	int64_t broker_epoch;            /* as carried by its last accepted fetch; -1 unknown */
 	int64_t log_end, log_start;      /* -1 unknown in this leader epoch */
 	int64_t leader_end_at_fetch;     /* our log end when its last fetch was answered */
-	int64_t last_fetch_ms, caught_up_ms;
+	int64_t last_fetch_ms, caught_up_ms;     /* TIME_NEVER: not in this leader epoch */
 	bool eligible;                   /* unfenced, not shutting down, by the metadata image */
 	int64_t alive_epoch;             /* its broker epoch in the metadata image */
 };
@@ -36,11 +41,13 @@ struct replica {
 	int64_t epoch_start;             /* log end when this leader epoch began here */
 	int32_t min_isr;                 /* the topic's min.insync.replicas */
 	int64_t lag_max_ms;              /* replica.lag.time.max.ms */
-	int32_t n_peers;                 /* the assignment, self included */
+	int32_t n_peers;                 /* the assignment, self included when hosted here */
 	struct replica_peer peers[REPLICAS_MAX];
 	uint32_t isr;                    /* bit i <=> peers[i]; committed by the controller */
 	uint32_t isr_pending;            /* proposed and unanswered; meaningful while is_pending */
-	bool is_pending;                 /* an AlterPartition of ours is in flight */
+	uint32_t proposal;               /* number of the latest proposal */
+	bool is_pending;                 /* an AlterPartition of ours is not settled */
+	int64_t expand_after_ms;         /* the controller refused a joiner: ask again then, or on news */
 	bool is_recovering;              /* after an unclean election, until the controller recorded RECOVERED */
 };
 
@@ -54,6 +61,11 @@ enum replica_event_kind {
 	REPLICA_EV_TRUNCATED,    /* the log was cut (follower) or its start moved */
 	REPLICA_EV_TICK,         /* every lag_max_ms / 2 */
 };
+
+/* What the controller's answer means.  ROLL_BACK: INELIGIBLE_REPLICA, OPERATION_NOT_ATTEMPTED.
+ * WAIT_METADATA: FENCED_LEADER_EPOCH, INVALID_UPDATE_VERSION, UNKNOWN_TOPIC_ID, INVALID_REQUEST,
+ * NEW_LEADER_ELECTED.  RETRY: anything else; give it after a pause, it proposes again at once. */
+enum replica_verdict { ISR_ADOPTED, ISR_ROLL_BACK, ISR_WAIT_METADATA, ISR_RETRY };
 
 struct replica_event {
 	enum replica_event_kind kind;
@@ -80,7 +92,8 @@ struct replica_event {
 			int64_t broker_epoch, offset, log_start;
 		} fetched;
 		struct {
-			enum { ISR_ADOPTED, ISR_ROLL_BACK, ISR_WAIT_METADATA, ISR_RETRY } verdict;
+			enum replica_verdict verdict;
+			uint32_t proposal;                   /* as it stood in the effects */
 			int32_t partition_epoch;             /* with ISR_ADOPTED */
 			uint32_t isr;
 		} answer;
@@ -93,12 +106,15 @@ struct replica_event {
 struct replica_effects {
 	bool became_leader, became_follower, lost_leadership;  /* of a new leader epoch */
 	bool hw_moved;           /* wake fetches and acks=all produces up to high_watermark */
-	bool propose_isr;        /* send AlterPartition with `isr`; at most one in flight */
-	uint32_t isr;
+	bool log_start_moved;    /* follower: log_advance_start to the replica's log_start */
+	bool propose_isr;        /* send AlterPartition with `isr`, recovery state RECOVERED */
+	uint32_t isr, proposal;
 	bool isr_changed;        /* the committed ISR changed: produces parked on it look again */
 };
 
 void replica_init(struct replica *, int32_t self, int64_t lag_max_ms);
+/* Once, before the first event: what the log and the high watermark checkpoint say. */
+void replica_load(struct replica *, int64_t log_start, int64_t high_watermark, int64_t log_end);
 void replica_step(struct replica *, const struct replica_event *, struct replica_effects *);
 void replica_check(const struct replica *);
 
@@ -106,5 +122,13 @@ int32_t replica_isr_count(const struct replica *);              /* committed */
 int32_t replica_min_isr(const struct replica *);                /* min(min.insync.replicas, assignment) */
 uint32_t replica_maximal_isr(const struct replica *);
 const struct replica_peer *replica_peer_of(const struct replica *, int32_t id);       /* NULL: not assigned */
-/* acks=all: may a batch be appended at all (section 2.1 step 8), and was it kept (step "purgatory")? */
+uint32_t replica_mask_of(const struct replica *, const int32_t *ids, int32_t n);       /* unassigned ids are dropped */
+int32_t replica_ids_of(const struct replica *, uint32_t mask, int32_t ids[REPLICAS_MAX]);
+/* acks=all: may a batch be appended at all: else NOT_ENOUGH_REPLICAS, nothing written.  Once the
+ * high watermark passed it: was it kept by enough, else NOT_ENOUGH_REPLICAS_AFTER_APPEND. */
 bool replica_has_enough(const struct replica *);
+bool replica_kept_enough(const struct replica *);
+/* Leader, before a fetch is served: UNASSIGNED answers UNKNOWN_LEADER_EPOCH, STALE (a broker epoch
+ * of an earlier life) NOT_LEADER_OR_FOLLOWER.  The step ignores both. */
+enum replica_admission { REPLICA_ADMIT, REPLICA_UNASSIGNED, REPLICA_STALE };
+enum replica_admission replica_admits(const struct replica *, int32_t peer, int64_t broker_epoch);
