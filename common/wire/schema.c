@@ -83,9 +83,7 @@ static void init_field(const struct schema_row *row, uint8_t *out)
 	case KIND_RECORDS:
 		*(struct records *)(void *)at = (struct records){ .n = row->is_null ? -1 : 0 };
 		break;
-	case KIND_UUID:
-		memset(at, 0, sizeof(struct uuid));
-		break;
+	case KIND_UUID: memset(at, 0, sizeof(struct uuid)); break;
 	case KIND_STRUCT:
 		if (walk_is_pointer(row))
 			*(void **)(void *)at = NULL;
@@ -196,29 +194,15 @@ static void decode_value(struct decoder *d, const struct schema_row *row, uint8_
 	struct str s;
 
 	switch ((enum schema_kind)row->kind) {
-	case KIND_BOOL:
-		*(bool *)at = reader_u8(r) != 0;
-		break;
-	case KIND_I8:
-		*(int8_t *)at = reader_i8(r);
-		break;
+	case KIND_BOOL: *(bool *)at = reader_u8(r) != 0; break;
+	case KIND_I8: *(int8_t *)at = reader_i8(r); break;
 	case KIND_I16:
-	case KIND_U16:
-		*(uint16_t *)(void *)at = reader_u16(r);
-		break;
+	case KIND_U16: *(uint16_t *)(void *)at = reader_u16(r); break;
 	case KIND_I32:
-	case KIND_U32:
-		*(uint32_t *)(void *)at = reader_u32(r);
-		break;
-	case KIND_I64:
-		*(int64_t *)(void *)at = reader_i64(r);
-		break;
-	case KIND_F64:
-		*(double *)(void *)at = reader_f64(r);
-		break;
-	case KIND_UUID:
-		*(struct uuid *)at = reader_uuid(r);
-		break;
+	case KIND_U32: *(uint32_t *)(void *)at = reader_u32(r); break;
+	case KIND_I64: *(int64_t *)(void *)at = reader_i64(r); break;
+	case KIND_F64: *(double *)(void *)at = reader_f64(r); break;
+	case KIND_UUID: *(struct uuid *)at = reader_uuid(r); break;
 	case KIND_STR:
 	case KIND_BYTES:
 		s = row->kind == KIND_STR ? reader_str(r, d->compact) : reader_bytes(r, d->compact);
@@ -342,31 +326,17 @@ static void encode_value(struct encoder *e, const struct schema_row *row, const 
 
 	switch ((enum schema_kind)row->kind) {
 	case KIND_BOOL:
-	case KIND_I8:
-		writer_u8(e->w, *at);
-		break;
+	case KIND_I8: writer_u8(e->w, *at); break;
 	case KIND_I16:
-	case KIND_U16:
-		writer_u16(e->w, *(const uint16_t *)(const void *)at);
-		break;
+	case KIND_U16: writer_u16(e->w, *(const uint16_t *)(const void *)at); break;
 	case KIND_I32:
-	case KIND_U32:
-		writer_u32(e->w, *(const uint32_t *)(const void *)at);
-		break;
+	case KIND_U32: writer_u32(e->w, *(const uint32_t *)(const void *)at); break;
 	case KIND_I64:
-	case KIND_F64:
-		writer_u64(e->w, *(const uint64_t *)(const void *)at);
-		break;
-	case KIND_UUID:
-		writer_uuid(e->w, *(const struct uuid *)at);
-		break;
+	case KIND_F64: writer_u64(e->w, *(const uint64_t *)(const void *)at); break;
+	case KIND_UUID: writer_uuid(e->w, *(const struct uuid *)at); break;
 	case KIND_STR:
-	case KIND_BYTES:
-		encode_text(e, row, *(const struct str *)(const void *)at);
-		break;
-	case KIND_RECORDS:
-		encode_records(e, row, (const struct records *)(const void *)at);
-		break;
+	case KIND_BYTES: encode_text(e, row, *(const struct str *)(const void *)at); break;
+	case KIND_RECORDS: encode_records(e, row, (const struct records *)(const void *)at); break;
 	case KIND_STRUCT:
 		if (!walk_is_pointer(row)) {
 			encode_struct(e, row->sub, at);
@@ -415,8 +385,7 @@ static bool is_default(const struct schema_row *row, const uint8_t *in)
 	case KIND_STR:
 	case KIND_BYTES:
 		return row->is_null ? !((const struct str *)at)->at : !((const struct str *)at)->n;
-	case KIND_UUID:
-		return memcmp(at, zero, sizeof(zero)) == 0;
+	case KIND_UUID: return memcmp(at, zero, sizeof(zero)) == 0;
 	case KIND_STRUCT:
 		if (walk_is_pointer(row))
 			return !*(const void *const *)at;
@@ -428,10 +397,8 @@ static bool is_default(const struct schema_row *row, const uint8_t *in)
 	case KIND_I64:
 	case KIND_U16:
 	case KIND_U32:
-	case KIND_F64:
-		return memcmp(at, &row->number, walk_size(row)) == 0;
-	case KIND_RECORDS: /* kgen refuses tagged records */
-		break;
+	case KIND_F64: return memcmp(at, &row->number, walk_size(row)) == 0;
+	case KIND_RECORDS: /* kgen refuses tagged records */ break;
 	}
 	UNREACHABLE();
 }

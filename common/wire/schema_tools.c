@@ -84,40 +84,20 @@ static void print_value(const struct printer *p, const struct schema_row *row, c
 	char uuid[UUID_TEXT];
 
 	switch ((enum schema_kind)row->kind) {
-	case KIND_BOOL:
-		text_printf(p->to, "%s", *(const bool *)v ? "true" : "false");
-		break;
-	case KIND_I8:
-		text_printf(p->to, "%d", *(const int8_t *)v);
-		break;
-	case KIND_I16:
-		text_printf(p->to, "%d", *(const int16_t *)v);
-		break;
-	case KIND_U16:
-		text_printf(p->to, "%u", *(const uint16_t *)v);
-		break;
-	case KIND_I32:
-		text_printf(p->to, "%" PRId32, *(const int32_t *)v);
-		break;
-	case KIND_U32:
-		text_printf(p->to, "%" PRIu32, *(const uint32_t *)v);
-		break;
-	case KIND_I64:
-		text_printf(p->to, "%" PRId64, *(const int64_t *)v);
-		break;
-	case KIND_F64:
-		text_printf(p->to, "%.17g", *(const double *)v);
-		break;
+	case KIND_BOOL: text_printf(p->to, "%s", *(const bool *)v ? "true" : "false"); break;
+	case KIND_I8: text_printf(p->to, "%d", *(const int8_t *)v); break;
+	case KIND_I16: text_printf(p->to, "%d", *(const int16_t *)v); break;
+	case KIND_U16: text_printf(p->to, "%u", *(const uint16_t *)v); break;
+	case KIND_I32: text_printf(p->to, "%" PRId32, *(const int32_t *)v); break;
+	case KIND_U32: text_printf(p->to, "%" PRIu32, *(const uint32_t *)v); break;
+	case KIND_I64: text_printf(p->to, "%" PRId64, *(const int64_t *)v); break;
+	case KIND_F64: text_printf(p->to, "%.17g", *(const double *)v); break;
 	case KIND_UUID:
 		uuid_text(*(const struct uuid *)v, uuid);
 		text_printf(p->to, "\"%s\"", uuid);
 		break;
-	case KIND_STR:
-		text_json(p->to, *(const struct str *)v);
-		break;
-	case KIND_BYTES:
-		print_hex(p, *(const struct str *)v);
-		break;
+	case KIND_STR: text_json(p->to, *(const struct str *)v); break;
+	case KIND_BYTES: print_hex(p, *(const struct str *)v); break;
 	case KIND_RECORDS:
 		text_printf(p->to, "{\"bytes\":%" PRId32 "}", ((const struct records *)v)->n);
 		break;
@@ -170,8 +150,8 @@ static bool equal_field(const struct schema_row *row, int version, const uint8_t
 	if (n != *(const int32_t *)(const void *)(b + row->n_at))
 		return false;
 	for (int32_t i = 0; i < n; i++, a_items += size, b_items += size) {
-		if (row->kind == KIND_STRUCT ? !equal_struct(row->sub, version, a_items, b_items) :
-					       !equal_value(row, version, a_items, b_items))
+		if (row->kind == KIND_STRUCT ? !equal_struct(row->sub, version, a_items, b_items)
+					     : !equal_value(row, version, a_items, b_items))
 			return false;
 	}
 	return true;
@@ -192,8 +172,7 @@ static bool equal_value(const struct schema_row *row, int version, const uint8_t
 	case KIND_U16:
 	case KIND_U32:
 	case KIND_F64:
-	case KIND_UUID:
-		return memcmp(a, b, walk_size(row)) == 0;
+	case KIND_UUID: return memcmp(a, b, walk_size(row)) == 0;
 	case KIND_STR:
 	case KIND_BYTES:
 		return equal_text(*(const struct str *)(const void *)a,
@@ -276,9 +255,7 @@ static void make_value(const struct maker *m, const struct schema_row *row, uint
 	uint8_t *sub = at;
 
 	switch ((enum schema_kind)row->kind) {
-	case KIND_BOOL:
-		*(bool *)at = number & 1;
-		break;
+	case KIND_BOOL: *(bool *)at = number & 1; break;
 	case KIND_I8:
 	case KIND_I16:
 	case KIND_I32:
@@ -288,9 +265,7 @@ static void make_value(const struct maker *m, const struct schema_row *row, uint
 	case KIND_F64: /* any bits will do, they are compared as bits */
 		memcpy(at, &number, walk_size(row));
 		break;
-	case KIND_UUID:
-		*(struct uuid *)at = prng_uuid(m->prng);
-		break;
+	case KIND_UUID: *(struct uuid *)at = prng_uuid(m->prng); break;
 	case KIND_STR:
 	case KIND_BYTES:
 		*(struct str *)(void *)at = is_null ? (struct str){ NULL, 0 } : make_text(m);
@@ -327,13 +302,9 @@ static struct str make_text(const struct maker *m)
 static uint64_t make_number(const struct maker *m)
 {
 	switch (prng_below(m->prng, 4)) {
-	case 0:
-		return 0 - (uint64_t)1;
-	case 1:
-		return prng_below(m->prng, 256);
-	case 2:
-		return (uint64_t)1 << prng_below(m->prng, 64);
-	default:
-		return prng_u64(m->prng);
+	case 0: return 0 - (uint64_t)1;
+	case 1: return prng_below(m->prng, 256);
+	case 2: return (uint64_t)1 << prng_below(m->prng, 64);
+	default: return prng_u64(m->prng);
 	}
 }
