@@ -107,7 +107,7 @@ TEST(returns_from_another_thread_are_used_again)
 {
 	struct bufpool *p = bufpool_new(1 << 20);
 	uint64_t before = mem_calls();
-	struct line line = { 0 };
+	struct line line = { .slot = { NULL } };
 	pthread_t thread;
 
 	EXPECT_EQ(pthread_create(&thread, NULL, other_thread, &line), 0);
