@@ -25,7 +25,8 @@ say = $(if $(V),,@printf '  %-4s %s\n' $(1) $@)
 WARN := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wswitch-enum -Wimplicit-fallthrough -Wformat=2 -Wundef -Wvla -Werror
 ifneq ($(is_clang),)
-WARN += -Wno-sign-conversion # clang counts every enum as unsigned; gcc checks the rest
+# clang counts every enum as unsigned, and the macros of librdkafka as ours; gcc checks the rest
+WARN += -Wno-sign-conversion -Wno-gnu-statement-expression
 endif
 cc_has = $(shell echo 'int x;' | $(CC) -Werror $(1) -x c -c -o /dev/null - 2>/dev/null && echo $(1))
 HARDEN := -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 \
