@@ -15,22 +15,17 @@ enum err sock_err(int code)
 	case EADDRNOTAVAIL:
 	case EHOSTUNREACH:
 	case ENETUNREACH:
-	case EACCES:
-		return ERR_REFUSED;
-	case ETIMEDOUT:
-		return ERR_TIMEOUT;
+	case EACCES: return ERR_REFUSED;
+	case ETIMEDOUT: return ERR_TIMEOUT;
 	case ECONNRESET:
 	case ECONNABORTED:
 	case EPIPE:
-	case ENOTCONN:
-		return ERR_CLOSED;
+	case ENOTCONN: return ERR_CLOSED;
 	case EMFILE:
 	case ENFILE:
 	case ENOBUFS:
-	case ENOMEM:
-		return ERR_LIMIT;
-	default:
-		return ERR_IO;
+	case ENOMEM: return ERR_LIMIT;
+	default: return ERR_IO;
 	}
 }
 

@@ -252,6 +252,7 @@ static bool has_work(const struct loop *l)
 static void turn(struct loop *l)
 {
 	int flags = EVLOOP_ONCE;
+	arm(l);
 	if (has_work(l) || !mailbox_sleep(&l->box))
 		flags |= EVLOOP_NONBLOCK;
 	event_base_loop(l->base, flags);
@@ -260,7 +261,6 @@ static void turn(struct loop *l)
 	run_again(l);
 	run_local_mail(l);
 	conns_end_turn(l);
-	arm(l);
 }
 
 bool loop_is_current(struct loop *l)
