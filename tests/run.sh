@@ -22,7 +22,7 @@ part() {
 	shift 2
 	started=$(date +%s)
 	{ timeout -k 10 "$seconds" "$@" 2>&1; echo "exit $?"; } | tee "$logs/$name.log" |
-		grep --line-buffered -v '^  \(CC\|LD\|GEN\) ' | sed -u "s/^/$name: /"
+		grep --line-buffered -v '^  \(CC\|LD\|GEN\) \|^exit ' | sed -u "s/^/$name: /"
 	rc=$(sed -n 's/^exit \([0-9]*\)$/\1/p' "$logs/$name.log" | tail -n 1)
 	grep -o '^[0-9]* passed, [0-9]* failed$' "$logs/$name.log" | tail -n 1 >"$count"
 	p=0 f=0
