@@ -131,7 +131,7 @@ $(GEN)/kafka.mk: $(GEN)/kgen $(MSGS) proto/kafka
 $(GEN)/cluster/%.pb-c.c $(GEN)/cluster/%.pb-c.h: proto/cluster/%.proto
 	@mkdir -p $(@D)
 	$(call say,GEN)
-	$(Q)protoc-c --proto_path=proto/cluster --c_out=$(@D) $<
+	$(Q)protoc --proto_path=proto/cluster --c_out=$(@D) $<
 
 gen: $(GEN_C) $(GEN_H) ## generate C from proto/
 	@:

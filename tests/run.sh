@@ -16,23 +16,24 @@ mkdir -p $logs
 count=$(mktemp)
 trap 'rm -f "$count"' EXIT
 
-# part NAME SECONDS COMMAND...: one make; its last `N passed, N failed` counts, PASS and FAIL are shown.
+# part NAME SECONDS COMMAND...: one make; its last `N passed, N failed` counts.  Verdicts are shown
+# as they come, and the end of the log when something failed.
 part() {
 	name=$1 seconds=$2
 	shift 2
 	started=$(date +%s)
 	{ timeout -k 10 "$seconds" "$@" 2>&1; echo "exit $?"; } | tee "$logs/$name.log" |
-		grep --line-buffered -v '^  \(CC\|LD\|GEN\) \|^exit ' | sed -u "s/^/$name: /"
+		grep --line-buffered '^PASS \|^FAIL \|^SKIP \|[1-9][0-9]* failed$' | sed -u "s/^/  /"
 	rc=$(sed -n 's/^exit \([0-9]*\)$/\1/p' "$logs/$name.log" | tail -n 1)
 	grep -o '^[0-9]* passed, [0-9]* failed$' "$logs/$name.log" | tail -n 1 >"$count"
 	p=0 f=0
 	read -r p _ f _ <"$count"
-	if [ "$rc" != 0 ] && [ "${f:-0}" = 0 ]; then
-		f=1
-		echo "FAIL $name: exit $rc before its summary, see $logs/$name.log"
+	if [ "$rc" != 0 ]; then
+		tail -n 60 "$logs/$name.log"
+		[ "${f:-0}" != 0 ] || f=1
 	fi
 	passed=$((passed + ${p:-0})) failed=$((failed + ${f:-0}))
-	echo "== $name: ${p:-0} passed, ${f:-0} failed, $(($(date +%s) - started)) s"
+	echo "$name: ${p:-0} passed, ${f:-0} failed, $(($(date +%s) - started)) s"
 }
 
 step_lint() { part lint 300 make -j"$jobs" lint; }
