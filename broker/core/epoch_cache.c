@@ -45,7 +45,7 @@ struct epoch_entry epoch_cache_end_of(const struct epoch_cache *c, int32_t epoch
 	if (epoch == epoch_cache_latest(c))
 		return (struct epoch_entry){ epoch, log_end };
 	at = floor_at(c, epoch);
-	if (at < 0)     /* its batches are gone from the start of the log */
+	if (at < 0) /* its batches are gone from the start of the log */
 		return (struct epoch_entry){ epoch, c->v[0].start_offset };
 	return (struct epoch_entry){ c->v[at].epoch, c->v[at + 1].start_offset };
 }

@@ -31,8 +31,10 @@ struct epoch_entry epoch_cache_end_of(const struct epoch_cache *, int32_t epoch,
 int32_t epoch_cache_at(const struct epoch_cache *, int64_t offset);
 /* A truncation to the log end is one too: it drops empty epochs that the leader never had
  * (KAFKA-10706).  Offset 0 empties the cache. */
-void epoch_cache_truncate_end(struct epoch_cache *, int64_t offset);     /* entries starting at or after it */
-void epoch_cache_truncate_start(struct epoch_cache *, int64_t offset);   /* keep the entry that covers it, moved up */
+/* entries starting at or after it */
+void epoch_cache_truncate_end(struct epoch_cache *, int64_t offset);
+/* keep the entry that covers it, moved up */
+void epoch_cache_truncate_start(struct epoch_cache *, int64_t offset);
 /* The follower's answer to a diverging epoch: the offset to truncate to (KIP-595's Fetch). */
 int64_t epoch_cache_truncation_point(const struct epoch_cache *, struct epoch_entry leader_end,
 				     int64_t high_watermark, int64_t log_end);

@@ -10,7 +10,7 @@
 #include "common/base/prng.h"
 
 struct fetch_partition {
-	struct list node;                /* in the session's order: partitions that got data move to the end */
+	struct list node; /* in the session's order: partitions that got data move to the end */
 	struct uuid topic_id;
 	struct str topic;                /* copied into the session; used below version 13 */
 	int32_t partition;

@@ -18,7 +18,7 @@ void producers_init(struct producers *p, uint64_t seed)
 
 void producers_fini(struct producers *p)
 {
-	MAP_FOR(slot, &p->by_id)
+	MAP_FOR (slot, &p->by_id)
 		mem_free(slot->value);
 	map_fini(&p->by_id);
 }
@@ -40,7 +40,8 @@ enum producer_verdict producers_check(const struct producers *p, const struct pr
 
 	ASSERT(a->id >= 0);
 	if (e == NULL)
-		return PRODUCER_OK;     /* new, expired, or its data was deleted: any sequence will do */
+		return PRODUCER_OK; /* new, expired, or its data was deleted: any sequence will do
+				     */
 	if (a->epoch < e->epoch)
 		return PRODUCER_FENCED_EPOCH;
 	if (a->is_control)
@@ -63,8 +64,11 @@ void producers_note(struct producers *p, const struct producer_append *a)
 	ASSERT(a->first_offset <= a->last_offset);
 	if (e == NULL) {
 		e = mem_alloc(sizeof(*e));
-		*e = (struct producer_entry){ .id = a->id, .epoch = a->epoch, .txn_first_offset = -1,
-					      .coordinator_epoch = -1, .last_timestamp_ms = -1 };
+		*e = (struct producer_entry){ .id = a->id,
+					      .epoch = a->epoch,
+					      .txn_first_offset = -1,
+					      .coordinator_epoch = -1,
+					      .last_timestamp_ms = -1 };
 		map_put(&p->by_id, (uint64_t)a->id, e);
 	}
 	if (a->epoch != e->epoch) {
@@ -95,7 +99,8 @@ void producers_expire(struct producers *p, int64_t now_ms, int64_t expiration_ms
 			i++;
 			continue;
 		}
-		map_remove(m, (uint64_t)e->id);         /* may shift another entry into slot i: look again */
+		map_remove(m,
+			   (uint64_t)e->id); /* may shift another entry into slot i: look again */
 		mem_free(e);
 	}
 }
@@ -119,7 +124,7 @@ int64_t producers_first_open(const struct producers *p)
 {
 	int64_t first = -1;
 
-	MAP_FOR(slot, &p->by_id) {
+	MAP_FOR (slot, &p->by_id) {
 		const struct producer_entry *e = slot->value;
 
 		if (e->txn_first_offset >= 0 && (first < 0 || e->txn_first_offset < first))
@@ -137,7 +142,7 @@ int32_t producers_rows(const struct producers *p, const struct producer_entry **
 {
 	int32_t n = 0;
 
-	MAP_FOR(slot, &p->by_id) {
+	MAP_FOR (slot, &p->by_id) {
 		if (n == cap)
 			break;
 		rows[n++] = slot->value;

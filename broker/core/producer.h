@@ -39,16 +39,17 @@ struct producer_append {
 };
 enum producer_verdict {
 	PRODUCER_OK,
-	PRODUCER_DUPLICATE,              /* `was` holds the original batch: answer with its offsets */
+	PRODUCER_DUPLICATE, /* `was` holds the original batch: answer with its offsets */
 	PRODUCER_OUT_OF_ORDER,           /* OUT_OF_ORDER_SEQUENCE_NUMBER (45) */
 	PRODUCER_FENCED_EPOCH,           /* INVALID_PRODUCER_EPOCH (47) */
-	PRODUCER_TXN_OPEN,               /* INVALID_TXN_STATE (48): plain batch inside a transaction */
+	PRODUCER_TXN_OPEN, /* INVALID_TXN_STATE (48): plain batch inside a transaction */
 };
 
 void producers_init(struct producers *, uint64_t seed);
 void producers_fini(struct producers *);
 void producers_clear(struct producers *);
-enum producer_verdict producers_check(const struct producers *, const struct producer_append *, struct producer_batch *was);
+enum producer_verdict producers_check(const struct producers *, const struct producer_append *,
+				      struct producer_batch *was);
 void producers_note(struct producers *, const struct producer_append *);
 void producers_expire(struct producers *, int64_t now_ms, int64_t expiration_ms);
 void producers_load(struct producers *, const struct producer_entry *);   /* a row of a snapshot */

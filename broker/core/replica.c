@@ -16,7 +16,8 @@
  * its news. */
 #define REFUSED_PAUSE_MS 200
 
-static void take_assignment(struct replica *, const struct replica_event *, struct replica_effects *);
+static void take_assignment(struct replica *, const struct replica_event *,
+			    struct replica_effects *);
 static bool is_stale(const struct replica *, const struct replica_event *);
 static void take_peers(struct replica *, const struct replica_event *, struct replica_effects *);
 static void take_isr(struct replica *, uint32_t was, uint32_t isr, struct replica_effects *);
@@ -37,12 +38,20 @@ static bool is_caught_up(const struct replica *, const struct replica_peer *, in
 static uint32_t everybody(const struct replica *);
 static int at_of(const struct replica *, int32_t id);
 
-static inline uint32_t bit(int at) { return 1u << at; }
+static inline uint32_t bit(int at)
+{
+	return 1u << at;
+}
 
 void replica_init(struct replica *r, int32_t self, int64_t lag_max_ms)
 {
-	*r = (struct replica){ .role = REPLICA_OFFLINE, .self = self, .leader = -1, .leader_epoch = -1,
-			       .partition_epoch = -1, .min_isr = 1, .lag_max_ms = lag_max_ms,
+	*r = (struct replica){ .role = REPLICA_OFFLINE,
+			       .self = self,
+			       .leader = -1,
+			       .leader_epoch = -1,
+			       .partition_epoch = -1,
+			       .min_isr = 1,
+			       .lag_max_ms = lag_max_ms,
 			       .expand_after_ms = TIME_NEVER };
 }
 
@@ -63,18 +72,19 @@ void replica_step(struct replica *r, const struct replica_event *ev, struct repl
 	*out = (struct replica_effects){ 0 };
 	replica_check(r);
 	switch (ev->kind) {
-	case REPLICA_EV_ASSIGNED:   take_assignment(r, ev, out); break;
-	case REPLICA_EV_BROKERS:    take_brokers(r, ev->brokers.known, ev->brokers.n); break;
-	case REPLICA_EV_MIN_ISR:    r->min_isr = i32_max(1, ev->min_isr); break;
-	case REPLICA_EV_APPENDED:   take_append(r, ev, out); break;
-	case REPLICA_EV_TRUNCATED:  take_cut(r, ev, out); break;
+	case REPLICA_EV_ASSIGNED: take_assignment(r, ev, out); break;
+	case REPLICA_EV_BROKERS: take_brokers(r, ev->brokers.known, ev->brokers.n); break;
+	case REPLICA_EV_MIN_ISR: r->min_isr = i32_max(1, ev->min_isr); break;
+	case REPLICA_EV_APPENDED: take_append(r, ev, out); break;
+	case REPLICA_EV_TRUNCATED: take_cut(r, ev, out); break;
 	case REPLICA_EV_FETCHED_BY: take_fetch(r, ev, out); break;
 	case REPLICA_EV_ISR_ANSWER: take_answer(r, ev, out); break;
-	case REPLICA_EV_TICK:       take_tick(r, ev, out); break;
+	case REPLICA_EV_TICK: take_tick(r, ev, out); break;
 	}
 	if (r->role == REPLICA_LEADER)
 		advance_high_watermark(r, ev->now_ms, out);
-	ASSERT(r->role != REPLICA_LEADER || ev->kind == REPLICA_EV_TRUNCATED || r->high_watermark >= was);
+	ASSERT(r->role != REPLICA_LEADER || ev->kind == REPLICA_EV_TRUNCATED ||
+	       r->high_watermark >= was);
 	replica_check(r);
 }
 
@@ -186,7 +196,8 @@ static bool is_stale(const struct replica *r, const struct replica_event *ev)
 
 /* Peers that stay keep what we know of them; bits follow them to their new places.  The isr is
  * taken as a subset of the assignment whatever was sent (KAFKA-9672). */
-static void take_peers(struct replica *r, const struct replica_event *ev, struct replica_effects *out)
+static void take_peers(struct replica *r, const struct replica_event *ev,
+		       struct replica_effects *out)
 {
 	struct replica_peer old[REPLICAS_MAX];
 	int32_t isr[REPLICAS_MAX], pending[REPLICAS_MAX], n_old = r->n_peers;
@@ -197,8 +208,13 @@ static void take_peers(struct replica *r, const struct replica_event *ev, struct
 	r->n_peers = ev->assigned.n_replicas;
 	for (int32_t i = 0; i < r->n_peers; i++) {
 		r->peers[i] = (struct replica_peer){
-			.id = ev->assigned.replicas[i], .broker_epoch = -1, .log_end = -1, .log_start = -1,
-			.leader_end_at_fetch = -1, .last_fetch_ms = TIME_NEVER, .caught_up_ms = TIME_NEVER,
+			.id = ev->assigned.replicas[i],
+			.broker_epoch = -1,
+			.log_end = -1,
+			.log_start = -1,
+			.leader_end_at_fetch = -1,
+			.last_fetch_ms = TIME_NEVER,
+			.caught_up_ms = TIME_NEVER,
 			.alive_epoch = -1,
 		};
 		for (int32_t k = 0; k < n_old; k++)
@@ -229,7 +245,8 @@ static void take_isr(struct replica *r, uint32_t was, uint32_t isr, struct repli
 }
 
 /* A leader outside its own isr is nothing we can act on: wait for better news as a follower. */
-static void take_role(struct replica *r, const struct replica_event *ev, struct replica_effects *out)
+static void take_role(struct replica *r, const struct replica_event *ev,
+		      struct replica_effects *out)
 {
 	int self = at_of(r, r->self);
 	bool is_new = ev->assigned.leader_epoch > r->leader_epoch, led = r->role == REPLICA_LEADER;
@@ -243,18 +260,20 @@ static void take_role(struct replica *r, const struct replica_event *ev, struct 
 			begin_leading(r, ev, out);
 		r->role = REPLICA_LEADER;
 		if (r->is_recovering && !r->is_pending)
-			propose(r, r->isr, out);        /* says RECOVERED */
+			propose(r, r->isr, out); /* says RECOVERED */
 		return;
 	}
 	out->lost_leadership = led;
-	out->became_follower = self >= 0 && (is_new || r->role != REPLICA_FOLLOWER || was != r->leader);
+	out->became_follower =
+		self >= 0 && (is_new || r->role != REPLICA_FOLLOWER || was != r->leader);
 	r->role = self >= 0 ? REPLICA_FOLLOWER : REPLICA_OFFLINE;
 	r->is_pending = false;
 }
 
 /* What peers fetched in an earlier epoch proves nothing now: they may still have to truncate
  * (the first try of KIP-320).  Members of the isr get a full lag_max_ms to show up. */
-static void begin_leading(struct replica *r, const struct replica_event *ev, struct replica_effects *out)
+static void begin_leading(struct replica *r, const struct replica_event *ev,
+			  struct replica_effects *out)
 {
 	for (int32_t i = 0; i < r->n_peers; i++) {
 		struct replica_peer *p = &r->peers[i];
@@ -278,7 +297,8 @@ static void take_brokers(struct replica *r, const struct replica_peer *known, in
 			continue;
 		r->peers[at].eligible = known[i].eligible;
 		r->peers[at].alive_epoch = known[i].alive_epoch;
-		if (r->peers[at].broker_epoch >= 0 && r->peers[at].broker_epoch < known[i].alive_epoch)
+		if (r->peers[at].broker_epoch >= 0 &&
+		    r->peers[at].broker_epoch < known[i].alive_epoch)
 			r->peers[at].log_end = r->peers[at].leader_end_at_fetch = -1;
 	}
 	r->expand_after_ms = TIME_NEVER;
@@ -287,7 +307,8 @@ static void take_brokers(struct replica *r, const struct replica_peer *known, in
 /* A follower learns the high watermark here only, after its fetch was found not to diverge
  * (KAFKA-14704).  It does not go back when a new leader still knows less: what was committed stays
  * committed, and its readers must not see it vanish. */
-static void take_append(struct replica *r, const struct replica_event *ev, struct replica_effects *out)
+static void take_append(struct replica *r, const struct replica_event *ev,
+			struct replica_effects *out)
 {
 	int64_t high, start;
 
@@ -319,7 +340,8 @@ static void take_cut(struct replica *r, const struct replica_event *ev, struct r
 
 /* A fetch at N proves that everything below N is stored.  Having had our whole log at the time of
  * its previous fetch counts as caught up since then, so that steady appends shut nobody out. */
-static void take_fetch(struct replica *r, const struct replica_event *ev, struct replica_effects *out)
+static void take_fetch(struct replica *r, const struct replica_event *ev,
+		       struct replica_effects *out)
 {
 	int at = at_of(r, ev->fetched.peer);
 	struct replica_peer *p;
@@ -340,7 +362,8 @@ static void take_fetch(struct replica *r, const struct replica_event *ev, struct
 	expand(r, ev->now_ms, at, out);
 }
 
-static void take_answer(struct replica *r, const struct replica_event *ev, struct replica_effects *out)
+static void take_answer(struct replica *r, const struct replica_event *ev,
+			struct replica_effects *out)
 {
 	if (r->role != REPLICA_LEADER || !r->is_pending || ev->answer.proposal != r->proposal)
 		return;
@@ -359,15 +382,13 @@ static void take_answer(struct replica *r, const struct replica_event *ev, struc
 		r->is_pending = false;
 		r->expand_after_ms = ev->now_ms + REFUSED_PAUSE_MS;
 		break;
-	case ISR_WAIT_METADATA:
-		break;
-	case ISR_RETRY:
-		propose(r, r->isr_pending, out);
-		break;
+	case ISR_WAIT_METADATA: break;
+	case ISR_RETRY: propose(r, r->isr_pending, out); break;
 	}
 }
 
-static void take_tick(struct replica *r, const struct replica_event *ev, struct replica_effects *out)
+static void take_tick(struct replica *r, const struct replica_event *ev,
+		      struct replica_effects *out)
 {
 	uint32_t isr = r->isr;
 

@@ -47,16 +47,18 @@ struct replica {
 	uint32_t isr_pending;            /* proposed and unanswered; meaningful while is_pending */
 	uint32_t proposal;               /* number of the latest proposal */
 	bool is_pending;                 /* an AlterPartition of ours is not settled */
-	int64_t expand_after_ms;         /* the controller refused a joiner: ask again then, or on news */
-	bool is_recovering;              /* after an unclean election, until the controller recorded RECOVERED */
+	int64_t expand_after_ms; /* the controller refused a joiner: ask again then, or on news */
+	bool is_recovering; /* after an unclean election, until the controller recorded RECOVERED */
 };
 
 enum replica_event_kind {
 	REPLICA_EV_ASSIGNED,     /* metadata: new role, isr, epochs, assignment */
 	REPLICA_EV_BROKERS,      /* metadata: eligibility or broker epochs of peers changed */
 	REPLICA_EV_MIN_ISR,      /* metadata: topic config changed */
-	REPLICA_EV_APPENDED,     /* the log end moved (leader or follower); on a follower with the leader's marks */
-	REPLICA_EV_FETCHED_BY,   /* leader: an accepted fetch of a peer (never one that was told to diverge) */
+	/* the log end moved (leader or follower); on a follower with the leader's marks */
+	REPLICA_EV_APPENDED,
+	/* leader: an accepted fetch of a peer (never one that was told to diverge) */
+	REPLICA_EV_FETCHED_BY,
 	REPLICA_EV_ISR_ANSWER,   /* leader: the controller answered our AlterPartition */
 	REPLICA_EV_TRUNCATED,    /* the log was cut (follower) or its start moved */
 	REPLICA_EV_TICK,         /* every lag_max_ms / 2 */
@@ -76,7 +78,8 @@ struct replica_event {
 			const int32_t *replicas, *isr;
 			int32_t n_replicas, n_isr;
 			bool is_recovering;
-			const struct replica_peer *known;    /* n_replicas rows: id, eligible, alive_epoch */
+			/* n_replicas rows: id, eligible, alive_epoch */
+			const struct replica_peer *known;
 		} assigned;
 		struct {
 			const struct replica_peer *known;    /* rows: id, eligible, alive_epoch */
@@ -85,7 +88,8 @@ struct replica_event {
 		int32_t min_isr;
 		struct {
 			int64_t log_end;
-			int64_t leader_high_watermark, leader_log_start; /* followers; -1 on a leader */
+			/* followers; -1 on a leader */
+			int64_t leader_high_watermark, leader_log_start;
 		} appended;
 		struct {
 			int32_t peer;
@@ -119,10 +123,12 @@ void replica_step(struct replica *, const struct replica_event *, struct replica
 void replica_check(const struct replica *);
 
 int32_t replica_isr_count(const struct replica *);              /* committed */
-int32_t replica_min_isr(const struct replica *);                /* min(min.insync.replicas, assignment) */
+int32_t replica_min_isr(const struct replica *); /* min(min.insync.replicas, assignment) */
 uint32_t replica_maximal_isr(const struct replica *);
-const struct replica_peer *replica_peer_of(const struct replica *, int32_t id);       /* NULL: not assigned */
-uint32_t replica_mask_of(const struct replica *, const int32_t *ids, int32_t n);       /* unassigned ids are dropped */
+/* NULL: not assigned */
+const struct replica_peer *replica_peer_of(const struct replica *, int32_t id);
+/* unassigned ids are dropped */
+uint32_t replica_mask_of(const struct replica *, const int32_t *ids, int32_t n);
 int32_t replica_ids_of(const struct replica *, uint32_t mask, int32_t ids[REPLICAS_MAX]);
 /* acks=all: may a batch be appended at all: else NOT_ENOUGH_REPLICAS, nothing written.  Once the
  * high watermark passed it: was it kept by enough, else NOT_ENOUGH_REPLICAS_AFTER_APPEND. */

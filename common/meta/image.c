@@ -106,7 +106,7 @@ struct str image_topic_config(const struct image_topic *t, struct str name)
 	int32_t at;
 
 	return config_find(t->configs, t->n_configs, name, &at) ? t->configs[at].value
-								  : (struct str){ NULL, 0 };
+								: (struct str){ NULL, 0 };
 }
 
 bool image_ids_has(const struct image_ids *ids, int32_t id)
@@ -198,7 +198,8 @@ static struct image_topic *topic_copy(const struct image_topic *from)
 	memcpy(t, from, sizeof(*t));
 	atomic_init(&t->refs, 1);
 	t->name = text_dup(from->name);
-	t->partitions = array_copy(from->partitions, from->n_partitions, sizeof(from->partitions[0]));
+	t->partitions =
+		array_copy(from->partitions, from->n_partitions, sizeof(from->partitions[0]));
 	t->configs = configs_copy(from->configs, from->n_configs);
 	return t;
 }
@@ -245,7 +246,8 @@ void configs_free(struct image_config *v, int32_t n)
 	mem_free(v);
 }
 
-/* ---- sorted arrays ---------------------------------------------------------------------------- */
+/* ---- sorted arrays ----------------------------------------------------------------------------
+ */
 
 bool broker_find(const struct image *im, int32_t id, int32_t *at)
 {

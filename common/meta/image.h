@@ -81,20 +81,23 @@ struct image *image_new(void);
 struct image *image_get(struct image *);
 void image_put(struct image *);                          /* NULL is fine */
 struct image *image_clone(struct image *);               /* a private version to apply records to */
-must_check enum err image_apply(struct image *, const Weir__MetadataRecord *);   /* does not move offset */
+/* does not move offset */
+must_check enum err image_apply(struct image *, const Weir__MetadataRecord *);
 
 const struct image_broker *image_broker(const struct image *, int32_t id);
 const struct image_topic *image_topic_named(const struct image *, struct str name);
 const struct image_topic *image_topic_by_id(const struct image *, struct uuid);
 const struct image_partition *image_partition(const struct image_topic *, int32_t partition);
 int32_t image_feature(const struct image *, struct str name);    /* finalised level; 0: not set */
-struct str image_topic_config(const struct image_topic *, struct str name);      /* null: not overridden */
+/* null: not overridden */
+struct str image_topic_config(const struct image_topic *, struct str name);
 bool image_ids_has(const struct image_ids *, int32_t id);
 /* Unfenced and not in controlled shutdown. */
 bool image_broker_active(const struct image *, int32_t id);
 
 /* The state as records, in an order that image_apply accepts; each() gets borrowed memory. */
-void image_dump(const struct image *, void (*each)(void *arg, const Weir__MetadataRecord *), void *arg);
+void image_dump(const struct image *, void (*each)(void *arg, const Weir__MetadataRecord *),
+		void *arg);
 bool image_equal(const struct image *, const struct image *);    /* the state; not the offset */
 void image_check(const struct image *);                  /* asserts the invariants of one state */
 /* Asserts what must hold between a state and the one after one more record: partition epochs grow

@@ -19,41 +19,35 @@ enum err image_apply(struct image *im, const Weir__MetadataRecord *r)
 {
 	ASSERT(atomic_load(&im->refs) == 1);
 	switch (r->body_case) {
-	case WEIR__METADATA_RECORD__BODY_BROKER:
-		return apply_broker(im, r->broker);
+	case WEIR__METADATA_RECORD__BODY_BROKER: return apply_broker(im, r->broker);
 	case WEIR__METADATA_RECORD__BODY_BROKER_CHANGE:
 		return apply_broker_change(im, r->broker_change);
 	case WEIR__METADATA_RECORD__BODY_BROKER_REMOVE:
 		return apply_broker_remove(im, r->broker_remove);
-	case WEIR__METADATA_RECORD__BODY_TOPIC:
-		return apply_topic(im, r->topic);
+	case WEIR__METADATA_RECORD__BODY_TOPIC: return apply_topic(im, r->topic);
 	case WEIR__METADATA_RECORD__BODY_TOPIC_REMOVE:
 		return apply_topic_remove(im, r->topic_remove);
-	case WEIR__METADATA_RECORD__BODY_PARTITION:
-		return apply_partition(im, r->partition);
+	case WEIR__METADATA_RECORD__BODY_PARTITION: return apply_partition(im, r->partition);
 	case WEIR__METADATA_RECORD__BODY_PARTITION_CHANGE:
 		return apply_partition_change(im, r->partition_change);
-	case WEIR__METADATA_RECORD__BODY_CONFIG:
-		return apply_config(im, r->config);
+	case WEIR__METADATA_RECORD__BODY_CONFIG: return apply_config(im, r->config);
 	case WEIR__METADATA_RECORD__BODY_PRODUCER_IDS:
 		im->next_producer_id = r->producer_ids->next_producer_id;
 		return ERR_OK;
-	case WEIR__METADATA_RECORD__BODY_FEATURE:
-		return apply_feature(im, r->feature);
+	case WEIR__METADATA_RECORD__BODY_FEATURE: return apply_feature(im, r->feature);
 	case WEIR__METADATA_RECORD__BODY_LEADER:
 		im->controller = r->leader->controller;
 		im->controller_epoch = r->leader->epoch;
 		return ERR_OK;
-	case WEIR__METADATA_RECORD__BODY_NOOP:
-		return ERR_OK;
+	case WEIR__METADATA_RECORD__BODY_NOOP: return ERR_OK;
 	case WEIR__METADATA_RECORD__BODY__NOT_SET:
-	case _WEIR__METADATA_RECORD__BODY__CASE_IS_INT_SIZE:
-		break;
+	case _WEIR__METADATA_RECORD__BODY__CASE_IS_INT_SIZE: break;
 	}
-	return ERR_NOT_FOUND;            /* a kind from a newer log */
+	return ERR_NOT_FOUND; /* a kind from a newer log */
 }
 
-/* ---- reading fields ---------------------------------------------------------------------------- */
+/* ---- reading fields ----------------------------------------------------------------------------
+ */
 
 static bool uuid_of(const ProtobufCBinaryData *b, struct uuid *out)
 {
@@ -89,7 +83,8 @@ static bool ids_change(const Weir__BrokerIds *m, struct image_ids *out)
 	return m == NULL || ids_of(m->id, m->n_id, out);
 }
 
-/* ---- brokers ------------------------------------------------------------------------------------ */
+/* ---- brokers ------------------------------------------------------------------------------------
+ */
 
 static void set_log_dirs(struct image_broker *b, const ProtobufCBinaryData *v, size_t n)
 {
@@ -178,7 +173,8 @@ static enum err apply_broker_remove(struct image *im, const Weir__BrokerRemoveRe
 	return ERR_OK;
 }
 
-/* ---- topics -------------------------------------------------------------------------------------- */
+/* ---- topics
+ * -------------------------------------------------------------------------------------- */
 
 static enum err apply_topic(struct image *im, const Weir__TopicRecord *r)
 {
@@ -234,11 +230,12 @@ static bool topic_of(const struct image *im, const ProtobufCBinaryData *id, int3
 /* Partitions come in order: a record for the next number adds one. */
 static enum err apply_partition(struct image *im, const Weir__PartitionRecord *r)
 {
-	struct image_partition p = { .leader = r->leader,
-				     .leader_epoch = r->leader_epoch,
-				     .partition_epoch = r->partition_epoch,
-				     .is_recovering = r->has_recovery &&
-						      r->recovery == WEIR__RECOVERY_STATE__RECOVERING };
+	struct image_partition p = {
+		.leader = r->leader,
+		.leader_epoch = r->leader_epoch,
+		.partition_epoch = r->partition_epoch,
+		.is_recovering = r->has_recovery && r->recovery == WEIR__RECOVERY_STATE__RECOVERING
+	};
 	struct image_topic *t;
 	int32_t at;
 
@@ -283,7 +280,8 @@ static enum err apply_partition_change(struct image *im, const Weir__PartitionCh
 	return ERR_OK;
 }
 
-/* ---- configs and features -------------------------------------------------------------------------- */
+/* ---- configs and features
+ * -------------------------------------------------------------------------- */
 
 static void set_config(struct image_config **v, int32_t *n, struct str name, struct str value)
 {

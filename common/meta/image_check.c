@@ -68,7 +68,8 @@ static void check_partition_step(const struct image_partition *a, const struct i
 	bool same = ids_same(&a->isr, &b->isr) && ids_same(&a->replicas, &b->replicas) &&
 		    a->leader == b->leader && a->is_recovering == b->is_recovering;
 
-	ASSERT(b->partition_epoch == a->partition_epoch || b->partition_epoch == a->partition_epoch + 1);
+	ASSERT(b->partition_epoch == a->partition_epoch ||
+	       b->partition_epoch == a->partition_epoch + 1);
 	ASSERT(b->leader_epoch == a->leader_epoch || b->leader_epoch == a->leader_epoch + 1);
 	ASSERT(same || b->partition_epoch == a->partition_epoch + 1);
 	ASSERT(a->leader == b->leader || b->leader_epoch == a->leader_epoch + 1);
@@ -79,7 +80,8 @@ void image_check_step(const struct image *before, const struct image *after)
 	ASSERT(after->next_producer_id >= before->next_producer_id);
 	ASSERT(after->controller_epoch >= before->controller_epoch);
 	for (int32_t i = 0; i < after->n_brokers; i++) {
-		const struct image_broker *b = after->brokers[i], *was = image_broker(before, b->id);
+		const struct image_broker *b = after->brokers[i],
+					  *was = image_broker(before, b->id);
 
 		ASSERT(was == NULL || b->epoch > was->epoch ||
 		       (b->epoch == was->epoch && uuid_eq(b->incarnation, was->incarnation)));

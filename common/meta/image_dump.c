@@ -30,7 +30,8 @@ static ProtobufCBinaryData bytes_of(const struct uuid *u)
 	return (ProtobufCBinaryData){ sizeof(u->b), (uint8_t *)(uintptr_t)u->b };
 }
 
-void image_dump(const struct image *im, void (*each)(void *, const Weir__MetadataRecord *), void *arg)
+void image_dump(const struct image *im, void (*each)(void *, const Weir__MetadataRecord *),
+		void *arg)
 {
 	struct dump d = { each, arg, WEIR__METADATA_RECORD__INIT };
 
@@ -53,7 +54,7 @@ void image_dump(const struct image *im, void (*each)(void *, const Weir__Metadat
 	if (im->next_producer_id > 0) {
 		Weir__ProducerIdsRecord r = WEIR__PRODUCER_IDS_RECORD__INIT;
 
-		r.broker = -1;           /* who asked last is history, not state */
+		r.broker = -1; /* who asked last is history, not state */
 		r.broker_epoch = -1;
 		r.next_producer_id = im->next_producer_id;
 		d.record.producer_ids = &r;
@@ -159,7 +160,8 @@ static void dump_topic(struct dump *d, const struct image_topic *t)
 	}
 }
 
-/* ---- equality ---------------------------------------------------------------------------------- */
+/* ---- equality ----------------------------------------------------------------------------------
+ */
 
 bool ids_same(const struct image_ids *a, const struct image_ids *b)
 {
@@ -188,7 +190,8 @@ static bool configs_equal(const struct image_config *a, int32_t n_a, const struc
 
 static bool topic_equal(const struct image_topic *a, const struct image_topic *b)
 {
-	if (!uuid_eq(a->id, b->id) || !str_eq(a->name, b->name) || a->n_partitions != b->n_partitions ||
+	if (!uuid_eq(a->id, b->id) || !str_eq(a->name, b->name) ||
+	    a->n_partitions != b->n_partitions ||
 	    !configs_equal(a->configs, a->n_configs, b->configs, b->n_configs))
 		return false;
 	for (int32_t i = 0; i < a->n_partitions; i++)
@@ -223,7 +226,8 @@ bool image_equal(const struct image *a, const struct image *b)
 	if (a->controller != b->controller || a->controller_epoch != b->controller_epoch ||
 	    a->n_brokers != b->n_brokers || a->n_topics != b->n_topics ||
 	    a->n_features != b->n_features || a->next_producer_id != b->next_producer_id ||
-	    !configs_equal(a->broker_configs, a->n_broker_configs, b->broker_configs, b->n_broker_configs))
+	    !configs_equal(a->broker_configs, a->n_broker_configs, b->broker_configs,
+			   b->n_broker_configs))
 		return false;
 	for (int32_t i = 0; i < a->n_features; i++)
 		if (!str_eq(a->features[i].name, b->features[i].name) ||

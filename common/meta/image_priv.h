@@ -7,7 +7,7 @@
 
 void *array_room(void *old, int32_t n, size_t each);     /* room for element n */
 void *array_copy(const void *from, int32_t n, size_t each);
-void array_open(void *at, int32_t n, int32_t i, size_t each);    /* make a hole at i of n elements */
+void array_open(void *at, int32_t n, int32_t i, size_t each); /* make a hole at i of n elements */
 void array_close(void *at, int32_t n, int32_t i, size_t each);   /* close the hole at i; n before */
 
 struct str text_dup(struct str);                         /* null stays null */

@@ -5,11 +5,26 @@
 #include "common/base/text.h"
 
 #define AT(field) offsetof(struct topic_conf, field)
-#define I64(n, broker, field, lo, hi, d, text) { n, broker, CONF_I64, AT(field), lo, hi, d, NULL, true, text }
-#define I32(n, broker, field, lo, hi, d, text) { n, broker, CONF_I32, AT(field), lo, hi, d, NULL, true, text }
-#define BOOL(n, broker, field, d, text)        { n, broker, CONF_BOOL, AT(field), 0, 0, d, NULL, true, text }
-#define ENUM(n, broker, field, vals, d, text)  { n, broker, CONF_ENUM, AT(field), 0, 0, d, vals, true, text }
-#define TEXT(n, broker, field, vals, d, text)  { n, broker, CONF_STR, AT(field), 0, 0, d, vals, true, text }
+#define I64(n, broker, field, lo, hi, d, text)                                                     \
+	{                                                                                          \
+		n, broker, CONF_I64, AT(field), lo, hi, d, NULL, true, text                        \
+	}
+#define I32(n, broker, field, lo, hi, d, text)                                                     \
+	{                                                                                          \
+		n, broker, CONF_I32, AT(field), lo, hi, d, NULL, true, text                        \
+	}
+#define BOOL(n, broker, field, d, text)                                                            \
+	{                                                                                          \
+		n, broker, CONF_BOOL, AT(field), 0, 0, d, NULL, true, text                         \
+	}
+#define ENUM(n, broker, field, vals, d, text)                                                      \
+	{                                                                                          \
+		n, broker, CONF_ENUM, AT(field), 0, 0, d, vals, true, text                         \
+	}
+#define TEXT(n, broker, field, vals, d, text)                                                      \
+	{                                                                                          \
+		n, broker, CONF_STR, AT(field), 0, 0, d, vals, true, text                          \
+	}
 #define NEVER "9223372036854775807"
 #define MANY INT64_MAX
 #define WEEK "604800000"
@@ -19,7 +34,8 @@ const struct conf_row topic_conf_rows[] = {
 	     "What becomes of old records: delete whole segments, compact by key, or both."),
 	I32("compression.gzip.level", "compression.gzip.level", gzip_level, -1, 9, "-1",
 	    "Level for gzip; -1 is the library's default."),
-	I32("compression.lz4.level", "compression.lz4.level", lz4_level, 1, 17, "9", "Level for lz4."),
+	I32("compression.lz4.level", "compression.lz4.level", lz4_level, 1, 17, "9",
+	    "Level for lz4."),
 	ENUM("compression.type", "compression.type", compression,
 	     "producer,uncompressed,gzip,snappy,lz4,zstd", "producer",
 	     "Codec of stored batches; producer keeps what the producer sent."),
@@ -27,24 +43,24 @@ const struct conf_row topic_conf_rows[] = {
 	    "Level for zstd."),
 	I64("delete.retention.ms", "log.cleaner.delete.retention.ms", delete_retention_ms, 0, MANY,
 	    "86400000", "How long a compacted topic keeps the marker of a deleted key."),
-	I64("file.delete.delay.ms", "log.segment.delete.delay.ms", file_delete_delay_ms, 0, MANY, "60000",
-	    "How long a deleted segment's files stay on disk."),
+	I64("file.delete.delay.ms", "log.segment.delete.delay.ms", file_delete_delay_ms, 0, MANY,
+	    "60000", "How long a deleted segment's files stay on disk."),
 	I64("flush.messages", "log.flush.interval.messages", flush_messages, 1, MANY, NEVER,
 	    "Force a partition to disk after this many records."),
 	I64("flush.ms", "log.flush.interval.ms", flush_ms, 0, MANY, NEVER,
 	    "Force a partition to disk after this time."),
 	TEXT("follower.replication.throttled.replicas", NULL, text, NULL, "",
 	     "Replicas whose fetching is throttled: partition:broker pairs or *."),
-	I32("index.interval.bytes", "log.index.interval.bytes", index_interval_bytes, 0, INT32_MAX, "4096",
-	    "One index entry for this many bytes of log."),
+	I32("index.interval.bytes", "log.index.interval.bytes", index_interval_bytes, 0, INT32_MAX,
+	    "4096", "One index entry for this many bytes of log."),
 	TEXT("leader.replication.throttled.replicas", NULL, text, NULL, "",
 	     "Replicas whose serving is throttled: partition:broker pairs or *."),
-	I64("local.retention.bytes", "log.local.retention.bytes", local_retention_bytes, -2, MANY, "-2",
-	    "Bytes kept locally with tiered storage; -2 follows retention.bytes."),
+	I64("local.retention.bytes", "log.local.retention.bytes", local_retention_bytes, -2, MANY,
+	    "-2", "Bytes kept locally with tiered storage; -2 follows retention.bytes."),
 	I64("local.retention.ms", "log.local.retention.ms", local_retention_ms, -2, MANY, "-2",
 	    "Time kept locally with tiered storage; -2 follows retention.ms."),
-	I64("max.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms", max_compaction_lag_ms, 1, MANY,
-	    NEVER, "A record is compacted at the latest after this time."),
+	I64("max.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms", max_compaction_lag_ms, 1,
+	    MANY, NEVER, "A record is compacted at the latest after this time."),
 	I32("max.message.bytes", "message.max.bytes", max_message_bytes, 0, INT32_MAX, "1048588",
 	    "The largest record batch that is accepted."),
 	I64("message.timestamp.after.max.ms", "log.message.timestamp.after.max.ms",
@@ -58,11 +74,12 @@ const struct conf_row topic_conf_rows[] = {
 	{ "min.cleanable.dirty.ratio", "log.cleaner.min.cleanable.ratio", CONF_F64,
 	  AT(min_cleanable_dirty_ratio), 0, 1, "0.5", NULL, true,
 	  "Share of uncompacted bytes that makes compaction worthwhile." },
-	I64("min.compaction.lag.ms", "log.cleaner.min.compaction.lag.ms", min_compaction_lag_ms, 0, MANY,
-	    "0", "A record is not compacted before this time."),
+	I64("min.compaction.lag.ms", "log.cleaner.min.compaction.lag.ms", min_compaction_lag_ms, 0,
+	    MANY, "0", "A record is not compacted before this time."),
 	I32("min.insync.replicas", "min.insync.replicas", min_insync_replicas, 1, INT32_MAX, "1",
 	    "An acks=all write is refused while fewer replicas than this are in sync."),
-	BOOL("preallocate", "log.preallocate", preallocate, "false", "Create segment files at full size."),
+	BOOL("preallocate", "log.preallocate", preallocate, "false",
+	     "Create segment files at full size."),
 	BOOL("remote.log.copy.disable", NULL, remote_copy_disabled, "false",
 	     "With tiered storage: stop copying."),
 	BOOL("remote.log.delete.on.disable", NULL, remote_delete_on_disable, "false",
@@ -81,7 +98,8 @@ const struct conf_row topic_conf_rows[] = {
 	    "Spread the starts of new segments at random by up to this time."),
 	I64("segment.ms", "log.roll.ms", segment_ms, 1, MANY, WEEK,
 	    "A new segment is started after this time even if the old one is small."),
-	BOOL("unclean.leader.election.enable", "unclean.leader.election.enable", unclean_election, "false",
+	BOOL("unclean.leader.election.enable", "unclean.leader.election.enable", unclean_election,
+	     "false",
 	     "Let a replica that was not in sync lead when no other is left: loses records."),
 	/* After segment.bytes, so that it wins. */
 	I32("internal.segment.bytes", NULL, segment_bytes, 256, INT32_MAX, NULL,
@@ -126,7 +144,8 @@ enum err topic_conf_check(struct str name, struct str value, char *why, size_t c
 		return ERR_INVALID;
 	}
 	if (row->type == CONF_F64 && (parse_f64(str_trim(value), &f) != ERR_OK || f < 0 || f > 1)) {
-		text_printf(&t, "%s=%.*s: must be between 0 and 1", row->name, (int)value.n, value.at);
+		text_printf(&t, "%s=%.*s: must be between 0 and 1", row->name, (int)value.n,
+			    value.at);
 		return ERR_LIMIT;
 	}
 	if (row->at == AT(gzip_level) && str_eq(str_trim(value), STR("0"))) {
@@ -183,7 +202,8 @@ void topic_conf_of(const struct topic_conf *fixed, const struct image *im, int32
 		   const struct image_topic *topic, struct topic_conf *out)
 {
 	const struct image_broker *me = image_broker(im, self);
-	int32_t replicas = topic != NULL && topic->n_partitions > 0 ? topic->partitions[0].replicas.n : 0;
+	int32_t replicas =
+		topic != NULL && topic->n_partitions > 0 ? topic->partitions[0].replicas.n : 0;
 
 	*out = *fixed;
 	for (int i = 0; i < topic_conf_n_rows; i++) {
@@ -212,7 +232,8 @@ void topic_conf_set(struct topic_conf *c, struct str name, struct str value)
 		set_row(c, row, value);
 }
 
-struct str topic_conf_text(const struct topic_conf *c, const struct conf_row *row, char *tmp, size_t cap)
+struct str topic_conf_text(const struct topic_conf *c, const struct conf_row *row, char *tmp,
+			   size_t cap)
 {
 	const char *field = (const char *)c + row->at;
 	struct str rest, one = { "", 0 };
@@ -220,18 +241,14 @@ struct str topic_conf_text(const struct topic_conf *c, const struct conf_row *ro
 
 	text_init(&t, tmp, cap);
 	switch (row->type) {
-	case CONF_I32:
-		text_printf(&t, "%d", *(const int32_t *)(const void *)field);
-		break;
+	case CONF_I32: text_printf(&t, "%d", *(const int32_t *)(const void *)field); break;
 	case CONF_I64:
 		text_printf(&t, "%lld", (long long)*(const int64_t *)(const void *)field);
 		break;
 	case CONF_BOOL:
 		text_printf(&t, "%s", *(const bool *)(const void *)field ? "true" : "false");
 		break;
-	case CONF_F64:
-		text_printf(&t, "%g", *(const double *)(const void *)field);
-		break;
+	case CONF_F64: text_printf(&t, "%g", *(const double *)(const void *)field); break;
 	case CONF_ENUM:
 		rest = str_of(row->values);
 		for (int32_t i = *(const int32_t *)(const void *)field; i >= 0; i--)
@@ -277,18 +294,10 @@ static void set_row(struct topic_conf *c, const struct conf_row *row, struct str
 
 	value = str_trim(value);
 	switch (row->type) {
-	case CONF_I32:
-		e = parse_i32(value, field);
-		break;
-	case CONF_I64:
-		e = parse_i64(value, field);
-		break;
-	case CONF_BOOL:
-		e = parse_bool(value, field);
-		break;
-	case CONF_F64:
-		e = parse_f64(value, field);
-		break;
+	case CONF_I32: e = parse_i32(value, field); break;
+	case CONF_I64: e = parse_i64(value, field); break;
+	case CONF_BOOL: e = parse_bool(value, field); break;
+	case CONF_F64: e = parse_f64(value, field); break;
 	case CONF_ENUM:
 		rest = str_of(row->values);
 		for (; str_cut(&rest, ',', &one); i++)

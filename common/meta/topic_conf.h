@@ -11,7 +11,14 @@
 #include "common/base/conf.h"
 #include "common/meta/image.h"
 
-enum topic_compression { TOPIC_PRODUCER, TOPIC_UNCOMPRESSED, TOPIC_GZIP, TOPIC_SNAPPY, TOPIC_LZ4, TOPIC_ZSTD };
+enum topic_compression {
+	TOPIC_PRODUCER,
+	TOPIC_UNCOMPRESSED,
+	TOPIC_GZIP,
+	TOPIC_SNAPPY,
+	TOPIC_LZ4,
+	TOPIC_ZSTD,
+};
 enum topic_timestamp { TOPIC_CREATE_TIME, TOPIC_LOG_APPEND_TIME };
 
 /* Numbers mean what Kafka's docs say: -1 no limit, INT64_MAX never. */
@@ -31,8 +38,8 @@ struct topic_conf {
 	bool preallocate, unclean_election;
 	bool remote_storage, remote_copy_disabled, remote_delete_on_disable;
 	bool is_deleted, is_compacted;           /* cleanup.policy */
-	struct str cleanup_policy;               /* only of an options file; see topic_conf_settle */
-	struct str text;                         /* of options that are checked and shown, not acted on */
+	struct str cleanup_policy; /* only of an options file; see topic_conf_settle */
+	struct str text; /* of options that are checked and shown, not acted on */
 };
 
 extern const struct conf_row topic_conf_rows[];
@@ -53,6 +60,7 @@ void topic_conf_settle(struct topic_conf *);
  * own, settled.  topic NULL: what a new topic gets. */
 void topic_conf_of(const struct topic_conf *fixed, const struct image *, int32_t self,
 		   const struct image_topic *topic, struct topic_conf *out);
-void topic_conf_set(struct topic_conf *, struct str name, struct str value);     /* invalid: ignored */
+void topic_conf_set(struct topic_conf *, struct str name, struct str value); /* invalid: ignored */
 /* One value as DescribeConfigs shows it. */
-struct str topic_conf_text(const struct topic_conf *, const struct conf_row *, char *tmp, size_t cap);
+struct str topic_conf_text(const struct topic_conf *, const struct conf_row *, char *tmp,
+			   size_t cap);

@@ -7,7 +7,7 @@
 #include "common/base/endian.h"
 #include "common/base/varint.h"
 
-#define CRC_FROM 21      /* the CRC covers attributes to end */
+#define CRC_FROM 21 /* the CRC covers attributes to end */
 
 /* What is left of a record; every take_ returns false at the first byte that does not fit. */
 struct cursor {
@@ -65,14 +65,16 @@ int32_t batch_last_sequence(const struct batch *b)
 	return (int32_t)(((int64_t)b->base_sequence + b->last_offset_delta) & INT32_MAX);
 }
 
-void batch_stamp(uint8_t out[BATCH_HEADER_BYTES], const uint8_t *header, int64_t base_offset, int32_t leader_epoch)
+void batch_stamp(uint8_t out[BATCH_HEADER_BYTES], const uint8_t *header, int64_t base_offset,
+		 int32_t leader_epoch)
 {
 	memcpy(out, header, BATCH_HEADER_BYTES);
 	store_be64(out, (uint64_t)base_offset);
 	store_be32(out + 12, (uint32_t)leader_epoch);
 }
 
-void batch_seal(uint8_t out[BATCH_HEADER_BYTES], const struct batch *b, const uint8_t *body, size_t n)
+void batch_seal(uint8_t out[BATCH_HEADER_BYTES], const struct batch *b, const uint8_t *body,
+		size_t n)
 {
 	uint32_t crc;
 
@@ -83,9 +85,12 @@ void batch_seal(uint8_t out[BATCH_HEADER_BYTES], const struct batch *b, const ui
 	store_be32(out + 17, crc32c(crc, body, n));
 }
 
-void record_walk_init(struct record_walk *w, const struct batch *b, const uint8_t *records, size_t n)
+void record_walk_init(struct record_walk *w, const struct batch *b, const uint8_t *records,
+		      size_t n)
 {
-	*w = (struct record_walk){ .batch = b, .at = records, .end = records + n, .left = b->n_records };
+	*w = (struct record_walk){
+		.batch = b, .at = records, .end = records + n, .left = b->n_records
+	};
 }
 
 bool record_walk_next(struct record_walk *w, struct record *out)
@@ -94,7 +99,7 @@ bool record_walk_next(struct record_walk *w, struct record *out)
 	int32_t length;
 
 	if (w->bad || w->left <= 0) {
-		w->bad = w->bad || w->at != w->end;     /* bytes after the last record are nobody's */
+		w->bad = w->bad || w->at != w->end; /* bytes after the last record are nobody's */
 		return false;
 	}
 	if (!take_varint(&c, &length) || length < 0 || length > c.end - c.at) {
@@ -136,20 +141,27 @@ bool header_walk_next(struct header_walk *w, struct str *key, struct str *value)
 void batch_builder_init(struct batch_builder *w, uint8_t *at, size_t cap)
 {
 	*w = (struct batch_builder){ .at = at, .n = BATCH_HEADER_BYTES, .cap = cap };
-	w->head = (struct batch){ .at = at, .magic = 2, .leader_epoch = -1, .producer_id = -1,
-				  .producer_epoch = -1, .base_sequence = -1, .max_timestamp_ms = -1 };
+	w->head = (struct batch){ .at = at,
+				  .magic = 2,
+				  .leader_epoch = -1,
+				  .producer_id = -1,
+				  .producer_epoch = -1,
+				  .base_sequence = -1,
+				  .max_timestamp_ms = -1 };
 	w->full = cap < BATCH_HEADER_BYTES;
 }
 
 bool batch_builder_add(struct batch_builder *w, const struct record *r)
 {
 	uint8_t small[4 * VARINT_MAX + VARLONG_MAX], *p = small;
-	size_t n_headers = r->n_headers > 0 ? (size_t)(r->headers_end - r->headers) : 0, length, fixed;
+	size_t n_headers = r->n_headers > 0 ? (size_t)(r->headers_end - r->headers) : 0, length,
+	       fixed;
 
 	if (w->head.n_records == 0)
 		w->head.base_timestamp_ms = r->timestamp_ms;
 	*p++ = 0;
-	p += varlong_put(p, (int64_t)((uint64_t)r->timestamp_ms - (uint64_t)w->head.base_timestamp_ms));
+	p += varlong_put(
+		p, (int64_t)((uint64_t)r->timestamp_ms - (uint64_t)w->head.base_timestamp_ms));
 	p += varint_put(p, w->head.n_records);
 	fixed = (size_t)(p - small);
 	length = fixed + varint_size(str_null(r->key) ? -1 : (int32_t)r->key.n) + r->key.n +
@@ -193,7 +205,7 @@ static bool take_varint(struct cursor *c, int32_t *out)
 {
 	size_t n;
 
-	if (c->at < c->end && *c->at < 0x80) {  /* one byte: nearly always */
+	if (c->at < c->end && *c->at < 0x80) { /* one byte: nearly always */
 		*out = (int32_t)unzigzag(*c->at++);
 		return true;
 	}
@@ -234,7 +246,7 @@ static bool take_record(struct cursor *c, const struct batch *b, struct record *
 
 	if (c->at == c->end)
 		return false;
-	c->at++;        /* attributes: unused */
+	c->at++; /* attributes: unused */
 	if (!take_varlong(c, &timestamp_delta) || !take_varint(c, &offset_delta))
 		return false;
 	if (!take_bytes(c, &out->key) || !take_bytes(c, &out->value))
@@ -248,8 +260,10 @@ static bool take_record(struct cursor *c, const struct batch *b, struct record *
 	out->headers = c->at;
 	out->headers_end = c->end;
 	out->offset = b->base_offset + offset_delta;
-	out->timestamp_ms = b->attributes & BATCH_LOG_APPEND_TIME ? b->max_timestamp_ms :
-		(int64_t)((uint64_t)b->base_timestamp_ms + (uint64_t)timestamp_delta);
+	out->timestamp_ms =
+		b->attributes & BATCH_LOG_APPEND_TIME
+			? b->max_timestamp_ms
+			: (int64_t)((uint64_t)b->base_timestamp_ms + (uint64_t)timestamp_delta);
 	return true;
 }
 

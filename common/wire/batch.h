@@ -50,7 +50,8 @@ bool batch_crc_ok(const struct batch *);                 /* needs the whole batc
 int64_t batch_last_offset(const struct batch *);
 int32_t batch_last_sequence(const struct batch *);       /* wraps at 2^31; -1 without sequence */
 /* Copies the header with base offset and leader epoch replaced. */
-void batch_stamp(uint8_t out[BATCH_HEADER_BYTES], const uint8_t *header, int64_t base_offset, int32_t leader_epoch);
+void batch_stamp(uint8_t out[BATCH_HEADER_BYTES], const uint8_t *header, int64_t base_offset,
+		 int32_t leader_epoch);
 
 struct record {
 	int64_t offset, timestamp_ms;
@@ -78,7 +79,7 @@ struct batch_builder {
 	uint8_t *at;
 	size_t n, cap;
 	bool full;                       /* a record did not fit; sticky */
-	struct batch head;               /* the caller's: attributes, producer, base offset and epoch */
+	struct batch head; /* the caller's: attributes, producer, base offset and epoch */
 };
 void batch_builder_init(struct batch_builder *, uint8_t *at, size_t cap);
 /* `r`: timestamp, key, value, raw headers; its offset is ignored. */
@@ -88,4 +89,5 @@ size_t batch_builder_finish(struct batch_builder *);
 /* Bytes that a record takes at this place; an upper bound for sizing buffers. */
 size_t record_size_max(const struct record *);
 /* Rewrites a header from its view, with the CRC over it and the body that follows at `body`. */
-void batch_seal(uint8_t out[BATCH_HEADER_BYTES], const struct batch *, const uint8_t *body, size_t n);
+void batch_seal(uint8_t out[BATCH_HEADER_BYTES], const struct batch *, const uint8_t *body,
+		size_t n);

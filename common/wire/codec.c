@@ -79,7 +79,8 @@ enum err codec_decompress(struct codec_state *s, int codec, struct str in, struc
 	return codecs[codec].unpack(&s->unpack[codec], 0, in, out);
 }
 
-enum err codec_compress(struct codec_state *s, int codec, int32_t level, struct str in, struct codec_buf *out)
+enum err codec_compress(struct codec_state *s, int codec, int32_t level, struct str in,
+			struct codec_buf *out)
 {
 	out->n = 0;
 	if (codec < 0 || codec >= CODECS)

@@ -24,7 +24,7 @@ struct codec_buf {
 };
 void codec_buf_init(struct codec_buf *, size_t max);
 void codec_buf_fini(struct codec_buf *);
-void codec_buf_trim(struct codec_buf *, size_t keep);    /* gives memory back when cap is above keep */
+void codec_buf_trim(struct codec_buf *, size_t keep); /* gives memory back when cap is above keep */
 /* Room for `more` bytes after n; false past max. */
 bool codec_buf_room(struct codec_buf *, size_t more);
 
@@ -33,7 +33,8 @@ struct codec_state *codec_state_new(void);
 void codec_state_free(struct codec_state *);
 
 /* Both replace the content of `out`. */
-must_check enum err codec_decompress(struct codec_state *, int codec, struct str in, struct codec_buf *out);
+must_check enum err codec_decompress(struct codec_state *, int codec, struct str in,
+				     struct codec_buf *out);
 must_check enum err codec_compress(struct codec_state *, int codec, int32_t level, struct str in,
 				   struct codec_buf *out);
 const char *codec_name(int codec);       /* "gzip"; "unknown" */

@@ -4,8 +4,8 @@
 #define ZLIB_CONST
 #include <zlib.h>
 
-#define GZIP_WINDOW (15 + 16)    /* +16: a gzip header and trailer instead of zlib's */
-#define STEP        16384        /* least room offered for output */
+#define GZIP_WINDOW (15 + 16) /* +16: a gzip header and trailer instead of zlib's */
+#define STEP 16384            /* least room offered for output */
 
 struct packer {
 	z_stream z;
@@ -27,7 +27,8 @@ enum err gzip_pack(void **ctx, int32_t level, struct str in, struct codec_buf *o
 	if (p == NULL) {
 		*ctx = p = mem_alloc(sizeof(*p));
 		p->level = want;
-		if (deflateInit2(&p->z, want, Z_DEFLATED, GZIP_WINDOW, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
+		if (deflateInit2(&p->z, want, Z_DEFLATED, GZIP_WINDOW, 8, Z_DEFAULT_STRATEGY) !=
+		    Z_OK) {
 			mem_free(p);
 			*ctx = NULL;
 			return ERR_INVALID;
@@ -105,7 +106,7 @@ static enum err unpack_member(z_stream *z, struct codec_buf *out)
 		if (!full)
 			out->n = (size_t)(z->next_out - out->at);
 		if (rc != Z_OK && rc != Z_STREAM_END)
-			return ERR_CORRUPT;     /* Z_BUF_ERROR too: the input ended inside */
+			return ERR_CORRUPT; /* Z_BUF_ERROR too: the input ended inside */
 	}
 	return ERR_OK;
 }

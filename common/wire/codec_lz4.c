@@ -4,7 +4,7 @@
 
 #include <lz4frame.h>
 
-#define STEP 65536       /* least room offered for output */
+#define STEP 65536 /* least room offered for output */
 
 static size_t bound(const struct codec_buf *out);
 
@@ -14,7 +14,8 @@ enum err lz4_pack(void **ctx, int32_t level, struct str in, struct codec_buf *ou
 						    .blockSizeID = LZ4F_max64KB } };
 	size_t n[3] = { 0 };
 
-	if (*ctx == NULL && LZ4F_isError(LZ4F_createCompressionContext((LZ4F_cctx **)ctx, LZ4F_VERSION)))
+	if (*ctx == NULL &&
+	    LZ4F_isError(LZ4F_createCompressionContext((LZ4F_cctx **)ctx, LZ4F_VERSION)))
 		return ERR_LIMIT;
 	prefs.compressionLevel = level == CODEC_LEVEL_DEFAULT ? 0 : level;
 	if (!codec_buf_room(out, LZ4F_compressBound(in.n, &prefs) + LZ4F_HEADER_SIZE_MAX))
@@ -41,7 +42,8 @@ enum err lz4_unpack(void **ctx, int32_t level, struct str in, struct codec_buf *
 	size_t hint = 1;
 
 	(void)level;
-	if (*ctx == NULL && LZ4F_isError(LZ4F_createDecompressionContext((LZ4F_dctx **)ctx, LZ4F_VERSION)))
+	if (*ctx == NULL &&
+	    LZ4F_isError(LZ4F_createDecompressionContext((LZ4F_dctx **)ctx, LZ4F_VERSION)))
 		return ERR_LIMIT;
 	LZ4F_resetDecompressionContext(*ctx);
 	for (;;) {
@@ -62,7 +64,7 @@ enum err lz4_unpack(void **ctx, int32_t level, struct str in, struct codec_buf *
 		if (hint == 0 && at == end)
 			return ERR_OK;
 		if (took == 0 && got == 0)
-			return ERR_CORRUPT;     /* the input ended inside a frame */
+			return ERR_CORRUPT; /* the input ended inside a frame */
 	}
 }
 

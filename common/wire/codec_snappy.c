@@ -7,9 +7,9 @@
 
 #include "common/base/endian.h"
 
-#define MAGIC_BYTES  8
+#define MAGIC_BYTES 8
 #define HEADER_BYTES 16
-#define BLOCK_BYTES  32768
+#define BLOCK_BYTES 32768
 
 static const uint8_t magic[MAGIC_BYTES] = { 0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0 };
 
@@ -26,11 +26,13 @@ enum err snappy_pack(void **ctx, int32_t level, struct str in, struct codec_buf 
 	store_be32(out->at + 12, 1);
 	out->n = HEADER_BYTES;
 	for (size_t at = 0; at < in.n; at += BLOCK_BYTES) {
-		size_t n = size_min(BLOCK_BYTES, in.n - at), packed = snappy_max_compressed_length(n);
+		size_t n = size_min(BLOCK_BYTES, in.n - at),
+		       packed = snappy_max_compressed_length(n);
 
 		if (!codec_buf_room(out, packed + 4))
 			return ERR_LIMIT;
-		if (snappy_compress(in.at + at, n, (char *)out->at + out->n + 4, &packed) != SNAPPY_OK)
+		if (snappy_compress(in.at + at, n, (char *)out->at + out->n + 4, &packed) !=
+		    SNAPPY_OK)
 			return ERR_INVALID;
 		store_be32(out->at + out->n, (uint32_t)packed);
 		out->n += packed + 4;

@@ -17,8 +17,8 @@
 #include "common/wire/codec.h"
 
 #define NO_TIMESTAMP (-1)
-#define GROWTH       20          /* bytes by which rewriting can make a record longer */
-#define KEEP_BYTES   (1 << 20)   /* buffers above this are given back after use */
+#define GROWTH 20            /* bytes by which rewriting can make a record longer */
+#define KEEP_BYTES (1 << 20) /* buffers above this are given back after use */
 
 struct validator {
 	struct codec_state *codecs;
@@ -27,9 +27,9 @@ struct validator {
 
 /* What the records said that the header must agree with. */
 struct findings {
-	struct str records;              /* decompressed */
+	struct str records; /* decompressed */
 	int64_t max_timestamp_ms;
-	bool offsets_wrong;              /* other than 0, 1, 2 ... */
+	bool offsets_wrong; /* other than 0, 1, 2 ... */
 };
 
 static bool validate_shape(const struct validate_rules *, struct str, struct validate_result *);
@@ -38,7 +38,8 @@ static bool validate_header(struct validate_result *);
 static bool validate_records(struct validator *, const struct validate_rules *, int64_t now_ms,
 			     struct validate_result *, struct findings *);
 static bool inflate_records(struct validator *, struct validate_result *, struct findings *);
-static const char *record_fault(const struct validate_rules *, const struct record *, int64_t now_ms);
+static const char *record_fault(const struct validate_rules *, const struct record *,
+				int64_t now_ms);
 static bool is_far_off(const struct validate_rules *, int64_t timestamp_ms, int64_t now_ms);
 static void note_fault(struct validate_result *, int32_t index, const char *text);
 static bool refuse_faults(const struct validate_rules *, struct validate_result *);
@@ -52,7 +53,10 @@ static bool refuse(struct validate_result *, enum kerr, const char *fmt, ...) pr
 static const char fault_key[] = "a record of a compacted topic needs a key";
 static const char fault_time[] = "the timestamp is too far from the broker's clock";
 
-static int codec_of(const struct batch *b) { return b->attributes & BATCH_CODEC_MASK; }
+static int codec_of(const struct batch *b)
+{
+	return b->attributes & BATCH_CODEC_MASK;
+}
 
 struct validator *validator_new(size_t inflated_max)
 {
@@ -74,8 +78,8 @@ void validator_free(struct validator *v)
 	mem_free(v);
 }
 
-void validate_batch(struct validator *v, const struct validate_rules *rules, struct str records, int64_t now_ms,
-		    struct validate_result *out)
+void validate_batch(struct validator *v, const struct validate_rules *rules, struct str records,
+		    int64_t now_ms, struct validate_result *out)
 {
 	struct findings found = { .max_timestamp_ms = NO_TIMESTAMP };
 	int want;
@@ -87,7 +91,8 @@ void validate_batch(struct validator *v, const struct validate_rules *rules, str
 	codec_buf_trim(&v->inflated, KEEP_BYTES);
 	codec_buf_trim(&v->recoded, KEEP_BYTES);
 	codec_buf_trim(&v->packed, KEEP_BYTES);
-	if (!validate_shape(rules, records, out) || !validate_frame(rules, out) || !validate_header(out))
+	if (!validate_shape(rules, records, out) || !validate_frame(rules, out) ||
+	    !validate_header(out))
 		return;
 	want = rules->codec < 0 ? codec_of(&out->batch) : rules->codec;
 	found.max_timestamp_ms = out->batch.max_timestamp_ms;
@@ -101,20 +106,24 @@ void validate_batch(struct validator *v, const struct validate_rules *rules, str
 	}
 	out->body = out->batch.at + BATCH_HEADER_BYTES;
 	if (out->is_header_new)
-		batch_seal(out->header, &out->batch, out->body, (size_t)out->batch.size - BATCH_HEADER_BYTES);
+		batch_seal(out->header, &out->batch, out->body,
+			   (size_t)out->batch.size - BATCH_HEADER_BYTES);
 	else
 		memcpy(out->header, out->batch.at, BATCH_HEADER_BYTES);
 }
 
-static bool validate_shape(const struct validate_rules *rules, struct str records, struct validate_result *out)
+static bool validate_shape(const struct validate_rules *rules, struct str records,
+			   struct validate_result *out)
 {
 	struct batch *b = &out->batch;
 	enum batch_state state = batch_view(b, (const uint8_t *)records.at, (int64_t)records.n);
 
 	if (records.n == 0)
-		return refuse(out, KERR_INVALID_RECORD, "the record set is empty: send exactly one batch");
+		return refuse(out, KERR_INVALID_RECORD,
+			      "the record set is empty: send exactly one batch");
 	if (records.n > 16 && records.at[16] != 2)
-		return refuse(out, KERR_INVALID_RECORD, "magic %d: only record batches of version 2 are taken",
+		return refuse(out, KERR_INVALID_RECORD,
+			      "magic %d: only record batches of version 2 are taken",
 			      records.at[16]);
 	if (state == BATCH_SHORT || b->size < BATCH_HEADER_BYTES || b->size > (int64_t)records.n)
 		return refuse(out, KERR_CORRUPT_MESSAGE, "the batch says %lld bytes, %zu came",
@@ -124,7 +133,8 @@ static bool validate_shape(const struct validate_rules *rules, struct str record
 			      "%lld bytes follow the first batch: send exactly one batch",
 			      (long long)records.n - (long long)b->size);
 	if (codec_of(b) == CODEC_ZSTD && !rules->zstd_allowed)
-		return refuse(out, KERR_UNSUPPORTED_COMPRESSION_TYPE, "zstd needs Produce version 7 or later");
+		return refuse(out, KERR_UNSUPPORTED_COMPRESSION_TYPE,
+			      "zstd needs Produce version 7 or later");
 	return true;
 }
 
@@ -133,14 +143,18 @@ static bool validate_frame(const struct validate_rules *rules, struct validate_r
 	const struct batch *b = &out->batch;
 
 	if (b->base_offset != 0)
-		return refuse(out, KERR_INVALID_RECORD, "base offset %lld: a producer's batch begins at 0",
+		return refuse(out, KERR_INVALID_RECORD,
+			      "base offset %lld: a producer's batch begins at 0",
 			      (long long)b->base_offset);
 	if (b->size > rules->message_bytes_max)
 		return refuse(out, KERR_MESSAGE_TOO_LARGE,
-			      "the batch has %lld bytes, max.message.bytes allows %d: raise it for the topic, "
-			      "or lower the producer's batch.size", (long long)b->size, rules->message_bytes_max);
+			      "the batch has %lld bytes, max.message.bytes allows %d: raise it for "
+			      "the topic, "
+			      "or lower the producer's batch.size",
+			      (long long)b->size, rules->message_bytes_max);
 	if (!batch_crc_ok(b))
-		return refuse(out, KERR_CORRUPT_MESSAGE, "the checksum does not match the batch's bytes");
+		return refuse(out, KERR_CORRUPT_MESSAGE,
+			      "the checksum does not match the batch's bytes");
 	return true;
 }
 
@@ -149,26 +163,30 @@ static bool validate_header(struct validate_result *out)
 	const struct batch *b = &out->batch;
 
 	if (b->n_records <= 0 || b->last_offset_delta != b->n_records - 1)
-		return refuse(out, KERR_INVALID_RECORD, "%d records, but the last offset delta is %d",
-			      b->n_records, b->last_offset_delta);
+		return refuse(out, KERR_INVALID_RECORD,
+			      "%d records, but the last offset delta is %d", b->n_records,
+			      b->last_offset_delta);
 	if (b->attributes & BATCH_CONTROL)
 		return refuse(out, KERR_INVALID_RECORD, "only brokers write control batches");
 	if (b->attributes & BATCH_DELETE_HORIZON)
 		return refuse(out, KERR_INVALID_RECORD, "only brokers set a delete horizon");
 	if (b->producer_id >= 0 && (b->base_sequence < 0 || b->producer_epoch < 0))
-		return refuse(out, KERR_INVALID_RECORD, "producer id %lld with sequence %d, epoch %d",
+		return refuse(out, KERR_INVALID_RECORD,
+			      "producer id %lld with sequence %d, epoch %d",
 			      (long long)b->producer_id, b->base_sequence, b->producer_epoch);
 	if (b->producer_id < 0 && (b->attributes & BATCH_TRANSACTIONAL))
-		return refuse(out, KERR_INVALID_RECORD, "a transactional batch needs a producer id");
+		return refuse(out, KERR_INVALID_RECORD,
+			      "a transactional batch needs a producer id");
 	if (b->attributes & BATCH_LOG_APPEND_TIME)
 		return refuse(out, KERR_INVALID_TIMESTAMP, "a producer must not say LogAppendTime");
 	if (codec_of(b) >= CODECS)
-		return refuse(out, KERR_UNSUPPORTED_COMPRESSION_TYPE, "codec %d is unknown", codec_of(b));
+		return refuse(out, KERR_UNSUPPORTED_COMPRESSION_TYPE, "codec %d is unknown",
+			      codec_of(b));
 	return true;
 }
 
-static bool validate_records(struct validator *v, const struct validate_rules *rules, int64_t now_ms,
-			     struct validate_result *out, struct findings *found)
+static bool validate_records(struct validator *v, const struct validate_rules *rules,
+			     int64_t now_ms, struct validate_result *out, struct findings *found)
 {
 	struct record_walk walk;
 	struct record r;
@@ -190,15 +208,18 @@ static bool validate_records(struct validator *v, const struct validate_rules *r
 	}
 	if (walk.bad || n != out->batch.n_records)
 		return refuse(out, KERR_INVALID_RECORD,
-			      "record %d of %d is malformed, or bytes follow the last one", n, out->batch.n_records);
+			      "record %d of %d is malformed, or bytes follow the last one", n,
+			      out->batch.n_records);
 	found->max_timestamp_ms = max;
 	return out->n_errors == 0 || refuse_faults(rules, out);
 }
 
-static bool inflate_records(struct validator *v, struct validate_result *out, struct findings *found)
+static bool inflate_records(struct validator *v, struct validate_result *out,
+			    struct findings *found)
 {
 	const struct batch *b = &out->batch;
-	struct str body = { (const char *)b->at + BATCH_HEADER_BYTES, (size_t)b->size - BATCH_HEADER_BYTES };
+	struct str body = { (const char *)b->at + BATCH_HEADER_BYTES,
+			    (size_t)b->size - BATCH_HEADER_BYTES };
 	enum err e;
 
 	found->records = body;
@@ -206,15 +227,17 @@ static bool inflate_records(struct validator *v, struct validate_result *out, st
 		return true;
 	e = codec_decompress(v->codecs, codec_of(b), body, &v->inflated);
 	if (e == ERR_LIMIT)
-		return refuse(out, KERR_MESSAGE_TOO_LARGE, "decompressed, the batch passes %zu bytes",
-			      v->inflated.max);
+		return refuse(out, KERR_MESSAGE_TOO_LARGE,
+			      "decompressed, the batch passes %zu bytes", v->inflated.max);
 	if (e != ERR_OK)
-		return refuse(out, KERR_CORRUPT_MESSAGE, "the records are not valid %s", codec_name(codec_of(b)));
+		return refuse(out, KERR_CORRUPT_MESSAGE, "the records are not valid %s",
+			      codec_name(codec_of(b)));
 	found->records = (struct str){ (const char *)v->inflated.at, v->inflated.n };
 	return true;
 }
 
-static const char *record_fault(const struct validate_rules *rules, const struct record *r, int64_t now_ms)
+static const char *record_fault(const struct validate_rules *rules, const struct record *r,
+				int64_t now_ms)
 {
 	if (rules->is_compacted && str_null(r->key))
 		return fault_key;
@@ -247,13 +270,14 @@ static bool refuse_faults(const struct validate_rules *rules, struct validate_re
 	if (first->text == fault_key)
 		return refuse(out, KERR_INVALID_RECORD, "record %d: %s", first->index, first->text);
 	return refuse(out, KERR_INVALID_TIMESTAMP,
-		      "record %d: %s: message.timestamp.before.max.ms is %lld, after.max.ms %lld", first->index,
-		      first->text, (long long)rules->before_max_ms, (long long)rules->after_max_ms);
+		      "record %d: %s: message.timestamp.before.max.ms is %lld, after.max.ms %lld",
+		      first->index, first->text, (long long)rules->before_max_ms,
+		      (long long)rules->after_max_ms);
 }
 
 /* With LogAppendTime the base timestamp stays: readers take the maximum for every record. */
-static void finish_header(const struct validate_rules *rules, int64_t now_ms, const struct findings *found,
-			  struct validate_result *out)
+static void finish_header(const struct validate_rules *rules, int64_t now_ms,
+			  const struct findings *found, struct validate_result *out)
 {
 	struct batch *b = &out->batch;
 	int64_t max = rules->log_append_time ? now_ms : found->max_timestamp_ms;
@@ -264,8 +288,8 @@ static void finish_header(const struct validate_rules *rules, int64_t now_ms, co
 		b->attributes |= BATCH_LOG_APPEND_TIME;
 }
 
-static void rebuild(struct validator *v, const struct validate_rules *rules, const struct findings *seen,
-		    struct validate_result *out)
+static void rebuild(struct validator *v, const struct validate_rules *rules,
+		    const struct findings *seen, struct validate_result *out)
 {
 	struct findings found = *seen;
 	struct batch *b = &out->batch;
@@ -274,14 +298,17 @@ static void rebuild(struct validator *v, const struct validate_rules *rules, con
 	enum err e;
 
 	if (found.offsets_wrong && !recode_records(v, b, &found)) {
-		(void)refuse(out, KERR_MESSAGE_TOO_LARGE, "with its offsets put right, the batch is too large");
+		(void)refuse(out, KERR_MESSAGE_TOO_LARGE,
+			     "with its offsets put right, the batch is too large");
 		return;
 	}
 	e = codec_compress(v->codecs, codec, level, found.records, &v->packed);
-	if (e != ERR_OK || v->packed.n > (size_t)i32_max(0, rules->message_bytes_max - BATCH_HEADER_BYTES)) {
+	if (e != ERR_OK ||
+	    v->packed.n > (size_t)i32_max(0, rules->message_bytes_max - BATCH_HEADER_BYTES)) {
 		(void)refuse(out, KERR_MESSAGE_TOO_LARGE,
-			     "as %s the batch has %zu bytes, max.message.bytes allows %d", codec_name(codec),
-			     v->packed.n + BATCH_HEADER_BYTES, rules->message_bytes_max);
+			     "as %s the batch has %zu bytes, max.message.bytes allows %d",
+			     codec_name(codec), v->packed.n + BATCH_HEADER_BYTES,
+			     rules->message_bytes_max);
 		return;
 	}
 	b->attributes = (uint16_t)((b->attributes & ~BATCH_CODEC_MASK) | codec);
@@ -301,16 +328,18 @@ static bool recode_records(struct validator *v, struct batch *b, struct findings
 	struct record r;
 
 	v->recoded.n = 0;
-	if (!codec_buf_room(&v->recoded, BATCH_HEADER_BYTES + found->records.n + (size_t)b->n_records * GROWTH))
+	if (!codec_buf_room(&v->recoded,
+			    BATCH_HEADER_BYTES + found->records.n + (size_t)b->n_records * GROWTH))
 		return false;
 	batch_builder_init(&to, v->recoded.at, v->recoded.cap);
-	plain.attributes = 0;           /* the records' own timestamps, not the log's */
+	plain.attributes = 0; /* the records' own timestamps, not the log's */
 	record_walk_init(&walk, &plain, (const uint8_t *)found->records.at, found->records.n);
 	while (record_walk_next(&walk, &r))
 		if (!batch_builder_add(&to, &r))
 			return false;
 	b->base_timestamp_ms = to.head.base_timestamp_ms;
-	found->records = (struct str){ (const char *)to.at + BATCH_HEADER_BYTES, to.n - BATCH_HEADER_BYTES };
+	found->records =
+		(struct str){ (const char *)to.at + BATCH_HEADER_BYTES, to.n - BATCH_HEADER_BYTES };
 	return true;
 }
 

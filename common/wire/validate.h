@@ -45,5 +45,5 @@ struct validator;
 struct validator *validator_new(size_t inflated_max);
 void validator_free(struct validator *);
 /* The record set of one partition: exactly one batch. */
-void validate_batch(struct validator *, const struct validate_rules *, struct str records, int64_t now_ms,
-		    struct validate_result *);
+void validate_batch(struct validator *, const struct validate_rules *, struct str records,
+		    int64_t now_ms, struct validate_result *);

@@ -28,10 +28,10 @@
 #include "common/base/base.h"
 #include "common/base/crc32c.h"
 
-#define FOLLOWERS   2
+#define FOLLOWERS 2
 #define SAMPLES_MAX 1000000
-#define FILE_MAX    (256LL << 20) /* then cut to nothing: a log appends, it does not overwrite */
-#define ACK         "acknowl"     /* eight bytes with the NUL */
+#define FILE_MAX (256LL << 20) /* then cut to nothing: a log appends, it does not overwrite */
+#define ACK "acknowl"          /* eight bytes with the NUL */
 
 struct options {
 	double seconds;
@@ -337,18 +337,10 @@ int main(int argc, char **argv)
 
 	while ((c = getopt(argc, argv, "s:b:w:d:")) != -1) {
 		switch (c) {
-		case 's':
-			o.seconds = strtod(optarg, NULL);
-			break;
-		case 'b':
-			o.batch_bytes = (size_t)strtoul(optarg, NULL, 10);
-			break;
-		case 'w':
-			o.window = (int)strtol(optarg, NULL, 10);
-			break;
-		case 'd':
-			o.dir = optarg;
-			break;
+		case 's': o.seconds = strtod(optarg, NULL); break;
+		case 'b': o.batch_bytes = (size_t)strtoul(optarg, NULL, 10); break;
+		case 'w': o.window = (int)strtol(optarg, NULL, 10); break;
+		case 'd': o.dir = optarg; break;
 		default:
 			fprintf(stderr, "usage: floor [-s SECONDS] [-b BATCH_BYTES] [-w WINDOW] "
 					"[-d DIR]\n");

@@ -18,7 +18,7 @@
 
 #include "common/base/base.h"
 
-#define LATENCY_WARMUP  500
+#define LATENCY_WARMUP 500
 #define CONSUME_IDLE_MS 15000
 
 struct options {
@@ -291,21 +291,11 @@ static void parse(struct options *o, int argc, char **argv)
 	optind = 2;
 	while ((c = getopt(argc, argv, "b:t:n:s:p:X:")) != -1) {
 		switch (c) {
-		case 'b':
-			o->brokers = optarg;
-			break;
-		case 't':
-			o->topic = optarg;
-			break;
-		case 'n':
-			o->n = strtoll(optarg, NULL, 10);
-			break;
-		case 's':
-			o->bytes = strtoul(optarg, NULL, 10);
-			break;
-		case 'p':
-			o->partitions = (int)strtol(optarg, NULL, 10);
-			break;
+		case 'b': o->brokers = optarg; break;
+		case 't': o->topic = optarg; break;
+		case 'n': o->n = strtoll(optarg, NULL, 10); break;
+		case 's': o->bytes = strtoul(optarg, NULL, 10); break;
+		case 'p': o->partitions = (int)strtol(optarg, NULL, 10); break;
 		case 'X':
 			eq = strchr(optarg, '=');
 			if (!eq)
@@ -313,8 +303,7 @@ static void parse(struct options *o, int argc, char **argv)
 			*eq = 0;
 			set(o->conf, optarg, eq + 1);
 			break;
-		default:
-			usage();
+		default: usage();
 		}
 	}
 	if (!o->brokers || !o->topic || o->partitions < 1)

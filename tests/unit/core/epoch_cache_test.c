@@ -17,9 +17,12 @@ static const struct epoch_entry sparse[] = { { 0, 0 }, { 2, 10 }, { 5, 17 }, { 6
 TEST(lookup_table)
 {
 	struct epoch_cache c = cache_of(sparse, 4);
-	static const struct { int32_t ask, epoch; int64_t end; } rows[] = {
-		{ -1, -1, -1 }, { 0, 0, 10 }, { 1, 0, 10 }, { 2, 2, 17 }, { 3, 2, 17 }, { 4, 2, 17 },
-		{ 5, 5, 30 }, { 6, 6, 42 }, { 7, -1, -1 }, { INT32_MAX, -1, -1 },
+	static const struct {
+		int32_t ask, epoch;
+		int64_t end;
+	} rows[] = {
+		{ -1, -1, -1 }, { 0, 0, 10 }, { 1, 0, 10 }, { 2, 2, 17 },  { 3, 2, 17 },
+		{ 4, 2, 17 },   { 5, 5, 30 }, { 6, 6, 42 }, { 7, -1, -1 }, { INT32_MAX, -1, -1 },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -60,7 +63,7 @@ TEST(older_epochs_are_ignored_and_empty_ones_replaced)
 	EXPECT(!epoch_cache_assign(&c, 6, 50));
 	EXPECT(!epoch_cache_assign(&c, 3, 50));
 	EXPECT_EQ(c.version, version);
-	EXPECT(epoch_cache_assign(&c, 9, 30));  /* epoch 6 wrote nothing */
+	EXPECT(epoch_cache_assign(&c, 9, 30)); /* epoch 6 wrote nothing */
 	EXPECT_EQ(c.n, 4);
 	EXPECT_EQ(c.v[3].epoch, 9);
 	EXPECT_EQ(epoch_cache_end_of(&c, 6, 42).epoch, 5);
@@ -91,17 +94,22 @@ TEST(truncation_of_both_ends)
 TEST(truncation_points)
 {
 	struct epoch_cache c = cache_of(sparse, 4), none = cache_of(NULL, 0);
-	static const struct { struct epoch_entry leader; int64_t hw, end, want; } rows[] = {
-		{ { -1, -1 }, 12, 42, 12 },     /* the leader knows nothing: our high watermark */
-		{ { 6, 35 }, 12, 42, 35 },      /* same epoch, the leader has less of it */
-		{ { 6, 99 }, 12, 42, 42 },      /* ... or more */
-		{ { 3, 25 }, 12, 42, 17 },      /* we never had epoch 3: cut where 5 begins, ask again with 2 */
+	static const struct {
+		struct epoch_entry leader;
+		int64_t hw, end, want;
+	} rows[] = {
+		{ { -1, -1 }, 12, 42, 12 }, /* the leader knows nothing: our high watermark */
+		{ { 6, 35 }, 12, 42, 35 },  /* same epoch, the leader has less of it */
+		{ { 6, 99 }, 12, 42, 42 },  /* ... or more */
+		{ { 3, 25 }, 12, 42, 17 },  /* we never had epoch 3: cut where 5 begins, ask again
+					       with 2 */
 		{ { 2, 15 }, 12, 42, 15 },
-		{ { 9, 20 }, 12, 42, 20 },      /* an epoch we have not seen */
+		{ { 9, 20 }, 12, 42, 20 }, /* an epoch we have not seen */
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		EXPECT_EQ(epoch_cache_truncation_point(&c, rows[i].leader, rows[i].hw, rows[i].end), rows[i].want);
+		EXPECT_EQ(epoch_cache_truncation_point(&c, rows[i].leader, rows[i].hw, rows[i].end),
+			  rows[i].want);
 	EXPECT_EQ(epoch_cache_truncation_point(&none, (struct epoch_entry){ 3, 8 }, 2, 20), 8);
 	EXPECT_EQ(epoch_cache_truncation_point(&none, (struct epoch_entry){ 3, 80 }, 2, 20), 20);
 	epoch_cache_fini(&c);
@@ -113,7 +121,7 @@ TEST(truncation_points)
 #define LOG_MAX 24
 struct model {
 	int32_t at[LOG_MAX];
-	int32_t led[LOG_MAX + 1];       /* epoch that began at this offset, or -1 */
+	int32_t led[LOG_MAX + 1]; /* epoch that began at this offset, or -1 */
 	int64_t end;
 };
 
@@ -242,7 +250,7 @@ TEST(diverged_logs_converge_on_their_common_prefix)
 		int64_t want;
 
 		for (int32_t epoch = 0; epoch < 8; epoch++) {
-			int who = (int)prng_below(&p, 4);       /* 3: both, as replicated */
+			int who = (int)prng_below(&p, 4); /* 3: both, as replicated */
 			int64_t n = (int64_t)prng_below(&p, 3);
 
 			if (who == 3 && common_prefix(l, f) == l->end && l->end == f->end) {
@@ -257,8 +265,8 @@ TEST(diverged_logs_converge_on_their_common_prefix)
 		while (!fetch_round(l, f) && rounds < 12)
 			rounds++;
 		if (rounds == 12 || f->end != want) {
-			FAIL("run %d: kept %lld of a common %lld after %d rounds", run, (long long)f->end,
-			     (long long)want, rounds);
+			FAIL("run %d: kept %lld of a common %lld after %d rounds", run,
+			     (long long)f->end, (long long)want, rounds);
 			return;
 		}
 		epoch_cache_fini(&l->c);

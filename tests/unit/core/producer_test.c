@@ -5,9 +5,13 @@
 static struct producer_append batch_of(int16_t epoch, int32_t first, int32_t n, int64_t offset)
 {
 	return (struct producer_append){
-		.id = 7, .epoch = epoch, .first_seq = first,
+		.id = 7,
+		.epoch = epoch,
+		.first_seq = first,
 		.last_seq = (int32_t)(((int64_t)first + n - 1) & INT32_MAX),
-		.first_offset = offset, .last_offset = offset + n - 1, .timestamp_ms = 1000,
+		.first_offset = offset,
+		.last_offset = offset + n - 1,
+		.timestamp_ms = 1000,
 	};
 }
 
@@ -41,7 +45,8 @@ TEST(sequence_gap_and_retry)
 	EXPECT_EQ(producers_check(&p, &retry, &was), PRODUCER_DUPLICATE);
 	EXPECT_EQ(was.last_offset, 102);
 	EXPECT_EQ(was.offset_delta, 2);
-	EXPECT_EQ(check(&p, batch_of(0, 0, 2, 500)), PRODUCER_OUT_OF_ORDER);    /* other bounds: no duplicate */
+	EXPECT_EQ(check(&p, batch_of(0, 0, 2, 500)),
+		  PRODUCER_OUT_OF_ORDER); /* other bounds: no duplicate */
 	producers_fini(&p);
 }
 
@@ -91,7 +96,8 @@ TEST(sequence_wraps)
 	EXPECT_EQ(put(&p, batch_of(0, 0, 1, 3)), PRODUCER_OK);
 	EXPECT_EQ(check(&p, batch_of(0, INT32_MAX - 2, 3, 9)), PRODUCER_DUPLICATE);
 	producers_clear(&p);
-	EXPECT_EQ(put(&p, batch_of(0, INT32_MAX - 1, 4, 0)), PRODUCER_OK);      /* wraps inside the batch */
+	EXPECT_EQ(put(&p, batch_of(0, INT32_MAX - 1, 4, 0)),
+		  PRODUCER_OK); /* wraps inside the batch */
 	EXPECT_EQ(check(&p, batch_of(0, INT32_MAX - 1, 4, 9)), PRODUCER_DUPLICATE);
 	EXPECT_EQ(put(&p, batch_of(0, 2, 1, 4)), PRODUCER_OK);
 	producers_fini(&p);
@@ -114,8 +120,13 @@ TEST(marker_closes_the_transaction)
 {
 	struct producers p;
 	struct producer_append data = batch_of(1, 0, 2, 10);
-	struct producer_append marker = { .id = 7, .epoch = 2, .first_seq = -1, .last_seq = -1,
-					  .first_offset = 12, .last_offset = 12, .is_control = true,
+	struct producer_append marker = { .id = 7,
+					  .epoch = 2,
+					  .first_seq = -1,
+					  .last_seq = -1,
+					  .first_offset = 12,
+					  .last_offset = 12,
+					  .is_control = true,
 					  .coordinator_epoch = 4 };
 
 	producers_init(&p, 1);
@@ -146,7 +157,7 @@ TEST(expiry_spares_open_transactions)
 		a.is_transactional = id == 5;
 		producers_note(&p, &a);
 	}
-	producers_expire(&p, 1100, 1000);       /* ids 0 to 100 are due */
+	producers_expire(&p, 1100, 1000); /* ids 0 to 100 are due */
 	EXPECT_EQ(producers_count(&p), 100);
 	EXPECT(producers_find(&p, 5) != NULL);
 	EXPECT(producers_find(&p, 100) == NULL);
@@ -188,7 +199,8 @@ struct naive {
 	int n;
 };
 
-static enum producer_verdict naive_check(const struct naive *m, const struct producer_append *a, int64_t *offset)
+static enum producer_verdict naive_check(const struct naive *m, const struct producer_append *a,
+					 int64_t *offset)
 {
 	const struct producer_append *last = m->n ? &m->all[m->n - 1] : NULL;
 	int seen = 0;
@@ -197,29 +209,30 @@ static enum producer_verdict naive_check(const struct naive *m, const struct pro
 		return PRODUCER_OK;
 	if (a->epoch < last->epoch)
 		return PRODUCER_FENCED_EPOCH;
-	for (int i = m->n - 1; i >= 0 && m->all[i].epoch == a->epoch && seen < PRODUCER_WINDOW; i--, seen++)
+	for (int i = m->n - 1; i >= 0 && m->all[i].epoch == a->epoch && seen < PRODUCER_WINDOW;
+	     i--, seen++)
 		if (m->all[i].first_seq == a->first_seq && m->all[i].last_seq == a->last_seq) {
 			*offset = m->all[i].last_offset;
 			return PRODUCER_DUPLICATE;
 		}
 	if (a->epoch > last->epoch)
 		return a->first_seq == 0 ? PRODUCER_OK : PRODUCER_OUT_OF_ORDER;
-	return (uint32_t)a->first_seq == (((uint32_t)last->last_seq + 1) & INT32_MAX) ? PRODUCER_OK : PRODUCER_OUT_OF_ORDER;
+	return (uint32_t)a->first_seq == (((uint32_t)last->last_seq + 1) & INT32_MAX)
+		       ? PRODUCER_OK
+		       : PRODUCER_OUT_OF_ORDER;
 }
 
 static struct producer_append any_batch(struct prng *r, const struct naive *m, int64_t end)
 {
 	const struct producer_append *last = m->n ? &m->all[m->n - 1] : NULL;
 	int16_t epoch = last ? last->epoch : 0;
-	int32_t n = 1 + (int32_t)prng_below(r, 3), next = last ? (int32_t)(((int64_t)last->last_seq + 1) & INT32_MAX) : 0;
+	int32_t n = 1 + (int32_t)prng_below(r, 3),
+		next = last ? (int32_t)(((int64_t)last->last_seq + 1) & INT32_MAX) : 0;
 
 	switch (prng_below(r, 8)) {
-	case 0:
-		return batch_of((int16_t)(epoch + 1), prng_chance(r, 1, 2) ? 0 : 1, n, end);
-	case 1:
-		return batch_of((int16_t)i64_max(0, epoch - 1), next, n, end);
-	case 2:
-		return batch_of(epoch, (int32_t)prng_below(r, 12), n, end);
+	case 0: return batch_of((int16_t)(epoch + 1), prng_chance(r, 1, 2) ? 0 : 1, n, end);
+	case 1: return batch_of((int16_t)i64_max(0, epoch - 1), next, n, end);
+	case 2: return batch_of(epoch, (int32_t)prng_below(r, 12), n, end);
 	case 3:
 		if (m->n > 0) {
 			struct producer_append again = m->all[prng_below(r, (uint64_t)m->n)];
@@ -229,8 +242,7 @@ static struct producer_append any_batch(struct prng *r, const struct naive *m, i
 			return again;
 		}
 		return batch_of(epoch, next, n, end);
-	default:
-		return batch_of(epoch, next, n, end);
+	default: return batch_of(epoch, next, n, end);
 	}
 }
 
@@ -245,7 +257,7 @@ TEST(random_batches_match_the_naive_model)
 		int64_t end = 0;
 
 		producers_init(&p, 5);
-		if (run % 2) {  /* half of the runs begin next to the wrap */
+		if (run % 2) { /* half of the runs begin next to the wrap */
 			m.all[m.n++] = batch_of(0, INT32_MAX - 4, 2, 0);
 			producers_note(&p, &m.all[0]);
 			end = 2;
@@ -254,7 +266,8 @@ TEST(random_batches_match_the_naive_model)
 			struct producer_append a = any_batch(&r, &m, end);
 			struct producer_batch was = { .last_offset = -1 };
 			int64_t offset = -1;
-			enum producer_verdict v = producers_check(&p, &a, &was), w = naive_check(&m, &a, &offset);
+			enum producer_verdict v = producers_check(&p, &a, &was),
+					      w = naive_check(&m, &a, &offset);
 
 			if (v != w || was.last_offset != offset) {
 				FAIL("run %d: verdict %d, model %d", run, (int)v, (int)w);

@@ -12,7 +12,7 @@ static void step(struct replica *r, struct replica_event ev)
 
 struct given {
 	int32_t leader, leader_epoch, partition_epoch;
-	int32_t isr[3];                 /* ids; 0 ends */
+	int32_t isr[3]; /* ids; 0 ends */
 	bool is_recovering;
 };
 
@@ -24,29 +24,40 @@ static void assign(struct replica *r, int64_t now_ms, struct given g)
 	while (n < 3 && g.isr[n] != 0)
 		n++;
 	for (int i = 0; i < 3; i++)
-		known[i] = (struct replica_peer){ .id = ids[i], .eligible = true, .alive_epoch = 100 + ids[i] };
-	step(r, (struct replica_event){ .kind = REPLICA_EV_ASSIGNED, .now_ms = now_ms, .assigned = {
-		.leader = g.leader, .leader_epoch = g.leader_epoch, .partition_epoch = g.partition_epoch,
-		.replicas = ids, .n_replicas = 3, .isr = g.isr, .n_isr = n, .known = known,
-		.is_recovering = g.is_recovering } });
+		known[i] = (struct replica_peer){ .id = ids[i],
+						  .eligible = true,
+						  .alive_epoch = 100 + ids[i] };
+	step(r, (struct replica_event){ .kind = REPLICA_EV_ASSIGNED,
+					.now_ms = now_ms,
+					.assigned = { .leader = g.leader,
+						      .leader_epoch = g.leader_epoch,
+						      .partition_epoch = g.partition_epoch,
+						      .replicas = ids,
+						      .n_replicas = 3,
+						      .isr = g.isr,
+						      .n_isr = n,
+						      .known = known,
+						      .is_recovering = g.is_recovering } });
 }
 
 static void append(struct replica *r, int64_t end)
 {
-	step(r, (struct replica_event){ .kind = REPLICA_EV_APPENDED, .now_ms = 1000,
-		.appended = { end, -1, -1 } });
+	step(r, (struct replica_event){
+			.kind = REPLICA_EV_APPENDED, .now_ms = 1000, .appended = { end, -1, -1 } });
 }
 
 static void fetched(struct replica *r, int32_t peer, int64_t offset, int64_t now_ms)
 {
-	step(r, (struct replica_event){ .kind = REPLICA_EV_FETCHED_BY, .now_ms = now_ms,
-		.fetched = { peer, 100 + peer, offset, 0 } });
+	step(r, (struct replica_event){ .kind = REPLICA_EV_FETCHED_BY,
+					.now_ms = now_ms,
+					.fetched = { peer, 100 + peer, offset, 0 } });
 }
 
 static void answer(struct replica *r, enum replica_verdict v, int32_t partition_epoch, uint32_t isr)
 {
-	step(r, (struct replica_event){ .kind = REPLICA_EV_ISR_ANSWER, .now_ms = 2000,
-		.answer = { v, r->proposal, partition_epoch, isr } });
+	step(r, (struct replica_event){ .kind = REPLICA_EV_ISR_ANSWER,
+					.now_ms = 2000,
+					.answer = { v, r->proposal, partition_epoch, isr } });
 }
 
 static void tick(struct replica *r, int64_t now_ms)
@@ -96,11 +107,11 @@ TEST(silent_member_is_voted_out_and_the_hw_goes_on)
 	tick(&r, 1001 + LAG);
 	EXPECT(fx.propose_isr);
 	EXPECT_EQ(fx.isr, 3);
-	EXPECT_EQ(r.high_watermark, 0);         /* asked is not granted */
+	EXPECT_EQ(r.high_watermark, 0); /* asked is not granted */
 	tick(&r, 1002 + LAG);
-	EXPECT(!fx.propose_isr);                /* one in flight */
+	EXPECT(!fx.propose_isr); /* one in flight */
 	answer(&r, ISR_ADOPTED, 11, 3);
-	EXPECT(fx.isr_changed && fx.hw_moved);  /* KAFKA-13091: without waiting for another append */
+	EXPECT(fx.isr_changed && fx.hw_moved); /* KAFKA-13091: without waiting for another append */
 	EXPECT_EQ(r.high_watermark, 10);
 }
 
@@ -125,7 +136,7 @@ TEST(strict_min_isr)
 	fetched(&r, 2, 10, 1000);
 	EXPECT_EQ(r.high_watermark, 0);
 	EXPECT(!replica_has_enough(&r));
-	EXPECT(replica_kept_enough(&r));        /* 2 is proposed: the maximal isr counts */
+	EXPECT(replica_kept_enough(&r)); /* 2 is proposed: the maximal isr counts */
 	answer(&r, ISR_ADOPTED, 12, 3);
 	EXPECT_EQ(r.high_watermark, 10);
 	min_isr(&r, 3);
@@ -150,11 +161,11 @@ TEST(joiner_must_have_the_hw_and_the_start_of_the_epoch)
 	struct replica r;
 
 	replica_init(&r, 1, LAG);
-	replica_load(&r, 0, 4, 10);             /* a new leader whose own watermark is behind */
+	replica_load(&r, 0, 4, 10); /* a new leader whose own watermark is behind */
 	min_isr(&r, 2);
 	assign(&r, 1000, (struct given){ 1, 6, 20, { 1, 2, 0 }, false });
 	EXPECT_EQ(r.epoch_start, 10);
-	fetched(&r, 3, 9, 1001);                /* KAFKA-7128 */
+	fetched(&r, 3, 9, 1001); /* KAFKA-7128 */
 	EXPECT(!fx.propose_isr);
 	fetched(&r, 3, 10, 1002);
 	EXPECT(fx.propose_isr);
@@ -173,7 +184,7 @@ TEST(pending_addition_already_holds_the_hw)
 	EXPECT_EQ(r.high_watermark, 0);
 	answer(&r, ISR_ROLL_BACK, 0, 0);
 	EXPECT_EQ(replica_maximal_isr(&r), 3);
-	EXPECT_EQ(r.high_watermark, 0);         /* 3 is caught up in time: about to join */
+	EXPECT_EQ(r.high_watermark, 0); /* 3 is caught up in time: about to join */
 	tick(&r, 1002 + LAG + 1);
 	EXPECT_EQ(r.high_watermark, 10);
 }
@@ -199,7 +210,8 @@ TEST(ineligible_replica_neither_joins_nor_holds)
 
 	fetched(&r, 3, 0, 1000);
 	assign(&r, 1001, (struct given){ 1, 5, 11, { 1, 2, 0 }, false });
-	step(&r, (struct replica_event){ .kind = REPLICA_EV_BROKERS, .now_ms = 1001, .brokers = { &three, 1 } });
+	step(&r, (struct replica_event){
+			 .kind = REPLICA_EV_BROKERS, .now_ms = 1001, .brokers = { &three, 1 } });
 	append(&r, 10);
 	fetched(&r, 3, 5, 1002);
 	EXPECT(!fx.propose_isr);
@@ -217,12 +229,13 @@ TEST(earlier_life_of_a_broker_does_not_count)
 	fetched(&r, 3, 10, 1000);
 	fetched(&r, 2, 9, 1000);
 	EXPECT_EQ(r.high_watermark, 9);
-	step(&r, (struct replica_event){ .kind = REPLICA_EV_BROKERS, .now_ms = 1001, .brokers = { &two, 1 } });
+	step(&r, (struct replica_event){
+			 .kind = REPLICA_EV_BROKERS, .now_ms = 1001, .brokers = { &two, 1 } });
 	EXPECT_EQ(replica_peer_of(&r, 2)->log_end, -1);
 	EXPECT_EQ(replica_admits(&r, 2, 102), REPLICA_STALE);
 	EXPECT_EQ(replica_admits(&r, 2, -1), REPLICA_ADMIT);
 	EXPECT_EQ(replica_admits(&r, 9, 1), REPLICA_UNASSIGNED);
-	fetched(&r, 2, 10, 1002);               /* still with epoch 102 */
+	fetched(&r, 2, 10, 1002); /* still with epoch 102 */
 	EXPECT_EQ(r.high_watermark, 9);
 }
 
@@ -231,10 +244,14 @@ TEST(joiner_whose_epoch_differs_from_metadata_waits)
 	struct replica r = leader_of_three();
 
 	assign(&r, 1001, (struct given){ 1, 5, 11, { 1, 2, 0 }, false });
-	step(&r, (struct replica_event){ .kind = REPLICA_EV_FETCHED_BY, .now_ms = 1002, .fetched = { 3, 500, 0, 0 } });
+	step(&r, (struct replica_event){ .kind = REPLICA_EV_FETCHED_BY,
+					 .now_ms = 1002,
+					 .fetched = { 3, 500, 0, 0 } });
 	EXPECT(!fx.propose_isr);
-	step(&r, (struct replica_event){ .kind = REPLICA_EV_FETCHED_BY, .now_ms = 1002, .fetched = { 3, -1, 0, 0 } });
-	EXPECT(fx.propose_isr);                 /* -1: it does not say, and is believed */
+	step(&r, (struct replica_event){ .kind = REPLICA_EV_FETCHED_BY,
+					 .now_ms = 1002,
+					 .fetched = { 3, -1, 0, 0 } });
+	EXPECT(fx.propose_isr); /* -1: it does not say, and is believed */
 }
 
 TEST(new_epoch_forgets_what_peers_had)
@@ -261,14 +278,16 @@ TEST(late_answer_to_a_settled_proposal_is_ignored)
 	assign(&r, 1001, (struct given){ 1, 5, 11, { 1, 2, 0 }, false });
 	fetched(&r, 3, 0, 1002);
 	first = fx.proposal;
-	assign(&r, 1003, (struct given){ 1, 5, 12, { 1, 2, 0 }, false });       /* something else changed */
+	assign(&r, 1003,
+	       (struct given){ 1, 5, 12, { 1, 2, 0 }, false }); /* something else changed */
 	EXPECT(!r.is_pending);
 	fetched(&r, 3, 0, 1004);
 	EXPECT(fx.propose_isr && fx.proposal != first);
-	step(&r, (struct replica_event){ .kind = REPLICA_EV_ISR_ANSWER, .now_ms = 1005,
-		.answer = { ISR_ROLL_BACK, first, 0, 0 } });
+	step(&r, (struct replica_event){ .kind = REPLICA_EV_ISR_ANSWER,
+					 .now_ms = 1005,
+					 .answer = { ISR_ROLL_BACK, first, 0, 0 } });
 	EXPECT(r.is_pending);
-	assign(&r, 1006, (struct given){ 1, 5, 12, { 1, 2, 0 }, false });       /* the same news again */
+	assign(&r, 1006, (struct given){ 1, 5, 12, { 1, 2, 0 }, false }); /* the same news again */
 	EXPECT(r.is_pending);
 	answer(&r, ISR_RETRY, 0, 0);
 	EXPECT(fx.propose_isr);
@@ -311,16 +330,20 @@ TEST(follower_takes_the_watermark_of_its_leader)
 	replica_load(&r, 0, 0, 4);
 	assign(&r, 1000, (struct given){ 1, 5, 10, { 1, 2, 3 }, false });
 	EXPECT(fx.became_follower);
-	step(&r, (struct replica_event){ .kind = REPLICA_EV_APPENDED, .now_ms = 1, .appended = { 8, 20, 2 } });
+	step(&r, (struct replica_event){
+			 .kind = REPLICA_EV_APPENDED, .now_ms = 1, .appended = { 8, 20, 2 } });
 	EXPECT(fx.hw_moved && fx.log_start_moved);
 	EXPECT_EQ(r.high_watermark, 8);
 	EXPECT_EQ(r.log_start, 2);
-	step(&r, (struct replica_event){ .kind = REPLICA_EV_APPENDED, .now_ms = 1, .appended = { 9, 5, 2 } });
-	EXPECT_EQ(r.high_watermark, 8);         /* a new leader that knows less */
-	step(&r, (struct replica_event){ .kind = REPLICA_EV_TRUNCATED, .now_ms = 1, .truncated = { 2, 6 } });
+	step(&r, (struct replica_event){
+			 .kind = REPLICA_EV_APPENDED, .now_ms = 1, .appended = { 9, 5, 2 } });
+	EXPECT_EQ(r.high_watermark, 8); /* a new leader that knows less */
+	step(&r, (struct replica_event){
+			 .kind = REPLICA_EV_TRUNCATED, .now_ms = 1, .truncated = { 2, 6 } });
 	EXPECT_EQ(r.high_watermark, 6);
-	step(&r, (struct replica_event){ .kind = REPLICA_EV_TRUNCATED, .now_ms = 1, .truncated = { 50, 50 } });
-	EXPECT_EQ(r.high_watermark, 50);        /* KAFKA-9491 */
+	step(&r, (struct replica_event){
+			 .kind = REPLICA_EV_TRUNCATED, .now_ms = 1, .truncated = { 50, 50 } });
+	EXPECT_EQ(r.high_watermark, 50); /* KAFKA-9491 */
 	assign(&r, 1001, (struct given){ 2, 6, 11, { 2, 3, 0 }, false });
 	EXPECT(fx.became_follower);
 	assign(&r, 1002, (struct given){ 2, 6, 12, { 2, 0, 0 }, false });
@@ -358,9 +381,15 @@ TEST(bits_follow_their_brokers)
 
 	append(&r, 10);
 	fetched(&r, 3, 8, 1000);
-	step(&r, (struct replica_event){ .kind = REPLICA_EV_ASSIGNED, .now_ms = 1001, .assigned = {
-		.leader = 1, .leader_epoch = 5, .partition_epoch = 11, .replicas = moved, .n_replicas = 3,
-		.isr = isr, .n_isr = 2 } });
+	step(&r, (struct replica_event){ .kind = REPLICA_EV_ASSIGNED,
+					 .now_ms = 1001,
+					 .assigned = { .leader = 1,
+						       .leader_epoch = 5,
+						       .partition_epoch = 11,
+						       .replicas = moved,
+						       .n_replicas = 3,
+						       .isr = isr,
+						       .n_isr = 2 } });
 	EXPECT_EQ(r.isr, 6);
 	EXPECT_EQ(replica_peer_of(&r, 3)->log_end, 8);
 	EXPECT(replica_peer_of(&r, 2) == NULL);
@@ -375,9 +404,15 @@ TEST(removed_replica_goes_offline)
 	struct replica r = leader_of_three();
 	static const int32_t others[] = { 2, 3 };
 
-	step(&r, (struct replica_event){ .kind = REPLICA_EV_ASSIGNED, .now_ms = 1001, .assigned = {
-		.leader = 2, .leader_epoch = 6, .partition_epoch = 11, .replicas = others, .n_replicas = 2,
-		.isr = others, .n_isr = 2 } });
+	step(&r, (struct replica_event){ .kind = REPLICA_EV_ASSIGNED,
+					 .now_ms = 1001,
+					 .assigned = { .leader = 2,
+						       .leader_epoch = 6,
+						       .partition_epoch = 11,
+						       .replicas = others,
+						       .n_replicas = 2,
+						       .isr = others,
+						       .n_isr = 2 } });
 	EXPECT(fx.lost_leadership && !fx.became_follower);
 	EXPECT_EQ(r.role, REPLICA_OFFLINE);
 }
@@ -392,7 +427,7 @@ TEST(in_sync_means_caught_up_once_within_the_lag)
 	fetched(&r, 3, 0, 1000);
 	tick(&r, 1000 + 10 * LAG);
 	EXPECT(!fx.propose_isr);
-	for (int64_t t = 1; t <= 100; t++) {    /* always one append behind */
+	for (int64_t t = 1; t <= 100; t++) { /* always one append behind */
 		append(&r, 10 * t);
 		fetched(&r, 2, 10 * (t - 1), 400000 + 1000 * t);
 		fetched(&r, 3, 10 * t, 400000 + 1000 * t);

@@ -4,7 +4,8 @@
 
 #include "tests/lib/test.h"
 
-/* ---- records by hand ---------------------------------------------------------------------------- */
+/* ---- records by hand ----------------------------------------------------------------------------
+ */
 
 static uint8_t id_bytes[256][16];
 
@@ -100,7 +101,8 @@ static enum err put_partition(struct image *im, int topic, int32_t partition, in
 	return image_apply(im, &m);
 }
 
-static enum err change_partition(struct image *im, int topic, int32_t partition, int32_t isr, int32_t leader)
+static enum err change_partition(struct image *im, int topic, int32_t partition, int32_t isr,
+				 int32_t leader)
 {
 	Weir__MetadataRecord m = WEIR__METADATA_RECORD__INIT;
 	Weir__PartitionChangeRecord r = WEIR__PARTITION_CHANGE_RECORD__INIT;
@@ -153,7 +155,8 @@ static struct image *small_cluster(void)
 	return im;
 }
 
-/* ---- tests ----------------------------------------------------------------------------------------- */
+/* ---- tests
+ * ----------------------------------------------------------------------------------------- */
 
 TEST(a_registered_broker_starts_fenced)
 {
@@ -234,9 +237,11 @@ TEST(configs_override_and_go_back)
 	EXPECT_OK(put_config(im, IMAGE_TOPIC, "orders", "retention.ms", "5"));
 	EXPECT_OK(put_config(im, IMAGE_TOPIC, "orders", "min.insync.replicas", "2"));
 	EXPECT_OK(put_config(im, IMAGE_TOPIC, "orders", "retention.ms", "6"));
-	EXPECT_STR(image_topic_config(image_topic_named(im, STR("orders")), STR("retention.ms")), "6");
+	EXPECT_STR(image_topic_config(image_topic_named(im, STR("orders")), STR("retention.ms")),
+		   "6");
 	EXPECT_OK(put_config(im, IMAGE_TOPIC, "orders", "retention.ms", NULL));
-	EXPECT(str_null(image_topic_config(image_topic_named(im, STR("orders")), STR("retention.ms"))));
+	EXPECT(str_null(
+		image_topic_config(image_topic_named(im, STR("orders")), STR("retention.ms"))));
 	EXPECT_EQ(put_config(im, IMAGE_TOPIC, "none", "retention.ms", "6"), ERR_NOT_FOUND);
 	EXPECT_OK(put_config(im, IMAGE_BROKER, "", "retention.ms", "9"));
 	EXPECT_EQ(im->n_broker_configs, 1);
@@ -290,7 +295,7 @@ TEST(unknown_and_malformed_records_change_nothing)
 	struct image *im = small_cluster(), *before = image_clone(im);
 	Weir__MetadataRecord m = WEIR__METADATA_RECORD__INIT;
 	Weir__TopicRecord r = WEIR__TOPIC_RECORD__INIT;
-	uint8_t newer[] = { 0xa2, 0x06, 0x02, 0x08, 0x01 };     /* field 100, a message */
+	uint8_t newer[] = { 0xa2, 0x06, 0x02, 0x08, 0x01 }; /* field 100, a message */
 	Weir__MetadataRecord *got = weir__metadata_record__unpack(NULL, sizeof(newer), newer);
 
 	if (!EXPECT(got != NULL))

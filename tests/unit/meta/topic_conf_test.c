@@ -11,7 +11,8 @@ static bool fits(const char *name, const char *value)
 	return e == ERR_OK;
 }
 
-static void config(struct image *im, int type, const char *resource, const char *name, const char *value)
+static void config(struct image *im, int type, const char *resource, const char *name,
+		   const char *value)
 {
 	Weir__MetadataRecord m = WEIR__METADATA_RECORD__INIT;
 	Weir__ConfigRecord r = WEIR__CONFIG_RECORD__INIT;
@@ -61,27 +62,34 @@ TEST(defaults_are_kafkas)
 	EXPECT_EQ(c.flush_messages, INT64_MAX);
 	EXPECT_EQ(c.compression, TOPIC_PRODUCER);
 	EXPECT(c.is_deleted && !c.is_compacted && !c.unclean_election);
-	EXPECT_STR(topic_conf_text(&c, topic_conf_row(STR("compression.type")), tmp, sizeof(tmp)), "producer");
-	EXPECT_STR(topic_conf_text(&c, topic_conf_row(STR("cleanup.policy")), tmp, sizeof(tmp)), "delete");
-	EXPECT_STR(topic_conf_text(&c, topic_conf_row(STR("min.cleanable.dirty.ratio")), tmp, sizeof(tmp)),
+	EXPECT_STR(topic_conf_text(&c, topic_conf_row(STR("compression.type")), tmp, sizeof(tmp)),
+		   "producer");
+	EXPECT_STR(topic_conf_text(&c, topic_conf_row(STR("cleanup.policy")), tmp, sizeof(tmp)),
+		   "delete");
+	EXPECT_STR(topic_conf_text(&c, topic_conf_row(STR("min.cleanable.dirty.ratio")), tmp,
+				   sizeof(tmp)),
 		   "0.5");
-	EXPECT_STR(topic_conf_text(&c, topic_conf_row(STR("preallocate")), tmp, sizeof(tmp)), "false");
+	EXPECT_STR(topic_conf_text(&c, topic_conf_row(STR("preallocate")), tmp, sizeof(tmp)),
+		   "false");
 }
 
 TEST(values_are_checked_against_their_rows)
 {
 	char why[256];
 
-	EXPECT(fits("retention.ms", "-1") && !fits("retention.ms", "-2") && !fits("retention.ms", "x"));
+	EXPECT(fits("retention.ms", "-1") && !fits("retention.ms", "-2") &&
+	       !fits("retention.ms", "x"));
 	EXPECT(fits("cleanup.policy", "compact,delete") && !fits("cleanup.policy", "shred"));
-	EXPECT(fits("min.cleanable.dirty.ratio", "0.25") && !fits("min.cleanable.dirty.ratio", "1.5"));
+	EXPECT(fits("min.cleanable.dirty.ratio", "0.25") &&
+	       !fits("min.cleanable.dirty.ratio", "1.5"));
 	EXPECT(fits("compression.type", "zstd") && !fits("compression.type", "lzma"));
 	EXPECT(!fits("min.insync.replicas", "0") && !fits("segment.bytes", "100"));
 	EXPECT(fits("internal.segment.bytes", "1000"));
 	EXPECT(fits("remote.storage.enable", "false") && !fits("remote.storage.enable", "true"));
 	EXPECT(!fits("log.retention.ms", "5"));
 	EXPECT(!fits("compression.gzip.level", "0"));
-	EXPECT_EQ(topic_conf_check(STR("retention.mss"), STR("5"), why, sizeof(why)), ERR_NOT_FOUND);
+	EXPECT_EQ(topic_conf_check(STR("retention.mss"), STR("5"), why, sizeof(why)),
+		  ERR_NOT_FOUND);
 	EXPECT_Z(why, "Unknown topic config name: retention.mss; did you mean retention.ms?");
 }
 

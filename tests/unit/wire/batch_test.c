@@ -7,17 +7,22 @@ static uint8_t bytes[4096];
 
 static size_t three_records(void)
 {
-	static const uint8_t header[] = { 2, 'h', 1 };  /* key "h", null value */
+	static const uint8_t header[] = { 2, 'h', 1 }; /* key "h", null value */
 	struct batch_builder w;
 
 	batch_builder_init(&w, bytes, sizeof(bytes));
 	w.head.producer_id = 77;
 	w.head.producer_epoch = 3;
 	w.head.base_sequence = INT32_MAX - 1;
-	EXPECT(batch_builder_add(&w, &(struct record){ .timestamp_ms = 1000, .key = STR("k"), .value = STR("one") }));
+	EXPECT(batch_builder_add(
+		&w,
+		&(struct record){ .timestamp_ms = 1000, .key = STR("k"), .value = STR("one") }));
 	EXPECT(batch_builder_add(&w, &(struct record){ .timestamp_ms = 990, .value = STR("") }));
-	EXPECT(batch_builder_add(&w, &(struct record){ .timestamp_ms = 1005, .key = STR("k"), .n_headers = 1,
-						       .headers = header, .headers_end = header + 3 }));
+	EXPECT(batch_builder_add(&w, &(struct record){ .timestamp_ms = 1005,
+						       .key = STR("k"),
+						       .n_headers = 1,
+						       .headers = header,
+						       .headers_end = header + 3 }));
 	return batch_builder_finish(&w);
 }
 
@@ -91,9 +96,13 @@ TEST(bad_headers_are_refused)
 {
 	size_t n = three_records();
 	struct batch b;
-	static const struct { int at, width; uint64_t value; } bad[] = {
-		{ 16, 1, 1 }, { 8, 4, 48 }, { 8, 4, 0 }, { 8, 4, UINT32_MAX }, { 0, 8, UINT64_MAX },
-		{ 0, 8, INT64_MAX }, { 23, 4, UINT32_MAX }, { 57, 4, UINT32_MAX },
+	static const struct {
+		int at, width;
+		uint64_t value;
+	} bad[] = {
+		{ 16, 1, 1 },          { 8, 4, 48 },          { 8, 4, 0 },
+		{ 8, 4, UINT32_MAX },  { 0, 8, UINT64_MAX },  { 0, 8, INT64_MAX },
+		{ 23, 4, UINT32_MAX }, { 57, 4, UINT32_MAX },
 	};
 
 	EXPECT_EQ(batch_view(&b, bytes, BATCH_HEADER_BYTES - 1), BATCH_SHORT);

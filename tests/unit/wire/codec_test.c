@@ -31,7 +31,8 @@ TEST(round_trip_of_every_codec)
 			struct str in = some_text(&p, run == 0 ? TEXT_MAX : prng_below(&p, 100000));
 
 			EXPECT_OK(codec_compress(s, c, CODEC_LEVEL_DEFAULT, in, &packed));
-			EXPECT_OK(codec_decompress(s, c, (struct str){ (char *)packed.at, packed.n }, &out));
+			EXPECT_OK(codec_decompress(
+				s, c, (struct str){ (char *)packed.at, packed.n }, &out));
 			EXPECT_STR_EQ(((struct str){ (char *)out.at, out.n }), in);
 		}
 	codec_buf_fini(&packed);
@@ -75,7 +76,8 @@ TEST(cut_input_is_corrupt)
 	for (int c = CODEC_GZIP; c < CODECS; c++) {
 		EXPECT_OK(codec_compress(s, c, CODEC_LEVEL_DEFAULT, some_text(&p, 3000), &packed));
 		for (size_t n = 0; n < packed.n; n++) {
-			enum err e = codec_decompress(s, c, (struct str){ (char *)packed.at, n }, &out);
+			enum err e =
+				codec_decompress(s, c, (struct str){ (char *)packed.at, n }, &out);
 
 			/* an xerial stream may end after its header and after any block */
 			if (e == ERR_OK && !(c == CODEC_SNAPPY && n == 16))
@@ -114,19 +116,22 @@ TEST(damaged_input_ends_in_an_answer)
 
 TEST(raw_snappy_and_foreign_gzip_are_read)
 {
-	static const uint8_t raw[] = { 5, 4 << 2, 'h', 'e', 'l', 'l', 'o' };   /* one literal */
-	static const uint8_t gz[] = { 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 7, 0,
-				      0x86, 0xa6, 0x10, 0x36, 5, 0, 0, 0 };
+	static const uint8_t raw[] = { 5, 4 << 2, 'h', 'e', 'l', 'l', 'o' }; /* one literal */
+	static const uint8_t gz[] = { 0x1f, 0x8b, 8,    0,    0,    0,    0, 0, 0,
+				      3,    0xcb, 0x48, 0xcd, 0xc9, 0xc9, 7, 0, 0x86,
+				      0xa6, 0x10, 0x36, 5,    0,    0,    0 };
 	uint8_t twice[2 * sizeof(gz)];
 	struct codec_state *s = codec_state_new();
 	struct codec_buf out;
 
 	codec_buf_init(&out, 100);
-	EXPECT_OK(codec_decompress(s, CODEC_SNAPPY, (struct str){ (const char *)raw, sizeof(raw) }, &out));
+	EXPECT_OK(codec_decompress(s, CODEC_SNAPPY, (struct str){ (const char *)raw, sizeof(raw) },
+				   &out));
 	EXPECT_STR(((struct str){ (char *)out.at, out.n }), "hello");
 	memcpy(twice, gz, sizeof(gz));
 	memcpy(twice + sizeof(gz), gz, sizeof(gz));
-	EXPECT_OK(codec_decompress(s, CODEC_GZIP, (struct str){ (const char *)twice, sizeof(twice) }, &out));
+	EXPECT_OK(codec_decompress(s, CODEC_GZIP,
+				   (struct str){ (const char *)twice, sizeof(twice) }, &out));
 	EXPECT_STR(((struct str){ (char *)out.at, out.n }), "hellohello");
 	codec_buf_fini(&out);
 	codec_state_free(s);
@@ -151,7 +156,8 @@ TEST(zstd_of_unknown_size)
 	EXPECT_EQ(out.n, TEXT_MAX);
 	codec_buf_fini(&out);
 	codec_buf_init(&out, TEXT_MAX - 1);
-	EXPECT_EQ(codec_decompress(s, CODEC_ZSTD, (struct str){ (char *)packed, o.pos }, &out), ERR_LIMIT);
+	EXPECT_EQ(codec_decompress(s, CODEC_ZSTD, (struct str){ (char *)packed, o.pos }, &out),
+		  ERR_LIMIT);
 	codec_buf_fini(&out);
 	ZSTD_freeCCtx(c);
 	codec_state_free(s);
@@ -169,8 +175,10 @@ TEST(steady_state_grows_nothing)
 	for (int run = 0; run < 3; run++) {
 		calls = mem_calls();
 		for (int c = 0; c < CODECS; c++) {
-			EXPECT_OK(codec_compress(s, c, CODEC_LEVEL_DEFAULT, (struct str){ text, 5000 }, &packed));
-			EXPECT_OK(codec_decompress(s, c, (struct str){ (char *)packed.at, packed.n }, &out));
+			EXPECT_OK(codec_compress(s, c, CODEC_LEVEL_DEFAULT,
+						 (struct str){ text, 5000 }, &packed));
+			EXPECT_OK(codec_decompress(
+				s, c, (struct str){ (char *)packed.at, packed.n }, &out));
 		}
 	}
 	EXPECT_EQ(mem_calls() - calls, 0);

@@ -12,8 +12,11 @@ static struct validate_result out;
 
 static struct validate_rules rules_of_a_plain_topic(void)
 {
-	return (struct validate_rules){ .zstd_allowed = true, .codec = -1, .codec_level = CODEC_LEVEL_DEFAULT,
-					.message_bytes_max = 1048588, .before_max_ms = INT64_MAX,
+	return (struct validate_rules){ .zstd_allowed = true,
+					.codec = -1,
+					.codec_level = CODEC_LEVEL_DEFAULT,
+					.message_bytes_max = 1048588,
+					.before_max_ms = INT64_MAX,
 					.after_max_ms = 3600000 };
 }
 
@@ -33,8 +36,10 @@ static struct str make_batch(int n, bool keys)
 	w.head.producer_epoch = 0;
 	w.head.base_sequence = 0;
 	for (int i = 0; i < n; i++)
-		EXPECT(batch_builder_add(&w, &(struct record){ .timestamp_ms = NOW + i,
-			.key = keys ? STR("key") : (struct str){ 0 }, .value = STR("some value, some value") }));
+		EXPECT(batch_builder_add(
+			&w, &(struct record){ .timestamp_ms = NOW + i,
+					      .key = keys ? STR("key") : (struct str){ 0 },
+					      .value = STR("some value, some value") }));
 	size = batch_builder_finish(&w);
 	EXPECT(size > 0);
 	return (struct str){ (char *)bytes, size };
@@ -49,7 +54,8 @@ static struct str pack(struct str in, int codec)
 
 	codec_buf_init(&packed, sizeof(bytes));
 	EXPECT_EQ(batch_view(&b, bytes, (int64_t)in.n), BATCH_OK);
-	EXPECT_OK(codec_compress(s, codec, CODEC_LEVEL_DEFAULT, (struct str){ in.at + 61, in.n - 61 }, &packed));
+	EXPECT_OK(codec_compress(s, codec, CODEC_LEVEL_DEFAULT,
+				 (struct str){ in.at + 61, in.n - 61 }, &packed));
 	memcpy(bytes + 61, packed.at, packed.n);
 	b.attributes |= (uint16_t)codec;
 	batch_seal(bytes, &b, bytes + 61, packed.n);
@@ -64,7 +70,7 @@ static enum kerr run(struct validate_rules rules, struct str in)
 	if (v == NULL)
 		v = validator_new(1 << 20);
 	validate_batch(v, &rules, in, NOW, &out);
-	if (out.kerr == KERR_NONE) {    /* what is to be appended is whole */
+	if (out.kerr == KERR_NONE) { /* what is to be appended is whole */
 		static uint8_t whole[1 << 20];
 		struct batch b;
 
@@ -110,20 +116,25 @@ TEST(every_codec_passes_untouched)
 /* A header field, its value, whether to restore the checksum, and the verdict. */
 TEST(header_faults)
 {
-	static const struct { int at, width; int64_t value; bool seal; enum kerr want; } rows[] = {
+	static const struct {
+		int at, width;
+		int64_t value;
+		bool seal;
+		enum kerr want;
+	} rows[] = {
 		{ 16, 1, 1, true, KERR_INVALID_RECORD },
 		{ 16, 1, 3, true, KERR_INVALID_RECORD },
 		{ 8, 4, 10, true, KERR_CORRUPT_MESSAGE },
 		{ 8, 4, 1 << 20, true, KERR_CORRUPT_MESSAGE },
 		{ 0, 8, 5, false, KERR_INVALID_RECORD },
 		{ 0, 8, -5, false, KERR_INVALID_RECORD },
-		{ 12, 4, 77, false, KERR_NONE },                /* the leader epoch is ours to write */
+		{ 12, 4, 77, false, KERR_NONE }, /* the leader epoch is ours to write */
 		{ 17, 4, 0, false, KERR_CORRUPT_MESSAGE },
 		{ 21, 2, 32, true, KERR_INVALID_RECORD },
 		{ 21, 2, 64, true, KERR_INVALID_RECORD },
 		{ 21, 2, 8, true, KERR_INVALID_TIMESTAMP },
 		{ 21, 2, 5, true, KERR_UNSUPPORTED_COMPRESSION_TYPE },
-		{ 21, 2, 1, true, KERR_CORRUPT_MESSAGE },       /* not gzip */
+		{ 21, 2, 1, true, KERR_CORRUPT_MESSAGE }, /* not gzip */
 		{ 23, 4, 8, true, KERR_INVALID_RECORD },
 		{ 23, 4, -1, true, KERR_INVALID_RECORD },
 		{ 57, 4, 0, true, KERR_INVALID_RECORD },
@@ -136,11 +147,13 @@ TEST(header_faults)
 		struct str in = make_batch(10, true);
 
 		for (int k = 0; k < rows[i].width; k++)
-			bytes[rows[i].at + k] = (uint8_t)(rows[i].value >> 8 * (rows[i].width - 1 - k));
+			bytes[rows[i].at + k] =
+				(uint8_t)(rows[i].value >> 8 * (rows[i].width - 1 - k));
 		if (rows[i].seal)
 			reseal(in.n);
 		if (run(rules_of_a_plain_topic(), in) != rows[i].want)
-			FAIL("row %zu: %s, want %s: %s", i, kerr_name(out.kerr), kerr_name(rows[i].want), out.text);
+			FAIL("row %zu: %s, want %s: %s", i, kerr_name(out.kerr),
+			     kerr_name(rows[i].want), out.text);
 	}
 	done();
 }
@@ -153,7 +166,8 @@ TEST(exactly_one_whole_batch)
 	for (size_t n = 1; n < in.n; n++)
 		EXPECT(run(rules_of_a_plain_topic(), (struct str){ in.at, n }) != KERR_NONE);
 	memcpy(bytes + in.n, bytes, in.n);
-	EXPECT_EQ(run(rules_of_a_plain_topic(), (struct str){ in.at, 2 * in.n }), KERR_INVALID_RECORD);
+	EXPECT_EQ(run(rules_of_a_plain_topic(), (struct str){ in.at, 2 * in.n }),
+		  KERR_INVALID_RECORD);
 	done();
 }
 
@@ -168,7 +182,8 @@ TEST(size_and_zstd_rules)
 	EXPECT_EQ(run(rules, in), KERR_MESSAGE_TOO_LARGE);
 	rules = rules_of_a_plain_topic();
 	rules.zstd_allowed = false;
-	EXPECT_EQ(run(rules, pack(make_batch(10, true), CODEC_ZSTD)), KERR_UNSUPPORTED_COMPRESSION_TYPE);
+	EXPECT_EQ(run(rules, pack(make_batch(10, true), CODEC_ZSTD)),
+		  KERR_UNSUPPORTED_COMPRESSION_TYPE);
 	done();
 }
 
@@ -239,7 +254,8 @@ static void expect_records(int n)
 	int got = 0;
 
 	codec_buf_init(&plain, 1 << 20);
-	EXPECT_OK(codec_decompress(s, out.batch.attributes & BATCH_CODEC_MASK,
+	EXPECT_OK(codec_decompress(
+		s, out.batch.attributes & BATCH_CODEC_MASK,
 		(struct str){ (const char *)out.body, (size_t)out.batch.size - 61 }, &plain));
 	record_walk_init(&w, &out.batch, plain.at, plain.n);
 	while (record_walk_next(&w, &r)) {
@@ -292,7 +308,7 @@ TEST(wrong_offset_deltas_are_rewritten)
 
 	EXPECT_EQ(batch_view(&b, bytes, (int64_t)in.n), BATCH_OK);
 	record_walk_init(&w, &b, bytes + 61, in.n - 61);
-	for (int i = 0; i < 3; i++) {   /* the third byte of a short record is its offset delta */
+	for (int i = 0; i < 3; i++) { /* the third byte of a short record is its offset delta */
 		bytes[w.at - bytes + 3] = 2 * 9;
 		EXPECT(record_walk_next(&w, &r));
 		EXPECT_EQ(r.offset, 9);
@@ -315,11 +331,13 @@ TEST(bomb_costs_its_limit_only)
 	codec_buf_init(&packed, sizeof(bytes) - 61);
 	EXPECT_EQ(batch_view(&b, bytes, (int64_t)in.n), BATCH_OK);
 	packed.max = 4 << 20;
-	EXPECT_OK(codec_compress(s, CODEC_ZSTD, CODEC_LEVEL_DEFAULT, (struct str){ zeros, sizeof(zeros) }, &packed));
+	EXPECT_OK(codec_compress(s, CODEC_ZSTD, CODEC_LEVEL_DEFAULT,
+				 (struct str){ zeros, sizeof(zeros) }, &packed));
 	memcpy(bytes + 61, packed.at, packed.n);
 	b.attributes |= CODEC_ZSTD;
 	batch_seal(bytes, &b, bytes + 61, packed.n);
-	EXPECT_EQ(run(rules_of_a_plain_topic(), (struct str){ (char *)bytes, packed.n + 61 }), KERR_MESSAGE_TOO_LARGE);
+	EXPECT_EQ(run(rules_of_a_plain_topic(), (struct str){ (char *)bytes, packed.n + 61 }),
+		  KERR_MESSAGE_TOO_LARGE);
 	codec_buf_fini(&packed);
 	codec_state_free(s);
 	done();
