@@ -1,5 +1,9 @@
 #include "common/base/log.h"
 
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "common/base/text.h"
 #include "tests/lib/test.h"
 
@@ -62,4 +66,33 @@ TEST(a_long_line_is_cut_and_still_ends)
 	log_set_sink(NULL, NULL);
 	EXPECT(seen.n < 1100);
 	EXPECT_EQ(lines[seen.n - 1], '\n');
+}
+
+/* What a crash leaves behind: the last lines of every level, then the place. */
+TEST(a_failed_assertion_prints_the_last_lines_and_aborts)
+{
+	char said[65536];
+	int fd[2], status;
+	size_t n = 0;
+	pid_t child;
+
+	ASSERT(pipe(fd) == 0);
+	child = fork();
+	if (child == 0) {
+		dup2(fd[1], STDERR_FILENO);
+		signal(SIGABRT, SIG_DFL);
+		for (int i = 0; i < 300; i++)
+			log_debug("x", "step", F_I64("i", i));
+		ASSERT(n == 1);
+	}
+	close(fd[1]);
+	for (ssize_t got; (got = read(fd[0], said + n, sizeof(said) - 1 - n)) > 0; n += (size_t)got)
+		;
+	said[n] = '\0';
+	close(fd[0]);
+	EXPECT_EQ(waitpid(child, &status, 0), child);
+	EXPECT(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	EXPECT(!strstr(said, "step i=43\n"));
+	EXPECT(strstr(said, "step i=44\n") && strstr(said, "step i=299\n"));
+	EXPECT(strstr(said, "ASSERT failed: n == 1 at tests/unit/base/log_test.c:"));
 }
