@@ -298,8 +298,8 @@ static void net_pause(struct conn *c, bool paused)
 	if (c->paused == paused || c->state == CONN_CLOSED)
 		return;
 	c->paused = paused;
-	if (!paused && c->ahead && list_empty(&c->in_again))
-		list_push_back(&c->loop->again, &c->in_again);
+	if (!paused)
+		conn_read_again(c);
 	conn_want(c);
 }
 
@@ -386,8 +386,7 @@ static void arrive(struct mail *m)
 	c->fd = -1;
 	conn_attach(c, fd);
 	list_push_back(&c->loop->all, &c->in_all);
-	if (c->ahead && !c->paused)
-		list_push_back(&c->loop->again, &c->in_again);
+	conn_read_again(c);
 	if (c->out_n > 0)
 		conn_at_turn_end(c);
 	c->moved(c->arg, c);

@@ -41,6 +41,14 @@ void conn_read(struct conn *c)
 		stop_reading(c);
 }
 
+/* The kernel will not tell again of bytes that are in hand already. */
+void conn_read_again(struct conn *c)
+{
+	bool whole = c->frame && c->frame->len == c->frame_len;
+	if ((c->ahead || whole) && !c->paused && list_empty(&c->in_again))
+		list_push_back(&c->loop->again, &c->in_again);
+}
+
 void conn_read_fini(struct conn *c)
 {
 	buf_put(c->frame);
@@ -173,8 +181,7 @@ static void stop_reading(struct conn *c)
 	struct loop *l = c->loop;
 	struct env *env = &l->env;
 	bool whole = c->frame && c->frame->len == c->frame_len;
-	if ((c->ahead || whole) && !c->paused && list_empty(&c->in_again))
-		list_push_back(&l->again, &c->in_again);
+	conn_read_again(c);
 	if (!whole && (c->frame || c->head_n > 0)) {
 		c->progress_us = env_mono_us(env);
 		if (!c->patience.set)

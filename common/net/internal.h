@@ -124,6 +124,7 @@ void conns_end_turn(struct loop *);
 void conns_fini(struct loop *);
 /* conn_read.c */
 void conn_read(struct conn *);
+void conn_read_again(struct conn *); /* next turn, if frames are in hand */
 void conn_read_fini(struct conn *);
 /* conn_write.c */
 void conn_push(struct conn *, const struct span *, int n);

@@ -10,25 +10,19 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-struct echo {
-	struct net_rig *rig;
-	struct env *env;
-};
-
 static void echo_frame(void *arg, struct conn *c, struct buf *b)
 {
-	struct echo *e = arg;
+	struct rig_echo *e = arg;
 	e->rig->frames++;
 	e->env->peers->send(c, &(struct span){ .buf = b, .n = b->len }, 1);
 }
 
 static void echo_down(void *arg, struct conn *c, enum err why)
 {
-	struct echo *e = arg;
+	struct rig_echo *e = arg;
 	(void)c;
 	e->rig->last_down = (int)why;
 	e->rig->downs++;
-	mem_free(e);
 }
 
 const struct conn_events rig_echo_events = { .frame = echo_frame, .down = echo_down };
@@ -36,7 +30,7 @@ const struct conn_events rig_echo_events = { .frame = echo_frame, .down = echo_d
 void rig_echo_accept(void *arg, struct env *env, struct conn *c)
 {
 	struct net_rig *r = arg;
-	struct echo *e = mem_alloc(sizeof(*e));
+	struct rig_echo *e = &r->echo[env->id];
 	e->rig = r;
 	e->env = env;
 	r->accepted++;
@@ -45,6 +39,7 @@ void rig_echo_accept(void *arg, struct env *env, struct conn *c)
 
 void rig_new(struct net_rig *r, int n_actors)
 {
+	ASSERT(n_actors <= RIG_ACTORS_MAX);
 	*r = (struct net_rig){ .frame_max = 64 << 20 };
 	struct loops_options o = { .n_actors = n_actors, .n_io_threads = 2, .seed = 7 };
 	EXPECT_OK(loops_new(&o, &r->loops));

@@ -5,7 +5,15 @@
 #pragma once
 #include "common/net/loop.h"
 
+enum { RIG_ACTORS_MAX = 4 };
+
+struct net_rig;
+struct rig_echo { /* what an actor's echoing connections share */
+	struct net_rig *rig;
+	struct env *env;
+};
 struct net_rig {
+	struct rig_echo echo[RIG_ACTORS_MAX];
 	struct loops *loops;
 	struct listener *listener;
 	int32_t port;
