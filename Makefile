@@ -28,6 +28,12 @@ ifneq ($(is_clang),)
 # clang counts every enum as unsigned, and the macros of librdkafka as ours; gcc checks the rest
 WARN += -Wno-sign-conversion -Wno-gnu-statement-expression
 endif
+ifneq ($(filter-out release debug,$(BUILD)),)
+ifeq ($(is_clang),)
+# The sanitizers' checks confuse gcc's reasoning about values; release builds keep these on.
+WARN += -Wno-maybe-uninitialized -Wno-format-truncation -Wno-stringop-overflow -Wno-restrict
+endif
+endif
 cc_has = $(shell echo 'int x;' | $(CC) -Werror $(1) -x c -c -o /dev/null - 2>/dev/null && echo $(1))
 HARDEN := -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 \
 	$(call cc_has,-fstack-clash-protection) $(call cc_has,-fcf-protection=full) \
