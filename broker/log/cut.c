@@ -1,0 +1,127 @@
+/* cut.c - taking offsets back: truncation, starting over, moving the start.
+ *
+ * Files are removed from the newest to the oldest, so that a crash half way leaves a log that ends
+ * earlier, not one with a hole.  The caller checkpoints the recovery point before it appends
+ * again: a point that lies above the new end would vouch for bytes not yet written. */
+#include "broker/log/state.h"
+
+static enum err drop_segments(struct log *, int32_t keep);
+static enum err cut_active(struct log *, int64_t offset);
+static enum err cut_index(struct log *, enum index_kind, enum index_field, int64_t below);
+static void note_cut(struct log *);
+
+enum err log_truncate(struct log *l, int64_t offset)
+{
+	enum err e;
+
+	ASSERT(offset >= 0);
+	if (l->failed)
+		return ERR_IO;
+	if (offset >= l->end)
+		return ERR_OK;
+	if (offset < l->v[0].base)
+		return log_restart(l, offset);
+	e = segment_finish(&l->home, log_active(l), &l->writer);
+	if (e == ERR_OK)
+		e = drop_segments(l, log_segment_of(l, offset) + 1);
+	if (e == ERR_OK)
+		e = cut_active(l, offset);
+	note_cut(l);
+	/* Half a truncation is no state to go on from, whatever stopped it. */
+	return e == ERR_OK ? ERR_OK : log_fail(l, ERR_IO);
+}
+
+enum err log_restart(struct log *l, int64_t offset)
+{
+	struct segment fresh;
+	enum err e;
+
+	ASSERT(offset >= 0);
+	if (l->failed)
+		return ERR_IO;
+	if ((e = drop_segments(l, 0)) != ERR_OK)
+		return log_fail(l, ERR_IO);
+	segment_init(&fresh, offset, 0);
+	/* There is no way back to the old segments: even a full disk is the end of this log. */
+	if (segment_create(&l->home, &fresh) != ERR_OK)
+		return log_fail(l, ERR_IO);
+	*log_push_segment(l, offset, 0) = fresh;
+	l->start = l->end = l->recovery_point = offset;
+	l->fresh_bytes = 0;
+	e = log_activate(l);
+	note_cut(l);
+	return e;
+}
+
+enum err log_advance_start(struct log *l, int64_t offset)
+{
+	if (l->failed)
+		return ERR_IO;
+	if (offset > l->end)
+		return ERR_NOT_FOUND;
+	l->start = i64_max(l->start, offset);
+	l->recovery_point = i64_max(l->recovery_point, l->start);
+	return ERR_OK;
+}
+
+static enum err drop_segments(struct log *l, int32_t keep)
+{
+	enum err e = ERR_OK;
+
+	while (l->n > keep && !e) {
+		e = segment_unlink(&l->home, log_active(l));
+		l->n--;
+		l->names_changed = true;
+	}
+	return e;
+}
+
+/* Everything from the first batch that reaches past `offset` on goes. */
+static enum err cut_active(struct log *l, int64_t offset)
+{
+	struct segment *s = log_active(l);
+	int64_t end = offset, whole;
+	struct hop hop;
+	enum err e;
+
+	e = segment_seek(&l->home, s, offset, &hop);
+	if (e == ERR_OK) {
+		s->dirty = true;
+		e = s->file->ops->truncate(s->file, hop.at);
+		if (e == ERR_OK)
+			e = cut_index(l, INDEX_OFFSET, INDEX_BY_VALUE, hop.at);
+		if (e == ERR_OK)
+			e = cut_index(l, INDEX_TIME, INDEX_BY_OFFSET, hop.batch.base_offset);
+		s->bytes = hop.at;
+		s->max_time_ms = TIME_UNKNOWN;
+		end = i64_min(offset, hop.batch.base_offset);
+	}
+	if (e != ERR_OK && e != ERR_NOT_FOUND) /* not found: only later segments reached that far */
+		return e;
+	e = log_activate(l);
+	if (e == ERR_OK)
+		e = log_find_end(l, &whole);
+	l->end = end;
+	return e;
+}
+
+/* The tails are in the files: log_truncate finished the segment first. */
+static enum err cut_index(struct log *l, enum index_kind kind, enum index_field by, int64_t below)
+{
+	struct index *ix = &log_active(l)->index[kind];
+	struct index_entry entry;
+	int32_t at;
+	enum err e = segment_open_index(&l->home, log_active(l), kind);
+
+	if (e == ERR_OK)
+		e = index_floor(ix, by, below - 1, &entry, &at);
+	return e == ERR_OK ? index_keep(ix, at + 1) : e;
+}
+
+static void note_cut(struct log *l)
+{
+	l->recovery_point = i64_min(l->recovery_point, l->end);
+	l->start = i64_min(l->start, l->end);
+	l->generation++;
+	log_forget_positions(l);
+}

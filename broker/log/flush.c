@@ -1,0 +1,105 @@
+/* flush.c - from the page cache to the device, and how far that has got.
+ *
+ * A flush covers the oldest FLUSH_SEGMENTS_MAX dirty segments; with more the next one goes on.
+ * Index files are synced only with finished segments: those of the active one are rebuilt from
+ * the recovery point on after a crash, which a finished segment below it never is. */
+#include "broker/log/state.h"
+#include "common/base/log.h"
+
+static void pin(struct log_flush *, struct file *);
+
+bool log_flush_due(const struct log *l, int64_t now_ms)
+{
+	if (l->failed || l->flushing)
+		return false;
+	if (l->rolled_unflushed)
+		return true;
+	return l->dirty_since_ms != 0 && (l->end - l->recovery_point >= l->config.flush_messages ||
+					  now_ms - l->dirty_since_ms >= l->config.flush_ms);
+}
+
+struct log_flush *log_flush_begin(struct log *l)
+{
+	struct log_flush *f = &l->flush;
+	int32_t first = log_segment_of(l, l->recovery_point);
+	int n_segments = 0;
+
+	if (l->failed || l->flushing)
+		return NULL;
+	while (first > 0 && l->v[first - 1].dirty)
+		first--; /* rolled at the recovery point: only its indexes are new */
+	*f = (struct log_flush){ .env = l->home.env, .upto = l->end, .generation = l->generation };
+	for (int32_t i = first; i < l->n; i++) {
+		struct segment *s = &l->v[i];
+
+		if (!s->dirty)
+			continue;
+		if (n_segments++ == FLUSH_SEGMENTS_MAX) {
+			f->upto = s->base;
+			break;
+		}
+		pin(f, s->file);
+		for (int kind = 0; kind < INDEX_KINDS && i < l->n - 1; kind++)
+			pin(f, s->index[kind].file);
+	}
+	if (n_segments == 0 && !l->names_changed)
+		return NULL;
+	f->dir = l->names_changed ? l->dir : NULL;
+	l->names_changed = false;
+	l->dirty_since_ms = 0;
+	l->rolled_unflushed = n_segments > FLUSH_SEGMENTS_MAX;
+	l->flushing = true;
+	return f;
+}
+
+void log_flush_work(struct log_flush *f)
+{
+	for (int i = 0; i < f->n_files && !f->err; i++)
+		f->err = f->files[i]->ops->sync(f->files[i]);
+	if (f->dir && !f->err)
+		f->err = f->env->files->sync_dir(f->env, f->dir);
+}
+
+enum err log_flush_end(struct log *l, struct log_flush *f)
+{
+	ASSERT(l->flushing && f == &l->flush);
+	l->flushing = false;
+	for (int i = 0; i < f->n_files; i++)
+		file_put(f->files[i]);
+	/* A full disk found at write-back is a lost write like any other: the log is failed. */
+	if (f->err != ERR_OK)
+		return log_fail(l, ERR_IO);
+	if (l->failed)
+		return ERR_IO;
+	if (f->generation != l->generation)
+		return ERR_OK; /* offsets were taken back meanwhile: the next flush will tell */
+	l->recovery_point = i64_max(l->recovery_point, f->upto);
+	for (int32_t i = 0; i < l->n; i++) {
+		struct segment *s = &l->v[i];
+
+		if (log_segment_end(l, i) > f->upto)
+			break;
+		s->dirty = s->dirty && i == l->n - 1 && l->end > f->upto;
+		if (!s->dirty && i < l->n - 1)
+			segment_close(s);
+	}
+	return ERR_OK;
+}
+
+enum err log_sync_segment(struct segment *s)
+{
+	enum err e = ERR_OK;
+
+	if (s->file)
+		e = s->file->ops->sync(s->file);
+	for (int kind = 0; kind < INDEX_KINDS && !e; kind++)
+		if (s->index[kind].file)
+			e = s->index[kind].file->ops->sync(s->index[kind].file);
+	return e;
+}
+
+static void pin(struct log_flush *f, struct file *file)
+{
+	if (file)
+		f->files[f->n_files++] = file_get(file);
+}

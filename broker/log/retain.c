@@ -1,0 +1,128 @@
+/* retain.c - giving up old segments: below the start offset, beyond the size, past their time. */
+#include "broker/log/state.h"
+
+static enum err count_expired(struct log *, int64_t now_ms, int32_t n_max, int32_t *n);
+static enum err is_expired(struct log *, int32_t i, int64_t now_ms, bool *expired);
+static enum err delete_first(struct log *, int32_t n, int64_t now_ms);
+static void close_unused(struct log *);
+
+enum err log_retain(struct log *l, int64_t bound, int64_t now_ms, int32_t *n_segments)
+{
+	int32_t n_max = 0, n;
+	enum err e;
+
+	*n_segments = 0;
+	if (l->failed)
+		return ERR_IO;
+	while (n_max < l->n && log_segment_end(l, n_max) <= bound)
+		n_max++;
+	if (l->v[l->n - 1].bytes == 0 && n_max == l->n)
+		n_max--; /* an empty active segment is all there is to keep */
+	if ((e = count_expired(l, now_ms, n_max, &n)) != ERR_OK)
+		return log_fail(l, e);
+	if (n > 0 && n == l->n && (e = log_roll(l, l->end)) != ERR_OK)
+		return e;
+	if (n > 0 && (e = delete_first(l, n, now_ms)) != ERR_OK)
+		return log_fail(l, e);
+	close_unused(l);
+	*n_segments = n;
+	return ERR_OK;
+}
+
+void log_purge(struct log *l, int64_t now_ms)
+{
+	static const char *const suffixes[] = { ".log.deleted", ".index.deleted",
+						".timeindex.deleted" };
+	struct env *env = l->home.env;
+	int32_t n = 0;
+
+	/* Ascending in time.  A name that stays is a leftover for the next start to remove. */
+	for (; n < l->n_doomed && l->doomed[n].unlink_at_ms <= now_ms; n++) {
+		for (size_t k = 0; k < ARRAY_LEN(suffixes); k++) {
+			char path[SEGMENT_PATH_MAX];
+
+			segment_path(path, &l->home, l->doomed[n].base, suffixes[k]);
+			(void)env->files->unlink(env, path);
+		}
+	}
+	l->n_doomed -= n;
+	if (n > 0 && l->n_doomed > 0)
+		memmove(l->doomed, l->doomed + n, (size_t)l->n_doomed * sizeof(*l->doomed));
+}
+
+/* How many of the first n_max segments go: always a prefix of the log. */
+static enum err count_expired(struct log *l, int64_t now_ms, int32_t n_max, int32_t *n)
+{
+	int64_t excess =
+		l->config.retention_bytes < 0 ? 0 : log_bytes(l) - l->config.retention_bytes;
+	enum err e = ERR_OK;
+
+	for (*n = 0; *n < n_max; (*n)++) {
+		bool expired = false;
+
+		if (log_segment_end(l, *n) <= l->start && *n < l->n - 1)
+			expired = true;
+		else if (excess > 0 && excess >= l->v[*n].bytes)
+			expired = true;
+		else
+			e = is_expired(l, *n, now_ms, &expired);
+		if (e != ERR_OK || !expired)
+			break;
+		excess -= l->v[*n].bytes;
+	}
+	return e;
+}
+
+/* Kafka asks the file's mtime when no record carries a timestamp; here such a segment ages from
+ * the first look at it, which can only keep it longer. */
+static enum err is_expired(struct log *l, int32_t i, int64_t now_ms, bool *expired)
+{
+	struct segment *s = &l->v[i];
+	enum err e;
+
+	*expired = false;
+	if (l->config.retention_ms < 0)
+		return ERR_OK;
+	if ((e = segment_max_time(&l->home, s)) != ERR_OK)
+		return e;
+	if (s->max_time_ms < 0 && s->timeless_since_ms == 0)
+		s->timeless_since_ms = now_ms;
+	*expired = now_ms - (s->max_time_ms >= 0 ? s->max_time_ms : s->timeless_since_ms) >
+		   l->config.retention_ms;
+	return ERR_OK;
+}
+
+static enum err delete_first(struct log *l, int32_t n, int64_t now_ms)
+{
+	enum err e = ERR_OK;
+	int32_t done = 0;
+
+	ASSERT(n < l->n);
+	l->names_changed = true;
+	for (; done < n && !e; done++) {
+		if (l->n_doomed == l->cap_doomed) {
+			l->cap_doomed = l->cap_doomed ? 2 * l->cap_doomed : 8;
+			l->doomed = mem_grow(l->doomed, (size_t)l->cap_doomed * sizeof(*l->doomed));
+		}
+		l->doomed[l->n_doomed++] =
+			(struct doomed_segment){ l->v[done].base,
+						 now_ms + l->config.file_delete_delay_ms };
+		e = segment_rename_deleted(&l->home, &l->v[done]);
+	}
+	l->n -= done;
+	memmove(l->v, l->v + done, (size_t)l->n * sizeof(*l->v));
+	l->start = i64_max(l->start, l->v[0].base);
+	l->recovery_point = i64_max(l->recovery_point, l->start);
+	return e;
+}
+
+/* The files of old segments that nobody has read since the last time. */
+static void close_unused(struct log *l)
+{
+	for (int32_t i = 0; i < l->n - 1; i++) {
+		struct segment *s = &l->v[i];
+
+		if (!s->dirty && s->used < l->clock)
+			segment_close(s);
+	}
+}

@@ -1,0 +1,49 @@
+/* fakefiles.h - a disk in memory behind files_ops, that can fill up, fail and lose its power.
+ *
+ * What was written but not synced, and names whose directory was not synced, are at the mercy of
+ * fakefs_power_loss.  One thread.  The disk's env has files and randomness and nothing else. */
+#pragma once
+#include "common/env/env.h"
+
+struct fake_inode;
+struct fake_name {
+	char *path;
+	struct fake_inode *inode; /* NULL: a directory */
+};
+struct fake_names {
+	struct fake_name *v;
+	int n, cap;
+};
+struct fakefs {
+	struct env env;            /* files and prng only */
+	struct fake_names names;   /* as processes see them */
+	struct fake_names durable; /* as the device has them */
+	int n_open;
+	int64_t bytes, bytes_max; /* of all files; writes past the maximum answer ERR_NOSPACE */
+	/* Faults: after `fail_after` more calls of a kind in fail_kinds each one fails; -1: never.
+	 */
+	int64_t fail_after;
+	unsigned fail_kinds;
+	/* Counts since fakefs_init. */
+	int64_t opens, reads, writes, syncs, read_bytes;
+};
+enum fake_kind {
+	FAKE_OPEN = 1,
+	FAKE_READ = 2,
+	FAKE_WRITE = 4,
+	FAKE_SYNC = 8,
+	FAKE_TRUNCATE = 16,
+	FAKE_NAME = 32,
+	FAKE_ANY = 63,
+};
+
+extern const struct files_ops fakefs_ops;
+void fakefs_init(struct fakefs *, uint64_t seed);
+void fakefs_fini(struct fakefs *); /* asserts that no file is open */
+/* Open files stay usable by those who hold them, as after a crash of the process alone. */
+void fakefs_power_loss(
+	struct fakefs *); /* unsynced writes survive in part, unsynced names or not */
+/* Contents for tests; at stays valid until the file is written again.  False when it is missing. */
+bool fakefs_get(struct fakefs *, const char *path, const uint8_t **at, int64_t *n);
+void fakefs_put(struct fakefs *, const char *path, const void *at, int64_t n);
+void fakefs_copy(const struct fakefs *from, struct fakefs *to); /* all files, synced */
