@@ -234,8 +234,9 @@ perf-versus: all tools ## the same clients against Apache Kafka and Weir
 
 lint: tests gen all ## layers, purity, headers, size of functions and files, unused exports, format
 	@B=$(B) CC="$(CC)" CPPFLAGS="$(CPPFLAGS)" tests/lint/run.sh
-format: ## clang-format the .c files in place
+format: ## clang-format for .c files; long lines of headers are wrapped
 	@find common broker controller proto tests -name '*.c' | xargs clang-format -i
+	@find common broker controller proto tests -name '*.h' | xargs tests/lint/wrap.py
 
 check: all tests tools ## everything compiles
 	@echo "1 passed, 0 failed"
