@@ -12,6 +12,7 @@ enum err sock_err(int code)
 	switch (code) {
 	case ECONNREFUSED:
 	case EADDRINUSE:
+	case EADDRNOTAVAIL:
 	case EHOSTUNREACH:
 	case ENETUNREACH:
 	case EACCES: return ERR_REFUSED;

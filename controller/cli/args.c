@@ -1,0 +1,255 @@
+/* args.c - see args.h.
+ *
+ * Words that are no flags choose the command as long as they continue the path of one; the words
+ * after that are its arguments.  Flags of every command may stand anywhere, flags of one command
+ * after its name; `--flag value`, `--flag=value`, `-f value` and `-fvalue` are the same, `--` ends
+ * the flags. */
+#include "controller/cli/args.h"
+#include "common/base/text.h"
+#include "controller/cli/commands.h"
+
+#include <stdio.h>
+
+#define PATH_BYTES 64
+#define NEAR_ENOUGH 3 /* edit distance up to which we dare to suggest */
+
+struct parse {
+	struct cli *cli;
+	int argc, at;
+	char **argv;
+	char path[PATH_BYTES];
+	bool flags_ended;
+};
+
+static bool take_flag(struct parse *, const char *arg);
+static bool take_word(struct parse *, const char *arg);
+static void settle(struct parse *);
+
+bool args_parse(struct cli *cli, int argc, char **argv)
+{
+	struct parse p = { .cli = cli, .argc = argc, .argv = argv };
+
+	for (p.at = 1; p.at < argc; p.at++) {
+		const char *arg = argv[p.at];
+
+		if (!p.flags_ended && strcmp(arg, "--") == 0)
+			p.flags_ended = true;
+		else if (!p.flags_ended && arg[0] == '-' && arg[1] != '\0') {
+			if (!take_flag(&p, arg))
+				return false;
+		} else if (!take_word(&p, arg)) {
+			return false;
+		}
+	}
+	settle(&p);
+	return true;
+}
+
+bool args_count_ok(struct cli *cli)
+{
+	const struct cmd *cmd = cli->cmd;
+
+	if (cli->n_args >= cmd->args_min && cli->n_args <= cmd->args_max)
+		return true;
+	if (cmd->args_max == 0)
+		cli_fail(cli, CLI_USAGE, "weir %s takes no argument: what is %s?", cmd->path,
+			 cli->args[0]);
+	else
+		cli_fail(cli, CLI_USAGE, "weir %s takes %s%s; see: weir %s -h", cmd->path,
+			 cmd->args, cli->n_args ? "" : ", and nothing was given", cmd->path);
+	return false;
+}
+
+/* ---- flags --------------------------------------------------------------------------------- */
+
+static const struct flag *find_flag(const struct flag *flags, int n, const char *name,
+				    size_t name_n)
+{
+	for (int i = 0; i < n && flags[i].name; i++) {
+		bool is_letter = name_n == 1 && flags[i].letter == name[0];
+
+		if (is_letter ||
+		    (strlen(flags[i].name) == name_n && memcmp(flags[i].name, name, name_n) == 0))
+			return &flags[i];
+	}
+	return NULL;
+}
+
+static const struct flag *flag_named(const struct cli *cli, const char *name, size_t n)
+{
+	const struct flag *own =
+		cli->cmd ? find_flag(cli->cmd->flags, CMD_FLAGS_MAX, name, n) : NULL;
+
+	return own ? own : find_flag(global_flags, n_global_flags, name, n);
+}
+
+static const char *nearest_flag(const struct cli *cli, struct str name)
+{
+	const char *best = NULL;
+	int best_distance = NEAR_ENOUGH;
+
+	for (int i = 0; i < n_global_flags + CMD_FLAGS_MAX; i++) {
+		const struct flag *f = i < n_global_flags ? &global_flags[i]
+				       : cli->cmd         ? &cli->cmd->flags[i - n_global_flags]
+							  : NULL;
+		int d = f && f->name ? text_distance(name, str_of(f->name)) : NEAR_ENOUGH;
+
+		if (d < best_distance) {
+			best = f->name;
+			best_distance = d;
+		}
+	}
+	return best;
+}
+
+static bool unknown_flag(struct parse *p, const char *arg, struct str name)
+{
+	const char *near = nearest_flag(p->cli, name);
+	const char *path = p->cli->cmd ? p->cli->cmd->path : "";
+
+	if (near)
+		cli_fail(p->cli, CLI_USAGE, "unknown flag %s; did you mean --%s?", arg, near);
+	else
+		cli_fail(p->cli, CLI_USAGE, "unknown flag %s; see: weir %s%s-h%s", arg, path,
+			 *path ? " " : "",
+			 *path ? "" : " (flags of one command stand after its name)");
+	return false;
+}
+
+static bool give(struct parse *p, const char *name, const char *value)
+{
+	struct cli *cli = p->cli;
+
+	if (cli->n_given == CLI_GIVEN_MAX) {
+		cli_fail(cli, CLI_USAGE, "more than %d flags", CLI_GIVEN_MAX);
+		return false;
+	}
+	cli->given[cli->n_given].name = name;
+	cli->given[cli->n_given++].value = value;
+	return true;
+}
+
+static bool take_flag(struct parse *p, const char *arg)
+{
+	bool is_long = arg[1] == '-';
+	const char *name = arg + (is_long ? 2 : 1), *equals = is_long ? strchr(name, '=') : NULL;
+	size_t n = equals ? (size_t)(equals - name) : is_long ? strlen(name) : 1;
+	const struct flag *f = n > 1 || !is_long ? flag_named(p->cli, name, n) : NULL;
+	const char *attached = equals ? equals + 1 : !is_long && name[1] ? name + 1 : NULL;
+
+	if (!f)
+		return unknown_flag(p, arg, (struct str){ name, n });
+	if (!f->value) {
+		if (!attached)
+			return give(p, f->name, "");
+		cli_fail(p->cli, CLI_USAGE, "--%s takes no value, and %s gives one", f->name, arg);
+		return false;
+	}
+	if (!attached && p->at + 1 < p->argc)
+		attached = p->argv[++p->at];
+	if (attached)
+		return give(p, f->name, attached);
+	cli_fail(p->cli, CLI_USAGE, "%s needs a value: --%s %s", arg, f->name, f->value);
+	return false;
+}
+
+/* ---- words --------------------------------------------------------------------------------- */
+
+/* How the path with one more word stands to the table: the command itself, or the beginning of one.
+ */
+static bool continues(const char *path, const struct cmd **exact)
+{
+	size_t n = strlen(path);
+	bool found = false;
+
+	*exact = NULL;
+	for (int i = 0; i < n_commands; i++) {
+		if (strncmp(commands[i].path, path, n) != 0)
+			continue;
+		if (commands[i].path[n] == '\0')
+			*exact = &commands[i];
+		found |= commands[i].path[n] == '\0' || commands[i].path[n] == ' ';
+	}
+	return found;
+}
+
+/* The next word of the command whose paths begin with `path` that is most like `word`. */
+static const char *nearest_word(struct cli *cli, const char *path, const char *word)
+{
+	size_t n = strlen(path);
+	const char *best = NULL;
+	int best_distance = NEAR_ENOUGH;
+
+	for (int i = 0; i < n_commands; i++) {
+		const char *next = commands[i].path + n + (n > 0);
+		struct str head, rest;
+		int d;
+
+		if (strncmp(commands[i].path, path, n) != 0 ||
+		    (n > 0 && commands[i].path[n] != ' '))
+			continue;
+		rest = str_of(next);
+		if (!str_cut(&rest, ' ', &head))
+			continue;
+		d = text_distance(head, str_of(word));
+		if (d < best_distance) {
+			best_distance = d;
+			best = cli_z(cli, head);
+		}
+	}
+	return best;
+}
+
+static bool unknown_word(struct parse *p, const char *word)
+{
+	const char *gap = p->path[0] ? " " : "", *near = nearest_word(p->cli, p->path, word);
+
+	if (near)
+		cli_fail(p->cli, CLI_USAGE,
+			 "no such command: weir %s%s%s; did you mean weir %s%s%s?", p->path, gap,
+			 word, p->path, gap, near);
+	else
+		cli_fail(p->cli, CLI_USAGE, "no such command: weir %s%s%s; see: weir help%s%s",
+			 p->path, gap, word, gap, p->path);
+	return false;
+}
+
+static bool take_word(struct parse *p, const char *arg)
+{
+	struct cli *cli = p->cli;
+	const struct cmd *exact;
+	char longer[PATH_BYTES];
+	struct text t;
+
+	if (!cli->cmd) {
+		text_init(&t, longer, sizeof(longer));
+		text_printf(&t, "%s%s%s", p->path, p->path[0] ? " " : "", command_word(arg));
+		if (t.cut || !continues(longer, &exact))
+			return unknown_word(p, arg);
+		memcpy(p->path, longer, sizeof(longer));
+		cli->cmd = exact;
+		return true;
+	}
+	if (cli->n_args == CLI_ARGS_MAX) {
+		cli_fail(cli, CLI_USAGE, "more than %d arguments", CLI_ARGS_MAX);
+		return false;
+	}
+	cli->args[cli->n_args++] = arg;
+	return true;
+}
+
+/* -h asks for help on the path so far; a noun alone means its first command, nothing at all help.
+ */
+static void settle(struct parse *p)
+{
+	struct cli *cli = p->cli;
+
+	if (cli_switch(cli, "help")) {
+		cli->n_args = p->path[0] != '\0';
+		cli->args[0] = cli_z(cli, str_of(p->path));
+		cli->cmd = command_of_noun("help");
+	} else if (!cli->cmd) {
+		cli->cmd = command_of_noun(p->path[0] ? p->path : "help");
+	}
+	ASSERT(cli->cmd);
+}

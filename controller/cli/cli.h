@@ -1,0 +1,102 @@
+/* cli.h - one run of the `weir` command: what was asked, how to answer, with which exit code.
+ *
+ * A command is a row of commands.c; its run() finds arguments and flags parsed here, prints data
+ * to stdout through out.h or json.h and everything else to stderr, and returns an exit code.
+ * One thread, one run per process: whatever is needed longer than a call comes from cli->mem and
+ * is freed when the run ends. */
+#pragma once
+#include "common/base/arena.h"
+#include "common/base/base.h"
+#include "common/base/buf.h"
+
+/* Stable: scripts read them. */
+enum cli_exit {
+	CLI_OK = 0,
+	CLI_FAILED = 1, /* it did not work, or the cluster is not well */
+	CLI_USAGE = 2,
+	CLI_UNREACHABLE = 3, /* no connection, or no answer in time */
+	CLI_PARTLY = 4,      /* some of several items failed */
+	CLI_DENIED = 5,      /* not authorised */
+	CLI_UNSAFE = 6,      /* a safety check refused */
+	CLI_MISSING = 7,     /* no such thing */
+};
+
+enum cli_format {
+	FORMAT_TABLE,
+	FORMAT_WIDE,
+	FORMAT_JSON,
+	FORMAT_JSONL,
+	FORMAT_CSV,
+	FORMAT_NAME,
+	FORMAT_KAFKA
+};
+
+struct flag {
+	const char *name;  /* without the dashes */
+	char letter;       /* 0: none */
+	const char *value; /* what to write for its value; NULL: a switch */
+	const char *doc;
+};
+
+struct cli;
+#define CMD_FLAGS_MAX 10
+struct cmd {
+	const char *path; /* "topics create" */
+	const char *args; /* "TOPIC [TOPIC...]", or "" */
+	int args_min, args_max;
+	const char *one_line; /* no full stop: it stands in lists */
+	const char *details;  /* or NULL */
+	const char *examples; /* one per line, or NULL */
+	struct flag flags[CMD_FLAGS_MAX];
+	int (*run)(struct cli *);
+};
+
+#define CLI_ARGS_MAX 256
+#define CLI_GIVEN_MAX 128
+struct link;
+struct cli {
+	const struct cmd *cmd;
+	const char *args[CLI_ARGS_MAX];
+	int n_args;
+	struct {
+		const char *name, *value;
+	} given[CLI_GIVEN_MAX]; /* flags in the order given */
+	int n_given;
+	enum cli_format format;
+	bool headers, color;
+	int64_t timeout_ms;
+	struct arena mem;
+	struct bufpool *bufs;
+	struct link *link; /* to the control plane; NULL until link_call needs it */
+};
+
+int cli_main(int argc, char **argv);
+
+/* The value of the last --name given; NULL when it was not. */
+const char *cli_flag(const struct cli *, const char *name);
+bool cli_switch(const struct cli *, const char *name);
+/* The i-th --name of several; NULL past the last. */
+const char *cli_flag_at(const struct cli *, const char *name, int i);
+/* Numbers: `fallback` when absent; a bad one prints a sentence and gives false. */
+must_check bool cli_number(struct cli *, const char *name, int64_t fallback, int64_t *out);
+
+/* "error: ..." on stderr; gives the code back, so that a command can `return cli_fail(...)`. */
+int cli_fail(struct cli *, enum cli_exit, const char *fmt, ...) printf_like(3, 4);
+/* The same for Kafka's error code: adds its name and chooses the exit code. */
+int cli_fail_code(struct cli *, int code, struct str message, const char *fmt, ...)
+	printf_like(4, 5);
+enum cli_exit cli_exit_of(int kafka_error_code);
+
+/* "TOPIC-PARTITION"; the topic lies in cli->mem.  False: a sentence was printed. */
+struct topic_partition {
+	struct str topic;
+	int32_t partition;
+};
+must_check bool cli_partition_arg(struct cli *, const char *text, struct topic_partition *);
+/* "12" or "1,2,3", at most cap. */
+must_check bool cli_ids_arg(struct cli *, const char *text, int32_t *out, int cap, int *n);
+const char *cli_z(struct cli *, struct str); /* NUL terminated copy in cli->mem */
+
+int64_t cli_now_ms(void); /* monotonic */
+int64_t cli_wall_ms(void);
+void cli_sleep_ms(int64_t ms);

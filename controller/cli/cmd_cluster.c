@@ -1,0 +1,250 @@
+/* cmd_cluster.c - weir cluster ..., weir brokers ...: the cluster as a whole. */
+#include "common/base/text.h"
+#include "controller/cli/commands.h"
+#include "controller/cli/json.h"
+#include "controller/cli/out.h"
+#include "controller/cli/view.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define WAIT_STEP_MS 20
+
+/* What `cluster health` looks at, counted once and printed in two forms. */
+struct health {
+	int32_t brokers, active, shutting_down;
+	struct image_ids fenced; /* as many as fit */
+	int32_t partitions, offline, under_min, under_replicated, at_min, not_preferred, recovering;
+	bool is_well;
+};
+
+static void count(const struct view *, struct health *);
+static void print_text(struct cli *, const struct view *, const struct health *);
+static void print_json(const struct view *, const struct health *);
+
+int cmd_cluster_health(struct cli *cli)
+{
+	int64_t wait_s, deadline_ms;
+	struct health h;
+	struct view v;
+	int code;
+
+	if (!cli_number(cli, "wait", 0, &wait_s))
+		return CLI_USAGE;
+	deadline_ms = cli_now_ms() + i64_min(wait_s, 86400) * 1000;
+	for (;;) {
+		if ((code = view_load(cli, &v)))
+			return code;
+		count(&v, &h);
+		if (h.is_well || cli_now_ms() >= deadline_ms)
+			break;
+		view_fini(&v);
+		cli_sleep_ms(WAIT_STEP_MS);
+	}
+	if (cli->format == FORMAT_JSON || cli->format == FORMAT_JSONL)
+		print_json(&v, &h);
+	else
+		print_text(cli, &v, &h);
+	view_fini(&v);
+	return h.is_well ? CLI_OK : CLI_FAILED;
+}
+
+static void count_partition(const struct view *v, const struct image_topic *t,
+			    const struct image_partition *p, struct health *h)
+{
+	int32_t min_isr = i32_min(view_min_isr(v->image, t), p->replicas.n);
+
+	h->partitions++;
+	h->offline += p->leader < 0;
+	h->under_min += p->leader >= 0 && p->isr.n < min_isr;
+	h->at_min += p->leader >= 0 && p->isr.n == min_isr && p->isr.n < p->replicas.n;
+	h->under_replicated += p->leader >= 0 && p->isr.n < p->replicas.n;
+	h->not_preferred += p->leader >= 0 && !view_is_preferred(p);
+	h->recovering += p->is_recovering;
+}
+
+static void count(const struct view *v, struct health *h)
+{
+	struct view_walk w;
+
+	*h = (struct health){ 0 };
+	for (int32_t i = 0; i < v->image->n_brokers; i++) {
+		const struct image_broker *b = v->image->brokers[i];
+
+		h->brokers++;
+		h->active += image_broker_active(v->image, b->id);
+		h->shutting_down += !b->is_fenced && b->in_controlled_shutdown;
+		if (b->is_fenced && h->fenced.n < IMAGE_REPLICAS_MAX)
+			h->fenced.v[h->fenced.n++] = b->id;
+	}
+	view_walk_init(&w, v, NULL, 0);
+	while (view_walk_partition(&w))
+		count_partition(v, w.topic, w.partition, h);
+	h->is_well =
+		h->brokers > 0 && h->active == h->brokers && h->offline + h->under_replicated == 0;
+}
+
+static const char *verdict(const struct health *h)
+{
+	if (h->is_well)
+		return "HEALTHY";
+	return h->offline || h->under_min || h->active == 0 ? "CRITICAL" : "DEGRADED";
+}
+
+static void print_warnings(struct cli *cli, const struct health *h)
+{
+	const char *mark =
+		text_colored(cli, h->offline || h->under_min ? OUT_RED : OUT_YELLOW, "!");
+
+	if (h->brokers == 0)
+		printf("  %s no broker has registered\n", mark);
+	if (h->offline)
+		printf("  %s %d partitions have no leader: they take no writes and give no "
+		       "records\n",
+		       mark, h->offline);
+	if (h->under_min)
+		printf("  %s %d partitions are under min.insync.replicas: acks=all writes are "
+		       "refused\n",
+		       mark, h->under_min);
+	if (h->at_min)
+		printf("  %s %d partitions are one failure away from refusing acks=all writes\n",
+		       mark, h->at_min);
+	if (h->fenced.n)
+		printf("  next: weir brokers list\n");
+	else if (h->under_replicated || h->offline)
+		printf("  next: weir isr list --shrunk\n");
+}
+
+static void print_text(struct cli *cli, const struct view *v, const struct health *h)
+{
+	const Weir__ControllerState *c = v->controller;
+	enum out_color color = h->is_well                   ? OUT_GREEN
+			       : h->offline || h->under_min ? OUT_RED
+							    : OUT_YELLOW;
+
+	printf("%s  cluster %s   data at risk: %s   writes blocked: %s\n",
+	       text_colored(cli, color, verdict(h)), c->cluster_id,
+	       h->at_min + h->under_min + h->offline ? "yes" : "no",
+	       h->offline + h->under_min ? "yes" : "no");
+	printf("  controllers  %zu voting, leader %d epoch %" PRId64 ", log end %" PRId64 "\n",
+	       size_max(c->n_voters, 1), c->id, c->epoch, c->log_end);
+	printf("  brokers      %d of %d up", h->active, h->brokers);
+	if (h->fenced.n)
+		printf(", fenced: %s", text_of_ids(cli, h->fenced.v, h->fenced.n));
+	if (h->shutting_down)
+		printf(", shutting down: %d", h->shutting_down);
+	printf("\n  partitions   %d total, %d offline, %d under min.insync.replicas, %d "
+	       "under-replicated, "
+	       "%d leaders not preferred\n",
+	       h->partitions, h->offline, h->under_min, h->under_replicated, h->not_preferred);
+	if (h->recovering)
+		printf("  recovering   %d partitions after an unclean election\n", h->recovering);
+	if (c->unclean_elections)
+		printf("  unclean      %" PRId64
+		       " unclean elections since this controller started\n",
+		       c->unclean_elections);
+	if (!h->is_well)
+		print_warnings(cli, h);
+}
+
+static void print_json(const struct view *v, const struct health *h)
+{
+	struct json j = { 0 };
+
+	json_object(&j, NULL);
+	json_str(&j, "kind", STR("ClusterHealth"));
+	json_i64(&j, "version", 1);
+	json_str(&j, "verdict", str_of(verdict(h)));
+	json_bool(&j, "healthy", h->is_well);
+	json_str(&j, "cluster_id", str_of(v->controller->cluster_id));
+	json_i64(&j, "controller", v->controller->id);
+	json_i64(&j, "controller_epoch", v->controller->epoch);
+	json_i64(&j, "metadata_log_end", v->controller->log_end);
+	json_i64(&j, "brokers", h->brokers);
+	json_i64(&j, "brokers_up", h->active);
+	json_ids(&j, "fenced", h->fenced.v, h->fenced.n);
+	json_i64(&j, "partitions", h->partitions);
+	json_i64(&j, "offline", h->offline);
+	json_i64(&j, "under_min_isr", h->under_min);
+	json_i64(&j, "at_min_isr", h->at_min);
+	json_i64(&j, "under_replicated", h->under_replicated);
+	json_i64(&j, "not_preferred", h->not_preferred);
+	json_i64(&j, "recovering", h->recovering);
+	json_i64(&j, "unclean_elections", v->controller->unclean_elections);
+	json_close(&j);
+	json_end(&j);
+}
+
+/* ---- weir brokers list --------------------------------------------------------------------- */
+
+static const char *state_of(const struct image_broker *b)
+{
+	return b->is_fenced ? "fenced" : b->in_controlled_shutdown ? "stopping" : "up";
+}
+
+static void broker_row(struct out *o, const struct view *v, const struct image_broker *b)
+{
+	const Weir__BrokerState *state = view_broker_state(v, b->id);
+	int32_t leaders = 0, replicas = 0, out_of_sync = 0;
+	struct view_walk w;
+	char address[300];
+
+	view_walk_init(&w, v, NULL, 0);
+	while (view_walk_partition(&w)) {
+		bool holds = image_ids_has(&w.partition->replicas, b->id);
+
+		leaders += w.partition->leader == b->id;
+		replicas += holds;
+		out_of_sync += holds && !image_ids_has(&w.partition->isr, b->id);
+	}
+	snprintf(address, sizeof(address), "%.*s:%d",
+		 b->n_endpoints ? (int)b->endpoints[0].host.n : 1,
+		 b->n_endpoints ? b->endpoints[0].host.at : "-",
+		 b->n_endpoints ? b->endpoints[0].port : 0);
+	out_i64(o, b->id);
+	o->color = b->is_fenced ? OUT_RED : OUT_PLAIN;
+	out_z(o, state_of(b));
+	out_i64(o, leaders);
+	out_i64(o, replicas);
+	o->color = out_of_sync ? OUT_YELLOW : OUT_PLAIN;
+	out_i64(o, out_of_sync);
+	out_str(o, b->rack);
+	out_z(o, address);
+	out_i64(o, b->epoch);
+	if (state && state->has_last_contact_ms)
+		out_duration(o, state->last_contact_ms);
+	else
+		out_none(o);
+	if (state && state->has_metadata_offset)
+		out_i64(o, v->controller->log_end - state->metadata_offset);
+	else
+		out_none(o);
+}
+
+int cmd_brokers_list(struct cli *cli)
+{
+	static const struct out_column columns[] = {
+		{ "ID", "id", OUT_RIGHT },
+		{ "STATE", "state", OUT_LEFT },
+		{ "LEADERS", "leaders", OUT_RIGHT },
+		{ "REPLICAS", "replicas", OUT_RIGHT },
+		{ "OUT-OF-SYNC", "out_of_sync", OUT_RIGHT },
+		{ "RACK", "rack", OUT_LEFT },
+		{ "ADDRESS", "address", OUT_LEFT },
+		{ "EPOCH", "epoch", OUT_RIGHT | OUT_WIDE },
+		{ "LAST CONTACT", "last_contact_ms", OUT_RIGHT },
+		{ "METADATA LAG", "metadata_lag", OUT_RIGHT | OUT_WIDE },
+	};
+	struct view v;
+	struct out o;
+	int code = view_load(cli, &v);
+
+	if (code)
+		return code;
+	out_begin(&o, cli, "BrokerList", columns, ARRAY_LEN(columns));
+	for (int32_t i = 0; i < v.image->n_brokers; i++)
+		broker_row(&o, &v, v.image->brokers[i]);
+	out_end(&o);
+	view_fini(&v);
+	return CLI_OK;
+}

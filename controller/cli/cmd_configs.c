@@ -1,0 +1,321 @@
+/* cmd_configs.c - weir configs get, set, unset.
+ *
+ * Values are asked of a broker, because only it knows what its file says (DescribeConfigs); where
+ * no broker answers, what the metadata says is shown.  Changes go to the controller. */
+#include "common/base/text.h"
+#include "common/wire/kerr.h"
+#include "controller/cli/commands.h"
+#include "controller/cli/kafka_client.h"
+#include "controller/cli/link.h"
+#include "controller/cli/out.h"
+#include "controller/cli/view.h"
+#include "kafka/apis.h"
+#include "kafka/describe_configs.h"
+
+#include <stdio.h>
+
+enum { RESOURCE_TOPIC = 2, RESOURCE_BROKER = 4 };
+enum { DESCRIBE_VERSION = 4, ASK_MS = 3000 };
+
+struct resource {
+	int type;
+	const char *name;
+};
+
+/* topics/NAME, brokers/ID, brokers/ */
+static int read_resource(struct cli *cli, const char *text, struct resource *out)
+{
+	const char *slash = strchr(text, '/');
+	const char *kind =
+		slash ? command_word(cli_z(cli, (struct str){ text, (size_t)(slash - text) })) : "";
+	int32_t id;
+
+	if (strcmp(kind, "topics") != 0 && strcmp(kind, "brokers") != 0)
+		return cli_fail(cli, CLI_USAGE,
+				"%s: write topics/NAME, brokers/ID, or brokers/ for every broker",
+				text);
+	*out = (struct resource){ strcmp(kind, "topics") == 0 ? RESOURCE_TOPIC : RESOURCE_BROKER,
+				  slash + 1 };
+	if (out->type == RESOURCE_TOPIC && !*out->name)
+		return cli_fail(cli, CLI_USAGE, "%s: which topic?", text);
+	if (out->type == RESOURCE_BROKER && *out->name && parse_i32(str_of(out->name), &id))
+		return cli_fail(cli, CLI_USAGE, "%s: a broker's id is a number", text);
+	return CLI_OK;
+}
+
+/* ---- get ----------------------------------------------------------------------------------- */
+
+static const char *source_name(int source)
+{
+	static const char *const names[] = { "unknown",          "topic",
+					     "broker (dynamic)", "cluster (dynamic)",
+					     "broker's file",    "default",
+					     "broker logger" };
+
+	return source >= 0 && source < (int)ARRAY_LEN(names) ? names[source] : "unknown";
+}
+
+/* Any live broker for a topic; the broker itself for a broker. */
+static enum err ask_broker(struct cli *cli, const struct view *v, const struct resource *r,
+			   struct describe_configs_response *out)
+{
+	struct describe_configs_request_resource one;
+	struct describe_configs_request in;
+	enum err e = ERR_NOT_FOUND;
+	int32_t id = -1;
+
+	schema_init(&describe_configs_request_schema, &in);
+	schema_init(&describe_configs_request_resource_schema, &one);
+	one.resource_type = (int8_t)r->type;
+	one.resource_name = str_of(r->name);
+	one.n_configuration_keys = -1;
+	in.resources = &one;
+	in.n_resources = 1;
+	if (r->type == RESOURCE_BROKER && parse_i32(str_of(r->name), &id))
+		id = -1;
+	for (int32_t i = 0; e && i < v->image->n_brokers; i++) {
+		const struct image_broker *b = v->image->brokers[i];
+		int64_t deadline_ms = cli_now_ms() + ASK_MS;
+		struct kafka k;
+
+		if (b->is_fenced || b->n_endpoints == 0 || (id >= 0 && b->id != id))
+			continue;
+		e = kafka_open(
+			&k, cli,
+			(struct addr){ cli_z(cli, b->endpoints[0].host), b->endpoints[0].port },
+			deadline_ms);
+		if (!e)
+			e = kafka_exchange(
+				&k,
+				&(struct kafka_call){ API_DESCRIBE_CONFIGS, DESCRIBE_VERSION,
+						      &describe_configs_request_schema,
+						      &describe_configs_response_schema, &in, out },
+				deadline_ms);
+		kafka_close(&k);
+	}
+	return e;
+}
+
+static void config_row(struct out *o, struct str name, struct str value, const char *source,
+		       bool read_only)
+{
+	out_str(o, name);
+	out_str(o, value);
+	out_z(o, source);
+	out_bool(o, !read_only);
+}
+
+enum { SOURCE_STATIC = 4, SOURCE_DEFAULT = 5 };
+
+/* Shown without --all: what somebody has set. */
+static int print_described(struct cli *cli, const struct resource *r,
+			   const struct describe_configs_response *d, struct out *o)
+{
+	const char *only = cli->n_args > 1 ? cli->args[1] : NULL;
+	int n = 0;
+
+	if (d->n_results < 1)
+		return cli_fail(cli, CLI_FAILED, "configs of %s: the answer is empty",
+				cli->args[0]);
+	if (d->results[0].error_code)
+		return cli_fail_code(cli, d->results[0].error_code,
+				     str_null(d->results[0].error_message)
+					     ? str_of(kerr_text(d->results[0].error_code))
+					     : d->results[0].error_message,
+				     "configs of %s", cli->args[0]);
+	for (int32_t i = 0; i < d->results[0].n_configs; i++) {
+		const struct describe_configs_response_config *c = &d->results[0].configs[i];
+		bool is_set = c->config_source != SOURCE_DEFAULT &&
+			      !(r->type == RESOURCE_TOPIC && c->config_source == SOURCE_STATIC);
+
+		if (only ? !str_eq(c->name, str_of(only)) : !is_set && !cli_switch(cli, "all"))
+			continue;
+		config_row(o, c->name, c->is_sensitive ? STR("(hidden)") : c->value,
+			   source_name(c->config_source), c->read_only);
+		n++;
+	}
+	if (only && n == 0)
+		return cli_fail(cli, CLI_MISSING,
+				"%s has no config %s; see: weir configs get %s --all", cli->args[0],
+				only, cli->args[0]);
+	return CLI_OK;
+}
+
+static void print_recorded(struct cli *cli, const struct image_config *configs, int32_t n,
+			   struct out *o)
+{
+	const char *only = cli->n_args > 1 ? cli->args[1] : NULL;
+
+	for (int32_t i = 0; i < n; i++)
+		if (!only || str_eq(configs[i].name, str_of(only)))
+			config_row(o, configs[i].name, configs[i].value, "metadata", false);
+}
+
+static int get(struct cli *cli, const struct view *v, const struct resource *r, struct out *o)
+{
+	const struct image_topic *t =
+		r->type == RESOURCE_TOPIC ? image_topic_named(v->image, str_of(r->name)) : NULL;
+	struct describe_configs_response described;
+	int code;
+
+	if (r->type == RESOURCE_TOPIC && (code = view_has_topics(cli, v, &r->name, 1)))
+		return code;
+	if (r->type == RESOURCE_BROKER && !*r->name) {
+		print_recorded(cli, v->image->broker_configs, v->image->n_broker_configs, o);
+		return CLI_OK;
+	}
+	if (!ask_broker(cli, v, r, &described))
+		return print_described(cli, r, &described, o);
+	if (!t)
+		return cli_fail(cli, CLI_UNREACHABLE, "configs of %s: the broker gives no answer",
+				cli->args[0]);
+	fprintf(stderr, "no broker answers: showing what the metadata says\n");
+	print_recorded(cli, t->configs, t->n_configs, o);
+	return CLI_OK;
+}
+
+int cmd_configs_get(struct cli *cli)
+{
+	static const struct out_column columns[] = {
+		{ "KEY", "key", OUT_LEFT },
+		{ "VALUE", "value", OUT_LEFT },
+		{ "FROM", "source", OUT_LEFT },
+		{ "CAN CHANGE", "dynamic", OUT_WIDE },
+	};
+	struct resource r;
+	struct view v;
+	struct out o;
+	int code = read_resource(cli, cli->args[0], &r);
+
+	if (code)
+		return code;
+	if ((code = view_load(cli, &v)))
+		return code;
+	out_begin(&o, cli, "ConfigList", columns, ARRAY_LEN(columns));
+	code = get(cli, &v, &r, &o);
+	if (code)
+		out_drop(&o);
+	else
+		out_end(&o);
+	view_fini(&v);
+	return code;
+}
+
+/* ---- set, unset ---------------------------------------------------------------------------- */
+
+static int read_changes(struct cli *cli, Weir__ConfigOp op, Weir__AlterConfigsResource *out)
+{
+	out->configs = arena_must(&cli->mem, (size_t)cli->n_args * sizeof(*out->configs));
+	for (int i = 1; i < cli->n_args; i++) {
+		Weir__AlterConfig *c = out->configs[out->n_configs++] =
+			arena_must(&cli->mem, sizeof(*c));
+		const char *equals = strchr(cli->args[i], '=');
+		size_t n = equals ? (size_t)(equals - cli->args[i]) : strlen(cli->args[i]);
+
+		if (op == WEIR__CONFIG_OP__CONFIG_SET && (!equals || n == 0))
+			return cli_fail(cli, CLI_USAGE, "%s: write KEY=VALUE", cli->args[i]);
+		if (op == WEIR__CONFIG_OP__CONFIG_DELETE && equals)
+			return cli_fail(cli, CLI_USAGE, "%s: only the key is needed to unset it",
+					cli->args[i]);
+		weir__alter_config__init(c);
+		c->op = op;
+		c->name = (char *)(uintptr_t)cli_z(cli, (struct str){ cli->args[i], n });
+		if (equals)
+			c->value = (char *)(uintptr_t)(equals + 1);
+	}
+	return CLI_OK;
+}
+
+/* The value that the records hold now; null: none. */
+static struct str recorded(const struct view *v, const struct resource *r, const char *key)
+{
+	const struct image_topic *t =
+		r->type == RESOURCE_TOPIC ? image_topic_named(v->image, str_of(r->name)) : NULL;
+	const struct image_broker *b;
+	int32_t id;
+
+	if (t)
+		return image_topic_config(t, str_of(key));
+	if (r->type == RESOURCE_TOPIC)
+		return (struct str){ 0 };
+	if (!*r->name) {
+		for (int32_t i = 0; i < v->image->n_broker_configs; i++)
+			if (str_eq(v->image->broker_configs[i].name, str_of(key)))
+				return v->image->broker_configs[i].value;
+		return (struct str){ 0 };
+	}
+	b = parse_i32(str_of(r->name), &id) ? NULL : image_broker(v->image, id);
+	for (int32_t i = 0; b && i < b->n_configs; i++)
+		if (str_eq(b->configs[i].name, str_of(key)))
+			return b->configs[i].value;
+	return (struct str){ 0 };
+}
+
+static void print_changes(struct cli *cli, const struct view *v, const struct resource *r,
+			  const Weir__AlterConfigsResource *changes)
+{
+	bool dry = cli_switch(cli, "dry-run");
+
+	for (size_t i = 0; i < changes->n_configs; i++) {
+		const Weir__AlterConfig *c = changes->configs[i];
+		struct str old = recorded(v, r, c->name);
+
+		printf("%s   %s %.*s -> %s%s\n", cli->args[0], c->name,
+		       str_null(old) ? 9 : (int)old.n, str_null(old) ? "(default)" : old.at,
+		       c->op == WEIR__CONFIG_OP__CONFIG_SET ? c->value : "(default)",
+		       dry ? "   (dry run)" : "");
+	}
+}
+
+static int alter(struct cli *cli, Weir__ConfigOp op)
+{
+	Weir__AlterConfigsResource changes = WEIR__ALTER_CONFIGS_RESOURCE__INIT,
+				   *one[] = { &changes };
+	Weir__AlterConfigs alter_configs = WEIR__ALTER_CONFIGS__INIT;
+	Weir__Request request = WEIR__REQUEST__INIT;
+	Weir__Response *response;
+	struct resource r;
+	struct view v;
+	int code;
+
+	if ((code = read_resource(cli, cli->args[0], &r)) ||
+	    (code = read_changes(cli, op, &changes)))
+		return code;
+	if ((code = view_load(cli, &v)))
+		return code;
+	changes.type = r.type;
+	changes.name = (char *)(uintptr_t)r.name;
+	alter_configs.resources = one;
+	alter_configs.n_resources = 1;
+	alter_configs.has_validate_only = alter_configs.has_timeout_ms = true;
+	alter_configs.validate_only = cli_switch(cli, "dry-run");
+	alter_configs.timeout_ms = (int32_t)cli->timeout_ms;
+	request.body_case = WEIR__REQUEST__BODY_ALTER_CONFIGS;
+	request.alter_configs = &alter_configs;
+	code = link_call(cli, &request, "change configs", &response);
+	if (!code && (response->body_case != WEIR__RESPONSE__BODY_CONFIGS ||
+		      response->configs->n_resources != 1))
+		code = cli_fail(cli, CLI_FAILED, "change configs: the answer is of another kind");
+	if (!code && response->configs->resources[0]->code) {
+		const Weir__ConfigResult *result = response->configs->resources[0];
+
+		code = cli_fail_code(
+			cli, result->code,
+			str_of(result->message ? result->message : kerr_text(result->code)), "%s",
+			cli->args[0]);
+	}
+	if (!code)
+		print_changes(cli, &v, &r, &changes);
+	view_fini(&v);
+	return code;
+}
+
+int cmd_configs_set(struct cli *cli)
+{
+	return alter(cli, WEIR__CONFIG_OP__CONFIG_SET);
+}
+
+int cmd_configs_unset(struct cli *cli)
+{
+	return alter(cli, WEIR__CONFIG_OP__CONFIG_DELETE);
+}

@@ -1,0 +1,115 @@
+/* cmd_elect.c - weir leaders elect. */
+#include "common/wire/kerr.h"
+#include "controller/cli/commands.h"
+#include "controller/cli/link.h"
+#include "controller/cli/out.h"
+#include "controller/cli/view.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum { TYPE_PREFERRED, TYPE_UNCLEAN };
+
+static int build(struct cli *, Weir__ElectLeaders *);
+static int report(struct cli *, const struct view *before, const Weir__ElectResults *,
+		  int64_t took_ms);
+
+int cmd_leaders_elect(struct cli *cli)
+{
+	Weir__ElectLeaders elect = WEIR__ELECT_LEADERS__INIT;
+	Weir__Request request = WEIR__REQUEST__INIT;
+	Weir__Response *response;
+	struct view before;
+	int64_t began_ms;
+	int code = build(cli, &elect);
+
+	if (code)
+		return code;
+	if ((code = view_load(cli, &before)))
+		return code;
+	request.body_case = WEIR__REQUEST__BODY_ELECT_LEADERS;
+	request.elect_leaders = &elect;
+	began_ms = cli_now_ms();
+	code = link_call(cli, &request, "elect leaders", &response);
+	if (!code && response->body_case != WEIR__RESPONSE__BODY_ELECTIONS)
+		code = cli_fail(cli, CLI_FAILED, "elect leaders: the answer is of another kind");
+	if (!code)
+		code = report(cli, &before, response->elections, cli_now_ms() - began_ms);
+	view_fini(&before);
+	return code;
+}
+
+static int build(struct cli *cli, Weir__ElectLeaders *out)
+{
+	bool all = cli_switch(cli, "all"), unclean = cli_switch(cli, "unclean");
+
+	if (all == (cli->n_args > 0))
+		return cli_fail(cli, CLI_USAGE,
+				"name partitions (orders-0 orders-1), or say --all for every one");
+	if (unclean && cli_switch(cli, "preferred"))
+		return cli_fail(cli, CLI_USAGE, "--preferred and --unclean exclude each other");
+	if (unclean && !cli_switch(cli, "allow-data-loss"))
+		return cli_fail(
+			cli, CLI_UNSAFE,
+			"an unclean election gives up records that only the lost replicas have; "
+			"if that is wanted, add --allow-data-loss");
+	out->type = unclean ? TYPE_UNCLEAN : TYPE_PREFERRED;
+	out->has_all = out->has_timeout_ms = true;
+	out->all = all;
+	out->timeout_ms = (int32_t)cli->timeout_ms;
+	out->partitions =
+		arena_must(&cli->mem, (size_t)(cli->n_args + 1) * sizeof(*out->partitions));
+	for (int i = 0; i < cli->n_args; i++) {
+		Weir__ElectPartition *p = out->partitions[out->n_partitions++] =
+			arena_must(&cli->mem, sizeof(*p));
+		struct topic_partition tp;
+
+		if (!cli_partition_arg(cli, cli->args[i], &tp))
+			return CLI_USAGE;
+		weir__elect_partition__init(p);
+		p->topic = (char *)(uintptr_t)cli_z(cli, tp.topic);
+		p->partition = tp.partition;
+	}
+	return CLI_OK;
+}
+
+static const struct image_partition *find(const struct view *v, const Weir__ElectResult *r)
+{
+	const struct image_topic *t = image_topic_named(v->image, str_of(r->topic));
+
+	return t && r->partition < t->n_partitions ? &t->partitions[r->partition] : NULL;
+}
+
+/* Old -> new, as it stands in the metadata after the answer. */
+static int report(struct cli *cli, const struct view *before, const Weir__ElectResults *results,
+		  int64_t took_ms)
+{
+	size_t failed = 0;
+	struct view after;
+	int code = view_load(cli, &after);
+
+	if (code)
+		return code;
+	for (size_t i = 0; i < results->n_partitions; i++) {
+		const Weir__ElectResult *r = results->partitions[i];
+		const struct image_partition *was = find(before, r), *is = find(&after, r);
+
+		if (r->code == KERR_ELECTION_NOT_NEEDED) {
+			printf("%s-%d   leader stays %d\n", r->topic, r->partition,
+			       is ? is->leader : -1);
+		} else if (r->code != KERR_NONE) {
+			code = cli_fail_code(
+				cli, r->code, str_of(r->message ? r->message : kerr_text(r->code)),
+				"cannot elect a leader for %s-%d", r->topic, r->partition);
+			failed++;
+		} else if (was && is) {
+			printf("%s-%d   leader %d -> %d   epoch %d -> %d   took %" PRId64 "ms\n",
+			       r->topic, r->partition, was->leader, is->leader, was->leader_epoch,
+			       is->leader_epoch, took_ms);
+		}
+	}
+	if (results->n_partitions == 0)
+		puts("every leader is where it should be");
+	view_fini(&after);
+	return failed && failed < results->n_partitions ? CLI_PARTLY : code;
+}

@@ -1,0 +1,229 @@
+/* cmd_local.c - weir local status, kill, pause, resume, down, purge, env. */
+#include "common/base/text.h"
+#include "controller/cli/commands.h"
+#include "controller/cli/confirm.h"
+#include "controller/cli/local.h"
+#include "controller/cli/local_view.h"
+#include "controller/cli/out.h"
+#include "controller/cli/profile.h"
+
+#include <ftw.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define KILL_WAIT_MS 5000
+#define STOP_WAIT_MS 30000
+#define OPEN_FILES_MAX 16
+
+/* ---- status -------------------------------------------------------------------------------- */
+
+static void status_row(struct out *o, const struct local_node *n)
+{
+	static const char *const states[] = { "down", "running", "paused" };
+	static const enum out_color colors[] = { OUT_RED, OUT_PLAIN, OUT_YELLOW };
+
+	out_i64(o, n->id);
+	out_z(o, n->role);
+	o->color = colors[n->state];
+	out_z(o, states[n->state]);
+	if (n->pid) {
+		out_i64(o, n->pid);
+		out_bytes(o, n->rss_bytes);
+		out_duration(o, n->uptime_ms);
+	} else {
+		out_none(o);
+		out_none(o);
+		out_none(o);
+	}
+	out_i64(o, n->port);
+	out_z(o, arena_printf(&o->cli->mem, "127.0.0.1:%d", n->port).at);
+	out_z(o, n->dir);
+	out_z(o, n->log);
+}
+
+int cmd_local_status(struct cli *cli)
+{
+	static const struct out_column columns[] = {
+		{ "NODE", "id", OUT_RIGHT },       { "ROLE", "role", OUT_LEFT },
+		{ "STATE", "state", OUT_LEFT },    { "PID", "pid", OUT_RIGHT },
+		{ "RSS", "rss_bytes", OUT_RIGHT }, { "UPTIME", "uptime_ms", OUT_RIGHT },
+		{ "PORT", "port", OUT_RIGHT },     { "ADDRESS", "address", OUT_WIDE },
+		{ "DIRECTORY", "dir", OUT_WIDE },  { "LOG", "log", OUT_LEFT },
+	};
+	bool all_run = true;
+	struct local l;
+	struct out o;
+	int code;
+
+	local_init(&l, cli);
+	if ((code = local_open(&l)))
+		return code;
+	local_look(&l);
+	out_begin(&o, cli, "LocalNodeList", columns, ARRAY_LEN(columns));
+	for (int i = 0; i < l.n_nodes; i++) {
+		status_row(&o, &l.nodes[i]);
+		all_run &= l.nodes[i].state == LOCAL_RUNNING;
+	}
+	out_end(&o);
+	return all_run ? CLI_OK : CLI_FAILED;
+}
+
+int cmd_local_env(struct cli *cli)
+{
+	struct local l;
+	int code;
+
+	local_init(&l, cli);
+	if ((code = local_open(&l)))
+		return code;
+	printf("export WEIR_BOOTSTRAP=%s\n", local_bootstrap(&l));
+	return CLI_OK;
+}
+
+/* ---- kill, pause, resume ------------------------------------------------------------------- */
+
+int cmd_local_kill(struct cli *cli)
+{
+	struct local_node *n;
+	struct local l;
+	int code = local_choose(cli, &l, &n);
+	pid_t pid;
+
+	if (code)
+		return code;
+	pid = n->pid;
+	if (!local_signal(&l, n, SIGKILL))
+		return cli_fail(cli, CLI_FAILED, "%s %d does not run", n->role, n->id);
+	if (!local_wait_end(&l, n, cli_now_ms() + KILL_WAIT_MS))
+		return cli_fail(cli, CLI_FAILED, "%s %d (pid %d) got SIGKILL and is still there",
+				n->role, n->id, (int)pid);
+	printf("killed %s %d   pid %d\n", n->role, n->id, (int)pid);
+	return CLI_OK;
+}
+
+static int signal_one(struct cli *cli, int signal_number, const char *done)
+{
+	struct local_node *n;
+	struct local l;
+	int code = local_choose(cli, &l, &n);
+
+	if (code)
+		return code;
+	if (!local_signal(&l, n, signal_number))
+		return cli_fail(cli, CLI_FAILED,
+				"%s %d does not run; start it: weir local restart %d", n->role,
+				n->id, n->id);
+	printf("%s %s %d   pid %d\n", done, n->role, n->id, (int)n->pid);
+	return CLI_OK;
+}
+
+int cmd_local_pause(struct cli *cli)
+{
+	return signal_one(cli, SIGSTOP, "paused");
+}
+
+int cmd_local_resume(struct cli *cli)
+{
+	return signal_one(cli, SIGCONT, "resumed");
+}
+
+/* ---- down, purge --------------------------------------------------------------------------- */
+
+/* All of a role at once; whoever does not end in time is killed, and we say so. */
+static void stop_role(struct local *l, bool brokers, int signal_number)
+{
+	int64_t deadline_ms = cli_now_ms() + i64_min(STOP_WAIT_MS, l->cli->timeout_ms);
+
+	for (int i = 0; i < l->n_nodes; i++) {
+		if (l->nodes[i].is_broker != brokers)
+			continue;
+		local_signal(l, &l->nodes[i], signal_number);
+		local_signal(l, &l->nodes[i], SIGCONT); /* a paused one could not stop by itself */
+	}
+	for (int i = 0; i < l->n_nodes; i++) {
+		struct local_node *n = &l->nodes[i];
+
+		if (n->is_broker != brokers || local_wait_end(l, n, deadline_ms))
+			continue;
+		fprintf(stderr, "%s %d did not stop in time: killing it\n", n->role, n->id);
+		local_signal(l, n, SIGKILL);
+		if (!local_wait_end(l, n, cli_now_ms() + KILL_WAIT_MS))
+			fprintf(stderr, "%s %d (pid %d) got SIGKILL and is still there\n", n->role,
+				n->id, (int)n->pid);
+	}
+}
+
+static int stop_all(struct local *l, int signal_number)
+{
+	int running = 0;
+
+	local_look(l);
+	for (int i = 0; i < l->n_nodes; i++)
+		running += l->nodes[i].pid != 0;
+	if (running) {
+		stop_role(l, true, signal_number);
+		stop_role(l, false, signal_number);
+	}
+	return running;
+}
+
+int cmd_local_down(struct cli *cli)
+{
+	int64_t began_ms = cli_now_ms();
+	struct local l;
+	int code, stopped;
+
+	local_init(&l, cli);
+	if ((code = local_open(&l)))
+		return code;
+	stopped = stop_all(&l, cli_switch(cli, "kill") ? SIGKILL : SIGTERM);
+	if (stopped)
+		printf("stopped %d processes in %s   data stays in %s\n", stopped,
+		       text_of_duration(cli, cli_now_ms() - began_ms), l.dir);
+	else
+		puts("nothing runs");
+	return CLI_OK;
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+	(void)st;
+	(void)kind;
+	(void)at;
+	return remove(path);
+}
+
+/* Only what we made: the nodes' directories and the marker, then the directory if it is empty. */
+static int remove_files(struct local *l)
+{
+	int code = CLI_OK;
+
+	for (int i = 0; i < l->n_nodes; i++)
+		if (access(l->nodes[i].dir, F_OK) == 0 &&
+		    nftw(l->nodes[i].dir, remove_one, OPEN_FILES_MAX, FTW_DEPTH | FTW_PHYS) != 0)
+			code = cli_fail(l->cli, CLI_FAILED, "cannot remove all of %s",
+					l->nodes[i].dir);
+	if (code)
+		return code;
+	unlink(arena_printf(&l->cli->mem, "%s/cluster.properties", l->dir).at);
+	rmdir(l->dir);
+	return CLI_OK;
+}
+
+int cmd_local_purge(struct cli *cli)
+{
+	struct local l;
+	int code;
+
+	local_init(&l, cli);
+	if ((code = local_open(&l)) ||
+	    (code = confirm(cli, "delete the local cluster and all its data,", l.name)))
+		return code;
+	stop_all(&l, SIGKILL);
+	if ((code = remove_files(&l)))
+		return code;
+	profile_forget(cli, l.dir);
+	printf("deleted %s\n", l.dir);
+	return CLI_OK;
+}

@@ -1,0 +1,361 @@
+/* cmd_local_up.c - weir local up and restart: starting processes and waiting until they serve.
+ *
+ * Ready is what the controller says: the broker is registered anew and not fenced.  Nothing waits
+ * longer than it must: we look again every few milliseconds until the timeout. */
+#include "common/base/text.h"
+#include "controller/cli/commands.h"
+#include "controller/cli/files.h"
+#include "controller/cli/local.h"
+#include "controller/cli/local_view.h"
+#include "controller/cli/out.h"
+#include "controller/cli/profile.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+#define LOOK_EVERY_MS 2
+#define ASK_MS 2000
+#define FILE_BYTES 16384
+#define KILL_WAIT_MS 5000
+
+/* Broker epochs before the start: a broker is back when it has a newer one. */
+struct before {
+	int64_t epoch[LOCAL_NODES_MAX]; /* by place in local.nodes; -1 not registered */
+	bool started[LOCAL_NODES_MAX];
+};
+
+static int prepare(struct local *);
+static int make_files(struct local *);
+static int start_controllers(struct local *);
+static int wait_controller(struct local *, int64_t deadline_ms, struct image **);
+static void remember(struct local *, const struct image *, struct before *);
+static int wait_brokers(struct local *, const struct before *, int64_t deadline_ms);
+static void print_welcome(struct local *, int64_t controller_ms, int64_t brokers_ms);
+
+int cmd_local_up(struct cli *cli)
+{
+	int64_t began_ms = cli_now_ms(), deadline_ms = began_ms + cli->timeout_ms, controller_ms;
+	struct before before = { 0 };
+	struct image *image;
+	struct local l;
+	int code;
+
+	local_init(&l, cli);
+	if ((code = prepare(&l)) || (code = start_controllers(&l)))
+		return code;
+	if ((code = wait_controller(&l, deadline_ms, &image)))
+		return code;
+	controller_ms = cli_now_ms() - began_ms;
+	remember(&l, image, &before);
+	image_put(image);
+	for (int i = 0; i < l.n_nodes; i++) {
+		if (!l.nodes[i].is_broker || l.nodes[i].state != LOCAL_DOWN)
+			continue;
+		if ((code = local_start(&l, &l.nodes[i])))
+			return code;
+		before.started[i] = true;
+	}
+	if ((code = wait_brokers(&l, &before, deadline_ms)))
+		return code;
+	if (!cli_flag(cli, "dir") &&
+	    profile_save(cli,
+			 &(struct profile){ l.dir, local_bootstrap(&l), local_controllers(&l) }))
+		return cli_fail(cli, CLI_FAILED, "cannot write the profile in %s",
+				profile_state_dir(cli));
+	print_welcome(&l, controller_ms, cli_now_ms() - began_ms);
+	return CLI_OK;
+}
+
+int cmd_local_restart(struct cli *cli)
+{
+	int64_t began_ms = cli_now_ms(), deadline_ms = began_ms + cli->timeout_ms;
+	struct before before = { 0 };
+	struct image *image = NULL;
+	struct local_node *n;
+	struct local l;
+	int code = local_choose(cli, &l, &n);
+
+	if (code)
+		return code;
+	if (n->is_broker && (code = wait_controller(&l, deadline_ms, &image)))
+		return code;
+	if (image)
+		remember(&l, image, &before);
+	image_put(image);
+	local_signal(&l, n, cli_switch(cli, "kill") ? SIGKILL : SIGTERM);
+	local_signal(&l, n, SIGCONT);
+	if (!local_wait_end(&l, n, deadline_ms)) {
+		local_signal(&l, n, SIGKILL);
+		if (!local_wait_end(&l, n, cli_now_ms() + KILL_WAIT_MS))
+			return cli_fail(cli, CLI_FAILED, "%s %d (pid %d) does not end", n->role,
+					n->id, (int)n->pid);
+	}
+	if ((code = local_start(&l, n)))
+		return code;
+	before.started[n - l.nodes] = true;
+	if (n->is_broker)
+		code = wait_brokers(&l, &before, deadline_ms);
+	else if (!(code = wait_controller(&l, deadline_ms, &image)))
+		image_put(image);
+	if (!code)
+		printf("started %s %d   pid %d   ready in %s\n", n->role, n->id, (int)n->pid,
+		       text_of_duration(cli, cli_now_ms() - began_ms));
+	return code;
+}
+
+/* ---- shape and files ----------------------------------------------------------------------- */
+
+static bool read_shape(struct local *l)
+{
+	int64_t brokers, controllers, base, step;
+
+	if (!cli_number(l->cli, "brokers", l->n_brokers, &brokers) ||
+	    !cli_number(l->cli, "controllers", l->n_controllers, &controllers) ||
+	    !cli_number(l->cli, "base-port", l->base_port, &base) ||
+	    !cli_number(l->cli, "port-step", l->port_step, &step))
+		return false;
+	l->n_brokers = (int32_t)i64_min(brokers, LOCAL_NODES_MAX);
+	l->n_controllers = (int32_t)i64_min(controllers, LOCAL_NODES_MAX);
+	l->base_port = (int32_t)i64_min(base, UINT16_MAX + 1);
+	l->port_step = (int32_t)i64_min(step, UINT16_MAX + 1);
+	return true;
+}
+
+static int check_shape(struct local *l)
+{
+	int64_t last = l->base_port + 1 +
+		       (int64_t)l->port_step * (i32_max(l->n_brokers, l->n_controllers) - 1);
+
+	if (l->n_brokers < 1 || l->n_brokers >= LOCAL_NODES_MAX)
+		return cli_fail(l->cli, CLI_USAGE, "-n: 1 to %d brokers", LOCAL_NODES_MAX - 1);
+	if (l->n_controllers != 1)
+		return cli_fail(l->cli, CLI_USAGE,
+				"--controllers: this version runs one controller");
+	if (l->port_step < 2 || l->base_port < 1 || last > UINT16_MAX)
+		return cli_fail(l->cli, CLI_USAGE,
+				"ports would run from %d to %lld: choose a smaller --base-port or "
+				"--port-step (2 or more)",
+				l->base_port, (long long)last);
+	return CLI_OK;
+}
+
+/* A new cluster gets its files; an existing one keeps its own. */
+static int prepare(struct local *l)
+{
+	static const char *const shape[] = { "brokers",   "controllers", "base-port",
+					     "port-step", "config",      "controller-config" };
+	int code;
+
+	if (local_exists(l)) {
+		for (size_t i = 0; i < ARRAY_LEN(shape); i++)
+			if (cli_flag(l->cli, shape[i]) && strcmp(shape[i], "brokers") != 0)
+				return cli_fail(l->cli, CLI_UNSAFE,
+						"%s exists already: --%s is for a new one (weir "
+						"local purge "
+						"deletes it; its files may be edited)",
+						l->dir, shape[i]);
+		code = local_open(l);
+	} else {
+		if (!read_shape(l))
+			return CLI_USAGE;
+		if ((code = check_shape(l)))
+			return code;
+		local_layout(l);
+		code = make_files(l);
+	}
+	if (!code)
+		local_look(l);
+	return code;
+}
+
+static bool write_overrides(struct text *t, struct local *l, const char *flag)
+{
+	const char *pair;
+
+	for (int i = 0; (pair = cli_flag_at(l->cli, flag, i)); i++) {
+		if (!strchr(pair, '=') || pair[0] == '=') {
+			cli_fail(l->cli, CLI_USAGE, "--%s %s: write KEY=VALUE", flag, pair);
+			return false;
+		}
+		text_printf(t, "%s\n", pair);
+	}
+	return true;
+}
+
+static bool write_config(struct text *t, struct local *l, const struct local_node *n)
+{
+	text_printf(t, "node.id=%d\nprocess.roles=%s\nlog.dirs=%s/data\n", n->id, n->role, n->dir);
+	text_printf(t, "listeners=%s://127.0.0.1:%d\n", n->is_broker ? "PLAINTEXT" : "CONTROLLER",
+		    n->port);
+	text_printf(t, "controller.listener.names=CONTROLLER\n");
+	text_printf(t, "controller.quorum.bootstrap.servers=%s\n", local_controllers(l));
+	if (!n->is_broker)
+		return write_overrides(t, l, "controller-config");
+	text_printf(t, "default.replication.factor=%d\n", i32_min(3, l->n_brokers));
+	return write_overrides(t, l, "config");
+}
+
+static int make_files(struct local *l)
+{
+	char *memory = arena_must(&l->cli->mem, FILE_BYTES);
+	struct text t;
+	enum err e = dirs_make(l->dir);
+
+	for (int i = 0; !e && i < l->n_nodes; i++) {
+		const struct local_node *n = &l->nodes[i];
+
+		text_init(&t, memory, FILE_BYTES);
+		if (!write_config(&t, l, n))
+			return CLI_USAGE;
+		if (t.cut)
+			return cli_fail(l->cli, CLI_USAGE,
+					"more configuration than fits into %d bytes", FILE_BYTES);
+		e = dirs_make(arena_printf(&l->cli->mem, "%s/data", n->dir).at);
+		if (!e)
+			e = file_write_all(n->config, (struct str){ t.at, t.n });
+	}
+	text_init(&t, memory, FILE_BYTES);
+	text_printf(&t, "brokers=%d\ncontrollers=%d\nbase.port=%d\nport.step=%d\n", l->n_brokers,
+		    l->n_controllers, l->base_port, l->port_step);
+	if (!e)
+		e = file_write_all(arena_printf(&l->cli->mem, "%s/cluster.properties", l->dir).at,
+				   (struct str){ t.at, t.n });
+	return e ? cli_fail(l->cli, CLI_FAILED, "%s: %s", l->dir, err_text(e)) : CLI_OK;
+}
+
+/* ---- starting and waiting ------------------------------------------------------------------- */
+
+static int start_controllers(struct local *l)
+{
+	int code = CLI_OK;
+
+	for (int i = 0; !code && i < l->n_nodes; i++)
+		if (!l->nodes[i].is_broker && l->nodes[i].state == LOCAL_DOWN)
+			code = local_start(l, &l->nodes[i]);
+	return code;
+}
+
+/* A process that ended will not become ready: say what it said. */
+static int check_alive(struct local *l)
+{
+	local_look(l);
+	for (int i = 0; i < l->n_nodes; i++) {
+		struct local_node *n = &l->nodes[i];
+
+		if (n->state != LOCAL_DOWN)
+			continue;
+		local_show_last_words(l, n);
+		return cli_fail(l->cli, CLI_FAILED, "%s %d ended instead of becoming ready",
+				n->role, n->id);
+	}
+	return CLI_OK;
+}
+
+static int wait_controller(struct local *l, int64_t deadline_ms, struct image **out)
+{
+	struct local_node *n = &l->nodes[0];
+
+	for (;;) {
+		*out = local_image(l, i64_min(deadline_ms, cli_now_ms() + ASK_MS));
+		if (*out)
+			return CLI_OK;
+		local_look(l);
+		if (n->state == LOCAL_DOWN) {
+			local_show_last_words(l, n);
+			return cli_fail(l->cli, CLI_FAILED, "controller %d does not run", n->id);
+		}
+		if (cli_now_ms() >= deadline_ms)
+			return cli_fail(l->cli, CLI_UNREACHABLE,
+					"controller %d gave no answer within %s; its log: %s",
+					n->id, text_of_duration(l->cli, l->cli->timeout_ms),
+					n->log);
+		cli_sleep_ms(LOOK_EVERY_MS);
+	}
+}
+
+static void remember(struct local *l, const struct image *image, struct before *before)
+{
+	for (int i = 0; i < l->n_nodes; i++) {
+		const struct image_broker *b =
+			l->nodes[i].is_broker ? image_broker(image, l->nodes[i].id) : NULL;
+
+		before->epoch[i] = b ? b->epoch : -1;
+	}
+}
+
+/* How many of the brokers we started, or found running, do not serve yet; one of them in *which. */
+static int missing(struct local *l, const struct image *image, const struct before *before,
+		   int *which)
+{
+	int n = 0;
+
+	for (int i = 0; i < l->n_nodes; i++) {
+		const struct image_broker *b = image_broker(image, l->nodes[i].id);
+
+		if (!l->nodes[i].is_broker || !before->started[i])
+			continue;
+		if (b && !b->is_fenced && b->epoch > before->epoch[i])
+			continue;
+		*which = l->nodes[i].id;
+		n++;
+	}
+	return n;
+}
+
+static int wait_brokers(struct local *l, const struct before *before, int64_t deadline_ms)
+{
+	int which = 0, left, code;
+
+	for (;;) {
+		struct image *image = local_image(l, i64_min(deadline_ms, cli_now_ms() + ASK_MS));
+
+		left = image ? missing(l, image, before, &which) : 1;
+		image_put(image);
+		if (left == 0)
+			return CLI_OK;
+		for (int i = 0; i < l->n_nodes; i++)
+			if (before->started[i] &&
+			    (local_look_node(l, &l->nodes[i]), l->nodes[i].state == LOCAL_DOWN) &&
+			    (code = check_alive(l)))
+				return code;
+		if (cli_now_ms() >= deadline_ms)
+			return cli_fail(l->cli, CLI_UNREACHABLE,
+					"broker %d is not ready after %s; its log lies in %s",
+					which, text_of_duration(l->cli, l->cli->timeout_ms),
+					l->dir);
+		cli_sleep_ms(LOOK_EVERY_MS);
+	}
+}
+
+/* ---- the next steps ------------------------------------------------------------------------- */
+
+static void print_role(struct local *l, const char *title, bool brokers, int64_t ms)
+{
+	const char *gap = "";
+
+	printf("%s", title);
+	for (int i = 0; i < l->n_nodes; i++)
+		if (l->nodes[i].is_broker == brokers)
+			printf(" %d", l->nodes[i].id);
+	printf("   ports");
+	for (int i = 0; i < l->n_nodes; i++)
+		if (l->nodes[i].is_broker == brokers)
+			printf("%s %d", gap, l->nodes[i].port);
+	printf("   ready in %s\n", text_of_duration(l->cli, ms));
+}
+
+static void print_welcome(struct local *l, int64_t controller_ms, int64_t brokers_ms)
+{
+	const char *dir = cli_flag(l->cli, "dir");
+	const char *where = dir ? arena_printf(&l->cli->mem, " --dir %s", dir).at : "";
+
+	if (l->cli->format != FORMAT_TABLE && l->cli->format != FORMAT_WIDE)
+		return;
+	print_role(l, "controller ", false, controller_ms);
+	print_role(l, "brokers    ", true, brokers_ms);
+	printf("data        %s\n", l->dir);
+	printf("try:  weir topics create orders -p 6%s%s\n", dir ? " -b " : "",
+	       dir ? local_bootstrap(l) : "");
+	printf("      kcat -b localhost:%d -L\n", l->nodes[l->n_controllers].port);
+	printf("      weir local kill 2%s      weir local down%s\n", where, where);
+}

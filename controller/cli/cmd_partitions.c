@@ -1,0 +1,212 @@
+/* cmd_partitions.c - weir partitions, leaders and isr: who holds and who leads what. */
+#include "common/base/text.h"
+#include "common/wire/kerr.h"
+#include "controller/cli/commands.h"
+#include "controller/cli/json.h"
+#include "controller/cli/link.h"
+#include "controller/cli/offsets.h"
+#include "controller/cli/out.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* ---- partitions list, isr list --------------------------------------------------------------- */
+
+static void leader_cell(struct out *o, const struct image_partition *p)
+{
+	o->color = p->leader < 0 ? OUT_RED : OUT_PLAIN;
+	out_cell(o, p->leader < 0 ? "none" : arena_printf(&o->cli->mem, "%d", p->leader).at,
+		 arena_printf(&o->cli->mem, "%d", p->leader).at);
+}
+
+static void partition_row(struct out *o, const struct view_walk *w)
+{
+	const struct image_partition *p = w->partition;
+	struct image_ids out_of_sync;
+
+	view_out_of_sync(p, &out_of_sync);
+	out_str(o, w->topic->name);
+	out_i64(o, w->number);
+	leader_cell(o, p);
+	out_i64(o, p->leader_epoch);
+	out_ids(o, p->replicas.v, p->replicas.n);
+	out_ids(o, p->isr.v, p->isr.n);
+	o->color = OUT_YELLOW;
+	out_ids(o, out_of_sync.v, out_of_sync.n);
+	out_ids(o, p->elr.v, p->elr.n);
+	out_i64(o, p->partition_epoch);
+	out_bool(o, view_is_preferred(p));
+	out_i64(o, view_min_isr(w->view->image, w->topic));
+}
+
+static int list_partitions(struct cli *cli, const char *kind, bool only_shrunk)
+{
+	static const struct out_column columns[] = {
+		{ "TOPIC", "topic", OUT_LEFT },
+		{ "P", "partition", OUT_RIGHT },
+		{ "LEADER", "leader", OUT_RIGHT },
+		{ "EPOCH", "leader_epoch", OUT_RIGHT },
+		{ "REPLICAS", "replicas", OUT_LEFT },
+		{ "ISR", "isr", OUT_LEFT },
+		{ "OUT-OF-SYNC", "out_of_sync", OUT_LEFT },
+		{ "ELR", "elr", OUT_WIDE },
+		{ "PARTITION EPOCH", "partition_epoch", OUT_RIGHT | OUT_WIDE },
+		{ "PREFERRED", "preferred", OUT_WIDE },
+		{ "MIN ISR", "min_insync_replicas", OUT_RIGHT | OUT_WIDE },
+	};
+	struct view_walk w;
+	struct view v;
+	struct out o;
+	int code = view_load(cli, &v);
+
+	if (!code)
+		code = view_has_topics(cli, &v, cli->args, cli->n_args);
+	if (code)
+		goto out;
+	out_begin(&o, cli, kind, columns, ARRAY_LEN(columns));
+	view_walk_init(&w, &v, cli->args, cli->n_args);
+	while (view_walk_partition(&w))
+		if (!only_shrunk || w.partition->leader < 0 ||
+		    w.partition->isr.n < w.partition->replicas.n)
+			partition_row(&o, &w);
+	out_end(&o);
+out:
+	view_fini(&v);
+	return code;
+}
+
+int cmd_partitions_list(struct cli *cli)
+{
+	return list_partitions(cli, "PartitionList", cli_switch(cli, "not-well"));
+}
+
+int cmd_isr_list(struct cli *cli)
+{
+	return list_partitions(cli, "IsrList", cli_switch(cli, "shrunk"));
+}
+
+/* ---- partitions describe --------------------------------------------------------------------- */
+
+static void replica_row(struct out *o, const struct image *image, const struct image_partition *p,
+			const struct replica_offsets *at, int32_t i)
+{
+	const struct image_broker *b = image_broker(image, p->replicas.v[i]);
+	int64_t leader_end = -1;
+
+	for (int32_t r = 0; r < p->replicas.n; r++)
+		if (p->replicas.v[r] == p->leader)
+			leader_end = at->end[r];
+	out_i64(o, p->replicas.v[i]);
+	out_z(o, p->replicas.v[i] == p->leader ? "leader" : "follower");
+	o->color = image_ids_has(&p->isr, p->replicas.v[i]) ? OUT_PLAIN : OUT_YELLOW;
+	out_bool(o, image_ids_has(&p->isr, p->replicas.v[i]));
+	out_z(o, !b                          ? "unregistered"
+		 : b->is_fenced              ? "fenced"
+		 : b->in_controlled_shutdown ? "stopping"
+					     : "up");
+	if (at->end[i] < 0)
+		out_none(o);
+	else
+		out_i64(o, at->end[i]);
+	if (at->end[i] < 0 || leader_end < 0)
+		out_none(o);
+	else
+		out_i64(o, i64_max(0, leader_end - at->end[i]));
+}
+
+static void describe(struct cli *cli, const struct view *v, const struct image_topic *t,
+		     int32_t number)
+{
+	static const struct out_column columns[] = {
+		{ "REPLICA", "broker", OUT_RIGHT }, { "ROLE", "role", OUT_LEFT },
+		{ "IN SYNC", "in_sync", OUT_LEFT }, { "BROKER", "broker_state", OUT_LEFT },
+		{ "LEO", "leo", OUT_RIGHT },        { "LAG", "lag", OUT_RIGHT },
+	};
+	const struct image_partition *p = &t->partitions[number];
+	const char *name = cli_z(cli, t->name);
+	const struct replica_offsets *at;
+	struct offsets offsets;
+	struct out o;
+
+	offsets_load(cli, v, &name, 1, &offsets);
+	at = offsets_find(&offsets, t, number);
+	if (cli->format == FORMAT_TABLE || cli->format == FORMAT_WIDE)
+		printf("%s-%d   leader %d   leader epoch %d   partition epoch %d   ISR {%s}   "
+		       "min.insync.replicas %d\n"
+		       "start %" PRId64 "   high watermark %" PRId64 "%s\n",
+		       name, number, p->leader, p->leader_epoch, p->partition_epoch,
+		       text_of_ids(cli, p->isr.v, p->isr.n), view_min_isr(v->image, t), at->start,
+		       at->hw, at->hw < 0 ? " (the leader did not answer)" : "");
+	out_begin(&o, cli, "ReplicaList", columns, ARRAY_LEN(columns));
+	for (int32_t i = 0; i < p->replicas.n; i++)
+		replica_row(&o, v->image, p, at, i);
+	out_end(&o);
+}
+
+int cmd_partitions_describe(struct cli *cli)
+{
+	struct topic_partition tp;
+	const struct image_topic *t;
+	const char *name;
+	struct view v;
+	int code;
+
+	if (!cli_partition_arg(cli, cli->args[0], &tp))
+		return CLI_USAGE;
+	if ((code = view_load(cli, &v)))
+		return code;
+	name = cli_z(cli, tp.topic);
+	if ((code = view_has_topics(cli, &v, &name, 1)))
+		goto out;
+	t = image_topic_named(v.image, tp.topic);
+	if (tp.partition >= t->n_partitions)
+		code = cli_fail(
+			cli, CLI_MISSING,
+			"topic %s has %d partitions: there is no %s (UNKNOWN_TOPIC_OR_PARTITION)",
+			name, t->n_partitions, cli->args[0]);
+	else
+		describe(cli, &v, t, tp.partition);
+out:
+	view_fini(&v);
+	return code;
+}
+
+/* ---- leaders list ---------------------------------------------------------------------------- */
+
+int cmd_leaders_list(struct cli *cli)
+{
+	static const struct out_column columns[] = {
+		{ "BROKER", "broker", OUT_RIGHT },
+		{ "LEADS", "leaders", OUT_RIGHT },
+		{ "PREFERRED", "preferred", OUT_RIGHT },
+		{ "PREFERRED ELSEWHERE", "not_preferred", OUT_RIGHT },
+	};
+	struct view v;
+	struct out o;
+	int code = view_load(cli, &v);
+
+	if (code)
+		return code;
+	out_begin(&o, cli, "LeaderList", columns, ARRAY_LEN(columns));
+	for (int32_t i = 0; i < v.image->n_brokers; i++) {
+		int32_t id = v.image->brokers[i]->id, leads = 0, preferred = 0, away = 0;
+		struct view_walk w;
+
+		view_walk_init(&w, &v, NULL, 0);
+		while (view_walk_partition(&w)) {
+			bool mine = w.partition->replicas.n > 0 && w.partition->replicas.v[0] == id;
+
+			leads += w.partition->leader == id;
+			preferred += mine;
+			away += mine && w.partition->leader != id;
+		}
+		out_i64(&o, id);
+		out_i64(&o, leads);
+		out_i64(&o, preferred);
+		o.color = away ? OUT_YELLOW : OUT_PLAIN;
+		out_i64(&o, away);
+	}
+	out_end(&o);
+	view_fini(&v);
+	return CLI_OK;
+}

@@ -1,0 +1,46 @@
+/* commands.h - the table of all commands, which parsing, help and completion read. */
+#pragma once
+#include "controller/cli/cli.h"
+
+extern const struct cmd commands[];
+extern const int n_commands;
+extern const struct flag global_flags[];
+extern const int n_global_flags;
+
+/* One of the words of a path may have another name: "ls" is "list", "t" is "topics". */
+const char *command_word(const char *word);
+/* The command that a noun alone means: its first row.  NULL: no such noun. */
+const struct cmd *command_of_noun(const char *noun);
+
+int cmd_help(struct cli *);
+int cmd_version(struct cli *);
+int cmd_complete(struct cli *);
+int cmd_cluster_health(struct cli *);
+int cmd_brokers_list(struct cli *);
+int cmd_topics_list(struct cli *);
+int cmd_topics_describe(struct cli *);
+int cmd_topics_create(struct cli *);
+int cmd_topics_delete(struct cli *);
+int cmd_topics_alter(struct cli *);
+int cmd_partitions_list(struct cli *);
+int cmd_partitions_describe(struct cli *);
+int cmd_partitions_verify(struct cli *);
+int cmd_leaders_list(struct cli *);
+int cmd_leaders_elect(struct cli *);
+int cmd_isr_list(struct cli *);
+int cmd_configs_get(struct cli *);
+int cmd_configs_set(struct cli *);
+int cmd_configs_unset(struct cli *);
+int cmd_metadata_log_dump(struct cli *);
+int cmd_metadata_snapshot_show(struct cli *);
+int cmd_log_dump(struct cli *);
+int cmd_log_compare(struct cli *);
+int cmd_local_up(struct cli *);
+int cmd_local_status(struct cli *);
+int cmd_local_kill(struct cli *);
+int cmd_local_pause(struct cli *);
+int cmd_local_resume(struct cli *);
+int cmd_local_restart(struct cli *);
+int cmd_local_down(struct cli *);
+int cmd_local_purge(struct cli *);
+int cmd_local_env(struct cli *);

@@ -1,0 +1,7 @@
+/* confirm.h - the question before something is destroyed. */
+#pragma once
+#include "controller/cli/cli.h"
+
+/* CLI_OK when --yes was given or the person on the terminal typed the name; otherwise a sentence
+ * was printed and the code is CLI_UNSAFE. */
+must_check int confirm(struct cli *, const char *what, const char *name);

@@ -1,0 +1,84 @@
+/* files.c - see files.h. */
+#include "controller/cli/files.h"
+#include "common/base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PATH_BYTES 4096
+#define CHUNK 4096
+
+enum err file_read_all(struct cli *cli, const char *path, struct str *out)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t n = 0, cap = CHUNK;
+	char *at = NULL;
+	ssize_t got;
+
+	if (fd < 0)
+		return errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : err_of_errno(errno);
+	for (;; cap *= 2) { /* by reading, not by size: files of /proc say 0 */
+		at = mem_grow(at, cap);
+		while (n < cap && (got = read(fd, at + n, cap - n)) > 0)
+			n += (size_t)got;
+		if (n < cap)
+			break;
+	}
+	close(fd);
+	*out = arena_str(&cli->mem, (struct str){ at, n });
+	mem_free(at);
+	return ERR_OK;
+}
+
+enum err file_write_all(const char *path, struct str text)
+{
+	char temporary[PATH_BYTES];
+	struct text t;
+	FILE *f;
+	bool ok;
+
+	text_init(&t, temporary, sizeof(temporary));
+	text_printf(&t, "%s.new", path);
+	if (t.cut || !(f = fopen(temporary, "we")))
+		return t.cut ? ERR_LIMIT : err_of_errno(errno);
+	ok = fwrite(text.at, 1, text.n, f) == text.n;
+	ok &= fclose(f) == 0;
+	if (!ok || rename(temporary, path) != 0)
+		return err_of_errno(errno);
+	return ERR_OK;
+}
+
+enum err dirs_make(const char *path)
+{
+	char part[PATH_BYTES];
+	size_t n = strlen(path);
+
+	if (n >= sizeof(part))
+		return ERR_LIMIT;
+	for (size_t i = 1; i <= n; i++) {
+		if (path[i] != '/' && path[i] != '\0')
+			continue;
+		memcpy(part, path, i);
+		part[i] = '\0';
+		if (mkdir(part, 0755) != 0 && errno != EEXIST)
+			return err_of_errno(errno);
+	}
+	return ERR_OK;
+}
+
+struct str properties_get(struct str text, const char *key)
+{
+	struct str line, name;
+
+	while (str_cut(&text, '\n', &line)) {
+		struct str value = line;
+
+		if (str_cut(&value, '=', &name) && !str_null(value) &&
+		    str_eq(str_trim(name), str_of(key)))
+			return str_trim(value);
+	}
+	return (struct str){ 0 };
+}

@@ -1,0 +1,243 @@
+/* link.c - see link.h.
+ *
+ * Straight to a controller: int32 size, u8 kind (1 call, 2 reply, 3 push), u64 id, protobuf.
+ * Through a broker: Kafka's framing, api WeirControl, the protobuf as its payload. */
+#include "controller/cli/link.h"
+#include "common/base/endian.h"
+#include "common/base/text.h"
+#include "common/wire/kerr.h"
+#include "controller/cli/kafka_client.h"
+#include "controller/cli/profile.h"
+#include "kafka/apis.h"
+#include "kafka/weir_control.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#define TARGETS_MAX 32
+#define DIAL_MS 3000
+#define ANSWER_SPARE_MS 5000 /* beyond the request's own timeout */
+#define CONTROLLER_PORT 9093
+#define BROKER_PORT 9092
+#define HEAD_BYTES 13
+enum { KIND_CALL = 1, KIND_REPLY };
+
+struct target {
+	struct addr addr;
+	bool is_controller;
+};
+struct link {
+	struct kafka conn; /* a controller's connection uses its fd only */
+	struct target target;
+	uint64_t next_id;
+};
+
+static int connect_any(struct cli *, const char *what);
+static enum err exchange(struct cli *, struct link *, const Weir__Request *, int64_t deadline_ms,
+			 Weir__Response **);
+static enum err ask_controller(struct cli *, struct link *, struct str packed, int64_t deadline_ms,
+			       struct str *reply);
+static enum err ask_broker(struct cli *, struct link *, struct str packed, int64_t deadline_ms,
+			   struct str *reply);
+
+int link_call(struct cli *cli, const Weir__Request *request, const char *what, Weir__Response **out)
+{
+	int64_t deadline_ms = cli_now_ms() + cli->timeout_ms + ANSWER_SPARE_MS;
+	const Weir__Status *status;
+	enum err e;
+	int code;
+
+	if (!cli->link && (code = connect_any(cli, what)))
+		return code;
+	e = exchange(cli, cli->link, request, deadline_ms, out);
+	if (e)
+		return cli_fail(cli, CLI_UNREACHABLE, "%s: %s:%d gave no answer: %s", what,
+				cli->link->target.addr.host, cli->link->target.addr.port,
+				err_text(e));
+	status = (*out)->status;
+	if (status->code == KERR_NONE)
+		return CLI_OK;
+	return cli_fail_code(cli, status->code,
+			     str_of(status->message ? status->message : kerr_text(status->code)),
+			     "%s", what);
+}
+
+enum err link_ask(struct cli *cli, struct addr controller, const Weir__Request *request,
+		  int64_t deadline_ms, Weir__Response **out)
+{
+	struct link link = { .target = { controller, true } };
+	enum err e = kafka_open(&link.conn, cli, controller, deadline_ms);
+
+	if (!e)
+		e = exchange(cli, &link, request, deadline_ms, out);
+	kafka_close(&link.conn);
+	if (!e && (*out)->status->code != KERR_NONE)
+		e = ERR_REFUSED;
+	return e;
+}
+
+void link_close(struct link *link)
+{
+	if (link)
+		kafka_close(&link->conn);
+}
+
+/* ---- choosing whom to ask ------------------------------------------------------------------ */
+
+static bool add_targets(struct cli *cli, struct str list, bool is_controller, struct target *to,
+			int *n)
+{
+	struct str one;
+
+	while (*n < TARGETS_MAX && str_cut(&list, ',', &one)) {
+		if (!addr_parse(cli, one, is_controller ? CONTROLLER_PORT : BROKER_PORT,
+				&to[*n].addr)) {
+			cli_fail(cli, CLI_USAGE, "%.*s is no address: write host:port", (int)one.n,
+				 one.at);
+			return false;
+		}
+		to[(*n)++].is_controller = is_controller;
+	}
+	return true;
+}
+
+/* A local cluster's controllers come after its brokers, for the day when no broker is up. */
+static bool find_targets(struct cli *cli, struct target *to, int *n)
+{
+	const char *controller = cli_flag(cli, "controller"), *brokers = cli_flag(cli, "bootstrap");
+	struct profile local;
+
+	*n = 0;
+	if (controller)
+		return add_targets(cli, str_of(controller), true, to, n);
+	if (!brokers && (controller = getenv("WEIR_CONTROLLER")) && *controller)
+		return add_targets(cli, str_of(controller), true, to, n);
+	if (!brokers)
+		brokers = getenv("WEIR_BOOTSTRAP");
+	if (brokers && *brokers)
+		return add_targets(cli, str_of(brokers), false, to, n);
+	if (profile_load(cli, &local))
+		return add_targets(cli, str_of(local.bootstrap), false, to, n) &&
+		       add_targets(cli, str_of(local.controller), true, to, n);
+	return add_targets(cli, STR("localhost:9092"), false, to, n);
+}
+
+static int connect_any(struct cli *cli, const char *what)
+{
+	int64_t deadline_ms = cli_now_ms() + i64_min(cli->timeout_ms, DIAL_MS);
+	struct link *link = arena_must(&cli->mem, sizeof(*link));
+	struct target to[TARGETS_MAX];
+	char tried[512];
+	struct text t;
+	int n;
+
+	if (!find_targets(cli, to, &n))
+		return CLI_USAGE;
+	text_init(&t, tried, sizeof(tried));
+	for (int i = 0; i < n; i++) {
+		enum err e = kafka_open(&link->conn, cli, to[i].addr, deadline_ms);
+
+		if (!e) {
+			link->target = to[i];
+			cli->link = link;
+			return CLI_OK;
+		}
+		text_printf(&t, "%s%s:%d (%s)", i ? ", " : "", to[i].addr.host, to[i].addr.port,
+			    err_text(e));
+	}
+	return cli_fail(cli, CLI_UNREACHABLE,
+			"%s: cannot connect to %s. Say where the cluster is with -b host:port, or "
+			"start one: weir local up",
+			what, tried);
+}
+
+/* ---- one request and its answer ------------------------------------------------------------ */
+
+static void *arena_of_allocator(void *arena, size_t n)
+{
+	return arena_alloc(arena, n);
+}
+
+static void free_nothing(void *arena, void *p)
+{
+	(void)arena;
+	(void)p;
+}
+
+ProtobufCAllocator link_allocator(struct cli *cli)
+{
+	return (ProtobufCAllocator){ arena_of_allocator, free_nothing, &cli->mem };
+}
+
+static enum err exchange(struct cli *cli, struct link *link, const Weir__Request *request,
+			 int64_t deadline_ms, Weir__Response **out)
+{
+	size_t n = weir__request__get_packed_size(request);
+	struct str packed = { arena_must(&cli->mem, n + 1), n }, reply;
+	ProtobufCAllocator memory = link_allocator(cli);
+	enum err e;
+
+	weir__request__pack(request, (uint8_t *)(uintptr_t)packed.at);
+	e = link->target.is_controller ? ask_controller(cli, link, packed, deadline_ms, &reply)
+				       : ask_broker(cli, link, packed, deadline_ms, &reply);
+	if (e)
+		return e;
+	*out = weir__response__unpack(&memory, reply.n, (const uint8_t *)reply.at);
+	return *out ? ERR_OK : ERR_CORRUPT;
+}
+
+static enum err ask_controller(struct cli *cli, struct link *link, struct str packed,
+			       int64_t deadline_ms, struct str *reply)
+{
+	uint64_t id = ++link->next_id;
+	uint8_t head[HEAD_BYTES];
+	struct str frame;
+	enum err e;
+
+	store_be32(head, (uint32_t)(HEAD_BYTES - 4 + packed.n));
+	head[4] = KIND_CALL;
+	store_be64(head + 5, id);
+	if ((e = sock_send(link->conn.fd, head, sizeof(head), deadline_ms)) ||
+	    (e = sock_send(link->conn.fd, packed.at, packed.n, deadline_ms)))
+		return e;
+	for (;;) {
+		if ((e = sock_recv_frame(link->conn.fd, &cli->mem, deadline_ms, &frame)))
+			return e;
+		if (frame.n < HEAD_BYTES - 4)
+			return ERR_CORRUPT;
+		if (frame.at[0] == KIND_REPLY && load_be64(frame.at + 1) == id)
+			break;
+	}
+	*reply = (struct str){ frame.at + HEAD_BYTES - 4, frame.n - (HEAD_BYTES - 4) };
+	return ERR_OK;
+}
+
+/* A broker that cannot reach the controller says so in the envelope; we pass it on as the answer.
+ */
+static enum err ask_broker(struct cli *cli, struct link *link, struct str packed,
+			   int64_t deadline_ms, struct str *reply)
+{
+	struct weir_control_request in = { .payload = packed };
+	struct weir_control_response out;
+	enum err e = kafka_exchange(
+		&link->conn,
+		&(struct kafka_call){ API_WEIR_CONTROL, 0, &weir_control_request_schema,
+				      &weir_control_response_schema, &in, &out },
+		deadline_ms);
+	Weir__Response refusal = WEIR__RESPONSE__INIT;
+	Weir__Status status = WEIR__STATUS__INIT;
+	uint8_t *at;
+
+	if (e || out.error_code == KERR_NONE) {
+		*reply = e ? (struct str){ 0 } : out.payload;
+		return e;
+	}
+	status.code = out.error_code;
+	status.message = (char *)(uintptr_t)cli_z(cli, str_null(out.error_message)
+							       ? str_of(kerr_text(out.error_code))
+							       : out.error_message);
+	refusal.status = &status;
+	at = arena_must(&cli->mem, weir__response__get_packed_size(&refusal));
+	*reply = (struct str){ (char *)at, weir__response__pack(&refusal, at) };
+	return ERR_OK;
+}

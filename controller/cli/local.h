@@ -1,0 +1,58 @@
+/* local.h - a cluster of processes on this machine: where its files lie, which process is which.
+ *
+ *   DIR/cluster.properties             marks the directory as ours; shape of the cluster
+ *   DIR/broker-1/broker.properties     what weir-broker is started with
+ *   DIR/broker-1/{data/,broker.log,pid}
+ *   DIR/controller-101/...             the same for controllers
+ *
+ * A pid file holds the pid and the process's start time; a signal is sent only to a process that
+ * still has both, so a reused pid is never hit. */
+#pragma once
+#include "controller/cli/cli.h"
+#include "controller/cli/sock.h"
+
+#include <sys/types.h>
+
+#define LOCAL_NODES_MAX 40
+#define LOCAL_CONTROLLER_FIRST 101
+
+enum local_state { LOCAL_DOWN, LOCAL_RUNNING, LOCAL_PAUSED };
+
+struct local_node {
+	int32_t id, port;
+	bool is_broker;
+	const char *role; /* "broker", "controller" */
+	const char *dir, *log, *config;
+	/* As local_look found it: */
+	enum local_state state;
+	pid_t pid; /* 0 when down */
+	int64_t rss_bytes, uptime_ms;
+};
+
+struct local {
+	struct cli *cli;
+	const char *dir, *name;
+	int32_t n_brokers, n_controllers, base_port, port_step;
+	struct local_node nodes[LOCAL_NODES_MAX]; /* controllers, then brokers */
+	int n_nodes;
+};
+
+/* Which cluster --dir, --name or the profile mean; existing or not. */
+void local_init(struct local *, struct cli *);
+/* Reads its shape.  CLI_MISSING after a sentence when there is no cluster. */
+must_check int local_open(struct local *);
+bool local_exists(const struct local *);
+void local_layout(struct local *); /* nodes from the shape */
+const char *local_bootstrap(const struct local *);
+const char *local_controllers(const struct local *);
+struct addr local_controller(const struct local *); /* the first one */
+
+void local_look(struct local *); /* state of every process */
+void local_look_node(struct local *, struct local_node *);
+/* Starts the process; it runs on when we are gone.  An exit code. */
+must_check int local_start(struct local *, struct local_node *);
+/* False when there is no such process any more. */
+bool local_signal(struct local *, struct local_node *, int signal);
+/* True when it ended before the deadline. */
+bool local_wait_end(struct local *, struct local_node *, int64_t deadline_ms);
+void local_show_last_words(struct local *, const struct local_node *);

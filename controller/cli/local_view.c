@@ -1,0 +1,82 @@
+/* local_view.c - see local_view.h. */
+#include "controller/cli/local_view.h"
+#include "common/base/text.h"
+#include "controller/cli/link.h"
+#include "controller/cli/view.h"
+
+#define ASK_MS 3000
+
+static int find_leader(struct cli *, struct local *, const char *partition, struct local_node **);
+
+struct image *local_image(struct local *l, int64_t deadline_ms)
+{
+	Weir__ReadSnapshot read = WEIR__READ_SNAPSHOT__INIT;
+	Weir__Request request = WEIR__REQUEST__INIT;
+	Weir__Response *response;
+
+	request.body_case = WEIR__REQUEST__BODY_READ_SNAPSHOT;
+	request.read_snapshot = &read;
+	if (link_ask(l->cli, local_controller(l), &request, deadline_ms, &response))
+		return NULL;
+	return response->body_case == WEIR__RESPONSE__BODY_SNAPSHOT ? view_fold(response->snapshot)
+								    : NULL;
+}
+
+struct local_node *local_find(struct local *l, int32_t id)
+{
+	for (int i = 0; i < l->n_nodes; i++)
+		if (l->nodes[i].id == id)
+			return &l->nodes[i];
+	return NULL;
+}
+
+int local_choose(struct cli *cli, struct local *l, struct local_node **out)
+{
+	int32_t id;
+	int code;
+
+	local_init(l, cli);
+	if ((code = local_open(l)))
+		return code;
+	local_look(l);
+	if (strcmp(cli->args[0], "leader-of") == 0) {
+		if (cli->n_args < 2)
+			return cli_fail(cli, CLI_USAGE,
+					"leader-of what? Write: leader-of orders-0");
+		return find_leader(cli, l, cli->args[1], out);
+	}
+	if (cli->n_args > 1)
+		return cli_fail(cli, CLI_USAGE, "one node at a time: what is %s?", cli->args[1]);
+	if (parse_i32(str_of(cli->args[0]), &id))
+		return cli_fail(cli, CLI_USAGE, "%s is no node: write its id, for example 2",
+				cli->args[0]);
+	*out = local_find(l, id);
+	if (*out)
+		return CLI_OK;
+	return cli_fail(cli, CLI_MISSING, "no node %d: brokers are 1 to %d, controllers from %d",
+			id, l->n_brokers, LOCAL_CONTROLLER_FIRST);
+}
+
+static int find_leader(struct cli *cli, struct local *l, const char *partition,
+		       struct local_node **out)
+{
+	const struct image_topic *topic;
+	struct topic_partition tp;
+	struct image *image;
+	int32_t leader = -1;
+
+	if (!cli_partition_arg(cli, partition, &tp))
+		return CLI_USAGE;
+	image = local_image(l, cli_now_ms() + ASK_MS);
+	if (!image)
+		return cli_fail(cli, CLI_UNREACHABLE,
+				"the controller gives no answer: who leads %s?", partition);
+	topic = image_topic_named(image, tp.topic);
+	if (topic && tp.partition < topic->n_partitions)
+		leader = topic->partitions[tp.partition].leader;
+	image_put(image);
+	*out = local_find(l, leader);
+	if (*out)
+		return CLI_OK;
+	return cli_fail(cli, CLI_MISSING, topic ? "%s has no leader" : "there is no %s", partition);
+}

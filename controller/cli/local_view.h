@@ -1,0 +1,11 @@
+/* local_view.h - a local cluster as its controller sees it, and nodes named on the command line. */
+#pragma once
+#include "common/meta/image.h"
+#include "controller/cli/local.h"
+
+/* NULL: the controller gives no answer.  image_put by the caller. */
+struct image *local_image(struct local *, int64_t deadline_ms);
+/* Opens the cluster, looks at its processes and finds the node that the arguments name: an id, or
+ * `leader-of TOPIC-PARTITION`.  Not CLI_OK: a sentence was printed. */
+must_check int local_choose(struct cli *, struct local *, struct local_node **);
+struct local_node *local_find(struct local *, int32_t id); /* NULL: there is none */

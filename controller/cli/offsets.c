@@ -1,0 +1,167 @@
+/* offsets.c - see offsets.h. */
+#include "controller/cli/offsets.h"
+#include "controller/cli/kafka_client.h"
+#include "kafka/apis.h"
+#include "kafka/list_offsets.h"
+
+#include <stdlib.h>
+
+#define VERSION 7
+#define ANSWER_MS 2000 /* a paused broker must not hold up the picture of the others */
+#define TIME_LATEST (-1)
+#define TIME_EARLIEST (-2)
+#define AS_CONSUMER (-1)
+#define AS_DEBUGGER (-2)
+
+/* One question to one broker: about which partitions, and where the answers go. */
+struct question {
+	int32_t broker, replica_id;
+	int64_t time;
+	int64_t *(*place)(struct partition_offsets *, const struct image_partition *,
+			  int32_t broker);
+};
+
+static void ask(struct cli *, const struct image_broker *, struct offsets *);
+static bool ask_one(struct kafka *, const struct question *, struct offsets *, int64_t deadline_ms);
+
+static const struct image_partition *partition_of(const struct partition_offsets *p)
+{
+	return &p->topic->partitions[p->number];
+}
+
+void offsets_load(struct cli *cli, const struct view *v, const char *const *names, int n_names,
+		  struct offsets *out)
+{
+	struct view_walk w;
+	int cap = 0;
+
+	view_walk_init(&w, v, names, n_names);
+	while (view_walk_partition(&w))
+		cap++;
+	*out = (struct offsets){ .v = arena_must(&cli->mem, (size_t)(cap + 1) * sizeof(*out->v)) };
+	view_walk_init(&w, v, names, n_names);
+	while (view_walk_partition(&w)) {
+		struct partition_offsets *p = &out->v[out->n++];
+
+		*p = (struct partition_offsets){ .topic = w.topic, .number = w.number };
+		memset(&p->at, 0xff, sizeof(p->at)); /* every offset -1 */
+	}
+	for (int32_t i = 0; out->n && i < v->image->n_brokers; i++)
+		ask(cli, v->image->brokers[i], out);
+}
+
+const struct replica_offsets *offsets_find(const struct offsets *o, const struct image_topic *topic,
+					   int32_t number)
+{
+	for (int i = 0; i < o->n; i++)
+		if (o->v[i].topic == topic)
+			return &o->v[i + number].at;
+	UNREACHABLE();
+}
+
+/* ---- places for answers; NULL: this broker is not asked about the partition ---------------------
+ */
+
+static int64_t *place_hw(struct partition_offsets *o, const struct image_partition *p,
+			 int32_t broker)
+{
+	return p->leader == broker ? &o->at.hw : NULL;
+}
+
+static int64_t *place_start(struct partition_offsets *o, const struct image_partition *p,
+			    int32_t broker)
+{
+	return p->leader == broker ? &o->at.start : NULL;
+}
+
+static int64_t *place_end(struct partition_offsets *o, const struct image_partition *p,
+			  int32_t broker)
+{
+	for (int32_t i = 0; i < p->replicas.n; i++)
+		if (p->replicas.v[i] == broker)
+			return &o->at.end[i];
+	return NULL;
+}
+
+/* ---- asking ------------------------------------------------------------------------------------
+ */
+
+static void ask(struct cli *cli, const struct image_broker *b, struct offsets *o)
+{
+	int64_t deadline_ms = cli_now_ms() + i64_min(ANSWER_MS, cli->timeout_ms);
+	const struct question questions[] = {
+		{ b->id, AS_CONSUMER, TIME_LATEST, place_hw },
+		{ b->id, AS_CONSUMER, TIME_EARLIEST, place_start },
+		{ b->id, AS_DEBUGGER, TIME_LATEST, place_end },
+	};
+	struct kafka k;
+
+	if (b->n_endpoints == 0 || b->is_fenced)
+		return;
+	if (kafka_open(&k, cli,
+		       (struct addr){ cli_z(cli, b->endpoints[0].host), b->endpoints[0].port },
+		       deadline_ms))
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(questions); i++)
+		if (!ask_one(&k, &questions[i], o, deadline_ms))
+			break;
+	kafka_close(&k);
+}
+
+/* One topic entry per partition: longer on the wire, and nothing to group here. */
+static struct list_offsets_request *build(struct cli *cli, const struct question *q,
+					  struct offsets *o)
+{
+	struct list_offsets_request *in = schema_new(&list_offsets_request_schema, &cli->mem, 1);
+
+	in->replica_id = q->replica_id;
+	in->topics = schema_new(&list_offsets_request_topic_schema, &cli->mem, o->n);
+	for (int i = 0; i < o->n; i++) {
+		struct list_offsets_request_topic *t = &in->topics[in->n_topics];
+
+		if (!q->place(&o->v[i], partition_of(&o->v[i]), q->broker))
+			continue;
+		in->n_topics++;
+		t->name = o->v[i].topic->name;
+		t->n_partitions = 1;
+		t->partitions = schema_new(&list_offsets_request_partition_schema, &cli->mem, 1);
+		t->partitions->partition_index = o->v[i].number;
+		t->partitions->timestamp = q->time;
+	}
+	return in;
+}
+
+static void put_answer(const struct question *q, struct offsets *o, struct str topic,
+		       const struct list_offsets_response_partition *p)
+{
+	for (int i = 0; i < o->n; i++) {
+		int64_t *place;
+
+		if (o->v[i].number != p->partition_index || !str_eq(o->v[i].topic->name, topic))
+			continue;
+		place = q->place(&o->v[i], partition_of(&o->v[i]), q->broker);
+		if (place && p->error_code == 0)
+			*place = p->offset;
+		return;
+	}
+}
+
+static bool ask_one(struct kafka *k, const struct question *q, struct offsets *o,
+		    int64_t deadline_ms)
+{
+	struct list_offsets_request *in = build(k->cli, q, o);
+	struct list_offsets_response out;
+
+	if (in->n_topics == 0)
+		return true;
+	if (kafka_exchange(k,
+			   &(struct kafka_call){ API_LIST_OFFSETS, VERSION,
+						 &list_offsets_request_schema,
+						 &list_offsets_response_schema, in, &out },
+			   deadline_ms))
+		return false;
+	for (int32_t t = 0; t < out.n_topics; t++)
+		for (int32_t p = 0; p < out.topics[t].n_partitions; p++)
+			put_answer(q, o, out.topics[t].name, &out.topics[t].partitions[p]);
+	return true;
+}
