@@ -223,7 +223,8 @@ static void make_file(struct bench *s)
 
 int main(int argc, char **argv)
 {
-	struct bench s = { .seconds = argc > 1 ? atoi(argv[1]) : 1, .server = pthread_self() };
+	struct bench s = { .seconds = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 1,
+			   .server = pthread_self() };
 	struct loops_options o = { .n_actors = 1, .n_io_threads = 1, .seed = 1 };
 	struct peer_addr a = { .host = "127.0.0.1" };
 	struct listener *l;
