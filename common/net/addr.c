@@ -12,7 +12,6 @@ enum err sock_err(int code)
 	switch (code) {
 	case ECONNREFUSED:
 	case EADDRINUSE:
-	case EADDRNOTAVAIL:
 	case EHOSTUNREACH:
 	case ENETUNREACH:
 	case EACCES: return ERR_REFUSED;

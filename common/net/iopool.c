@@ -74,6 +74,7 @@ void iopool_settle(struct iopool *p)
 static void *thread_main(void *arg)
 {
 	struct iopool *p = arg;
+	pthread_setname_np(pthread_self(), "io");
 	pthread_mutex_lock(&p->lock);
 	while (p->first || !p->stop) {
 		struct job *j = p->first;

@@ -6,6 +6,7 @@
 #include "common/base/log.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
@@ -32,6 +33,7 @@ struct handoff {
 	int fd;
 };
 
+static enum err open_any(const struct peer_addr *, int *fd);
 static enum err open_socket(const struct sockaddr_storage *, socklen_t, int *fd);
 static void on_readable(evutil_socket_t, short, void *);
 static void hand_over(struct listener *, int fd);
@@ -45,14 +47,10 @@ enum err listener_open(struct env *env, const struct peer_addr *addr,
 		       void (*accept_fn)(void *arg, struct env *, struct conn *), void *arg,
 		       struct listener **out, int32_t *port)
 {
-	struct sockaddr_storage v[ADDRS_MAX];
-	socklen_t len[ADDRS_MAX];
 	int fd = -1;
 	if (addr->port < 0 || addr->port > UINT16_MAX)
 		return ERR_INVALID;
-	if (addr_resolve(addr, true, v, len) == 0)
-		return ERR_NOT_FOUND;
-	enum err e = open_socket(&v[0], len[0], &fd);
+	enum err e = open_any(addr, &fd);
 	if (e)
 		return e;
 	struct listener *l = mem_alloc(sizeof(*l));
@@ -77,13 +75,38 @@ enum err listener_open(struct env *env, const struct peer_addr *addr,
 	return ERR_OK;
 }
 
+/* No host means every address of both families, by one dual-stack socket where there is IPv6.  A
+ * name means its first IPv4 address if it has one: "localhost" must be where clients look first. */
+static enum err open_any(const struct peer_addr *addr, int *fd)
+{
+	struct sockaddr_storage v[ADDRS_MAX];
+	socklen_t len[ADDRS_MAX];
+	int n = addr_resolve(addr, true, v, len);
+	sa_family_t families[2] = { AF_INET, AF_INET6 };
+	enum err e = ERR_NOT_FOUND;
+	if (!addr->host[0])
+		families[0] = AF_INET6, families[1] = AF_INET;
+	for (int f = 0; f < 2; f++) {
+		for (int i = 0; i < n; i++) {
+			if (v[i].ss_family != families[f])
+				continue;
+			e = open_socket(&v[i], len[i], fd);
+			if (!e || e == ERR_REFUSED) /* in use: not a reason to go elsewhere */
+				return e;
+		}
+	}
+	return e;
+}
+
 static enum err open_socket(const struct sockaddr_storage *s, socklen_t n, int *out)
 {
-	int on = 1;
+	int on = 1, off = 0;
 	int fd = socket(s->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return sock_err(errno);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (s->ss_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
 	if (bind(fd, (const struct sockaddr *)s, n) != 0 || listen(fd, BACKLOG) != 0) {
 		enum err e = sock_err(errno);
 		close(fd);

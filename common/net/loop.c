@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
@@ -233,7 +234,11 @@ static void loop_free(struct loop *l)
 
 static void *thread_main(void *arg)
 {
-	run(arg);
+	struct loop *l = arg;
+	char name[16];
+	snprintf(name, sizeof(name), "actor-%d", l->env.id % 10000);
+	pthread_setname_np(pthread_self(), name);
+	run(l);
 	return NULL;
 }
 

@@ -19,8 +19,10 @@ def columns(text):
 
 
 def comment_lines(indent, comment):
-    lines, current = [], indent + comment.split(" ")[0]
-    for word in comment.split(" ")[1:]:
+    words = comment.removesuffix(" */").split(" ")
+    words[-1] += " */"
+    lines, current = [], indent + words[0]
+    for word in words[1:]:
         if columns(f"{current} {word}") > WIDTH:
             lines.append(current)
             current = f"{indent} * {word}"
@@ -68,7 +70,7 @@ def wrap(line):
     alone = re.match(r"^\t*(/\* .* \*/)$", line)
     if alone:
         return comment_lines(indent, alone.group(1))
-    if columns(line) > WIDTH and re.match(r"^\t*[^*/{]*\(.*[,;]$", line):
+    if columns(line) > WIDTH and re.match(r"^\t*\w[^/{]*\(.*[,;]$", line):
         return prototype_lines(line)
     return [line]
 

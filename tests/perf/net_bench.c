@@ -173,7 +173,8 @@ static void report(struct bench *s, int64_t wall, int64_t cpu, int64_t requests)
 		return;
 	qsort(s->rtt_ns, s->n_rtt, sizeof(s->rtt_ns[0]), by_size);
 	printf("%-34s p50 %.1f us, p99 %.1f us, p99.9 %.1f us\n", "", s->rtt_ns[s->n_rtt / 2] / 1e3,
-	       s->rtt_ns[s->n_rtt / 100 * 99] / 1e3, s->rtt_ns[s->n_rtt / 1000 * 999] / 1e3);
+	       s->rtt_ns[(uint64_t)s->n_rtt * 99 / 100] / 1e3,
+	       s->rtt_ns[(uint64_t)s->n_rtt * 999 / 1000] / 1e3);
 }
 
 static void run_load(struct bench *s)
