@@ -5,6 +5,7 @@
  * is what to compare, with a recv of 0.14-0.18 ns/B, a sendfile of 0.04-0.06 ns/B and about 1.9 us
  * for a small pipelined request on the machine where the design was measured. */
 #include "common/base/endian.h"
+#include "common/base/text.h"
 #include "common/env/files_posix.h"
 #include "common/net/loop.h"
 #include <arpa/inet.h>
@@ -46,7 +47,7 @@ struct bench {
 	struct file *file;
 	struct buf *answer;
 	int32_t port;
-	int seconds;
+	int32_t seconds;
 	pthread_t server;
 	_Atomic bool stop;
 	_Atomic int64_t requests;
@@ -224,12 +225,13 @@ static void make_file(struct bench *s)
 
 int main(int argc, char **argv)
 {
-	struct bench s = { .seconds = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 1,
-			   .server = pthread_self() };
+	struct bench s = { .seconds = 1, .server = pthread_self() };
 	struct loops_options o = { .n_actors = 1, .n_io_threads = 1, .seed = 1 };
 	struct peer_addr a = { .host = "127.0.0.1" };
 	struct listener *l;
 	pthread_t driver;
+	if (argc > 1 && parse_i32(str_of(argv[1]), &s.seconds))
+		return 2;
 	must(!loops_new(&o, &s.loops), "loops_new");
 	s.env = loops_env(s.loops, 0);
 	s.answer = buf_new(s.env->bufs, 4096);

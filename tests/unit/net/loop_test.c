@@ -96,7 +96,7 @@ struct alarms {
 	struct env *env;
 	struct alarm_clock v[ALARMS];
 	int rang, expected;
-	int64_t last_due_us, worst_us;
+	int64_t last_due_us, best_us;
 };
 
 static void ring(void *arg)
@@ -108,7 +108,7 @@ static void ring(void *arg)
 	EXPECT(a->due_us >= all->last_due_us);
 	EXPECT(!a->timer.set);
 	all->last_due_us = a->due_us;
-	all->worst_us = i64_max(all->worst_us, late);
+	all->best_us = i64_min(all->best_us, late);
 	if (++all->rang == all->expected)
 		all->env->ops->stop(all->env);
 }
@@ -129,6 +129,7 @@ TEST(timers_ring_in_order_and_to_the_microsecond)
 	prng_seed(&p, 5);
 	all->env = loops_env(g, 0);
 	all->expected = ALARMS / 2;
+	all->best_us = INT64_MAX;
 	int64_t now = env_mono_us(all->env);
 	for (int i = 0; i < ALARMS; i++) {
 		struct alarm_clock *a = &all->v[i];
@@ -143,9 +144,7 @@ TEST(timers_ring_in_order_and_to_the_microsecond)
 	timer_clear(all->env, &all->v[0].timer);
 	loops_run(g);
 	EXPECT_EQ(all->rang, ALARMS / 2);
-	/* Whole milliseconds of rounding, as of epoll's own timeout, would show; a busy machine may
-	 * be late now and then, so only the shape is checked. */
-	EXPECT(all->worst_us < 50000);
+	EXPECT(all->best_us < 1000); /* how late the latest is says how busy the machine is */
 	mem_free(all);
 	loops_free(g);
 }
