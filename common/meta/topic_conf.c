@@ -166,7 +166,6 @@ void topic_conf_defaults(struct topic_conf *c)
 	for (int i = 0; i < topic_conf_n_rows; i++)
 		if (topic_conf_rows[i].def != NULL)
 			set_row(c, &topic_conf_rows[i], str_of(topic_conf_rows[i].def));
-	c->min_insync_replicas = -1;
 }
 
 int topic_conf_broker_rows(struct conf_row *out, size_t at)
@@ -182,10 +181,6 @@ int topic_conf_broker_rows(struct conf_row *out, size_t at)
 		r->name = r->alias;
 		r->alias = NULL;
 		r->at += at;
-		if (topic_conf_rows[i].at == AT(min_insync_replicas)) {
-			r->min = -1;
-			r->def = "-1";
-		}
 		n++;
 	}
 	return n;
@@ -202,8 +197,6 @@ void topic_conf_of(const struct topic_conf *fixed, const struct image *im, int32
 		   const struct image_topic *topic, struct topic_conf *out)
 {
 	const struct image_broker *me = image_broker(im, self);
-	int32_t replicas =
-		topic != NULL && topic->n_partitions > 0 ? topic->partitions[0].replicas.n : 0;
 
 	*out = *fixed;
 	for (int i = 0; i < topic_conf_n_rows; i++) {
@@ -219,8 +212,6 @@ void topic_conf_of(const struct topic_conf *fixed, const struct image *im, int32
 		if (!str_null(v))
 			set_row(out, row, v);
 	}
-	if (out->min_insync_replicas < 1)
-		out->min_insync_replicas = replicas >= 3 ? 2 : 1;
 }
 
 void topic_conf_set(struct topic_conf *c, struct str name, struct str value)

@@ -5,8 +5,7 @@
  * file, else the row's default.  The controller checks against the rows, brokers run on the values
  * and answer DescribeConfigs from both.
  *
- * min.insync.replicas differs from Kafka where nobody set it (broker option -1): 2 for a topic of
- * three replicas or more, otherwise 1.  Rows named internal.* are for tests and not described. */
+ * Rows named internal.* are for tests and not described. */
 #pragma once
 #include "common/base/conf.h"
 #include "common/meta/image.h"

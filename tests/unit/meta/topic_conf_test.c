@@ -117,23 +117,6 @@ TEST(an_override_beats_the_cluster_which_beats_the_file)
 	image_put(im);
 }
 
-TEST(min_insync_follows_the_replicas_unless_set)
-{
-	struct image *two = one_topic(2), *three = one_topic(3);
-	struct topic_conf fixed, c;
-
-	topic_conf_defaults(&fixed);
-	topic_conf_of(&fixed, two, -1, image_topic_named(two, STR("t")), &c);
-	EXPECT_EQ(c.min_insync_replicas, 1);
-	topic_conf_of(&fixed, three, -1, image_topic_named(three, STR("t")), &c);
-	EXPECT_EQ(c.min_insync_replicas, 2);
-	fixed.min_insync_replicas = 1;
-	topic_conf_of(&fixed, three, -1, image_topic_named(three, STR("t")), &c);
-	EXPECT_EQ(c.min_insync_replicas, 1);
-	image_put(two);
-	image_put(three);
-}
-
 TEST(a_brokers_file_fills_the_same_fields)
 {
 	struct options {
@@ -149,7 +132,7 @@ TEST(a_brokers_file_fills_the_same_fields)
 	EXPECT_OK(conf_set(c, STR("log.cleanup.policy"), STR("compact"), "t", why, sizeof(why)));
 	topic_conf_settle(&o.topic);
 	EXPECT_EQ(o.topic.retention_ms, 7);
-	EXPECT_EQ(o.topic.min_insync_replicas, -1);
+	EXPECT_EQ(o.topic.min_insync_replicas, 1);
 	EXPECT(o.topic.is_compacted && !o.topic.is_deleted);
 	EXPECT_EQ(o.topic.segment_bytes, 1073741824);
 	conf_free(c);
