@@ -1,0 +1,266 @@
+/* Brokers come, go and come back (kafka-behaviour 3.2, 3.3).
+ *
+ *   unknown --register--> FENCED --unfence: caught up with its registration--> active
+ *   active --fence: closed, silent, asked--> FENCED      out of ISRs, leads nothing
+ *   active --begin shutdown--> SHUTTING DOWN             the same, then closed and fenced
+ *
+ * Invariant on the way: partitions are changed before a broker's row is fenced and after it is
+ * unfenced, so that no state between two records has a fenced leader. */
+#include <stdio.h>
+
+#include "controller/core/decide.h"
+
+static bool is_acceptable(struct ctl_result *, const struct ctl_cmd *);
+static bool dirs_acceptable(struct ctl_result *, const Weir__RegisterBroker *);
+static void write_registration(struct ctl_result *, const Weir__RegisterBroker *,
+			       const struct image_broker *same);
+static bool is_unchanged(const Weir__RegisterBroker *, const struct image_broker *);
+
+void decide_register(struct ctl_result *r, const struct ctl_cmd *cmd)
+{
+	const Weir__RegisterBroker *m = cmd->reg.m;
+	const struct image_broker *old = image_broker(r->ctl->image, m->id);
+	Weir__RegisteredBroker *out = arena_must(r->arena, sizeof(*out));
+	struct uuid incarnation;
+	bool is_same;
+
+	if (!is_acceptable(r, cmd))
+		return;
+	ASSERT(uuid_from(&m->incarnation, &incarnation));
+	is_same = old != NULL && uuid_eq(old->incarnation, incarnation);
+	*out = (Weir__RegisteredBroker)WEIR__REGISTERED_BROKER__INIT;
+	if (is_same) {
+		out->broker_epoch = old->epoch;
+		if (!is_unchanged(m, old))
+			write_registration(r, m, old);
+	} else {
+		/* A new process: whatever the old one had in its page cache or had promised is not
+		 * known to be here, so it leads nothing and is in sync with nobody until it has
+		 * fetched.  (The last member of an ISR stays it: the log is nowhere else.) */
+		if (old != NULL)
+			leave_everything(r, old, "came back as a new process");
+		out->broker_epoch = r->ctl->image->offset + r->n_records;
+		write_registration(r, m, NULL);
+	}
+	out->cluster_id = zdup(r, r->ctl->options->cluster_id);
+	out->metadata_end = r->ctl->image->offset + r->n_records;
+	r->reply.body_case = WEIR__RESPONSE__BODY_REGISTERED_BROKER;
+	r->reply.registered_broker = out;
+}
+
+static bool is_acceptable(struct ctl_result *r, const struct ctl_cmd *cmd)
+{
+	const Weir__RegisterBroker *m = cmd->reg.m;
+	const struct image_broker *old = image_broker(r->ctl->image, m->id);
+	struct str cluster = r->ctl->options->cluster_id;
+	struct uuid incarnation;
+
+	if (m->cluster_id[0] != 0 && !str_eq(str_of(m->cluster_id), cluster)) {
+		refuse(r, KERR_INCONSISTENT_CLUSTER_ID,
+		       "broker %d belongs to cluster %s, this is cluster %.*s; give it empty log "
+		       "directories or the right controller",
+		       m->id, m->cluster_id, (int)cluster.n, cluster.at);
+		return false;
+	}
+	if (m->id < 0) {
+		refuse(r, KERR_INVALID_REGISTRATION, "broker id %d is negative", m->id);
+		return false;
+	}
+	if (!uuid_from(&m->incarnation, &incarnation) || uuid_is_zero(incarnation)) {
+		refuse(r, KERR_INVALID_REGISTRATION, "broker %d came without an incarnation id",
+		       m->id);
+		return false;
+	}
+	if (old != NULL && !uuid_eq(old->incarnation, incarnation) && !old->is_fenced &&
+	    cmd->reg.is_old_alive) {
+		refuse(r, KERR_DUPLICATE_BROKER_REGISTRATION,
+		       "another process with broker id %d is connected; stop it, or give this one "
+		       "a different node.id",
+		       m->id);
+		return false;
+	}
+	return dirs_acceptable(r, m);
+}
+
+static bool dirs_acceptable(struct ctl_result *r, const Weir__RegisterBroker *m)
+{
+	const struct image *im = r->ctl->image;
+	struct uuid dir, other;
+
+	if (m->n_log_dirs == 0) {
+		refuse(r, KERR_INVALID_REGISTRATION, "broker %d has no log directory that works",
+		       m->id);
+		return false;
+	}
+	for (size_t i = 0; i < m->n_log_dirs; i++) {
+		if (!uuid_from(&m->log_dirs[i], &dir) || uuid_is_zero(dir)) {
+			refuse(r, KERR_INVALID_REGISTRATION,
+			       "broker %d has a log directory without an id", m->id);
+			return false;
+		}
+		for (size_t j = 0; j < i; j++)
+			if (uuid_from(&m->log_dirs[j], &other) && uuid_eq(dir, other)) {
+				refuse(r, KERR_INVALID_REGISTRATION,
+				       "two log directories of broker %d have the same id; was one "
+				       "copied?",
+				       m->id);
+				return false;
+			}
+		for (int32_t b = 0; b < im->n_brokers; b++)
+			for (int32_t d = 0; d < im->brokers[b]->n_log_dirs; d++)
+				if (im->brokers[b]->id != m->id &&
+				    uuid_eq(im->brokers[b]->log_dirs[d], dir)) {
+					refuse(r, KERR_INVALID_REGISTRATION,
+					       "a log directory of broker %d is broker %d's; was "
+					       "it copied?",
+					       m->id, im->brokers[b]->id);
+					return false;
+				}
+	}
+	return true;
+}
+
+/* same: an amended registration keeps epoch and state of this row. */
+static void write_registration(struct ctl_result *r, const Weir__RegisterBroker *m,
+			       const struct image_broker *same)
+{
+	int64_t epoch = same != NULL ? same->epoch : r->ctl->image->offset + r->n_records;
+	Weir__BrokerRecord *rec = emit_broker(r);
+
+	rec->id = m->id;
+	rec->epoch = epoch;
+	rec->incarnation = m->incarnation;
+	rec->endpoints = m->endpoints;
+	rec->n_endpoints = m->n_endpoints;
+	rec->rack = m->rack;
+	rec->log_dirs = m->log_dirs;
+	rec->n_log_dirs = m->n_log_dirs;
+	rec->has_fenced = rec->has_in_controlled_shutdown = true;
+	rec->fenced = same == NULL || same->is_fenced;
+	rec->in_controlled_shutdown = same != NULL && same->in_controlled_shutdown;
+}
+
+static bool is_unchanged(const Weir__RegisterBroker *m, const struct image_broker *b)
+{
+	struct uuid dir;
+
+	if (m->n_endpoints != (size_t)b->n_endpoints || m->n_log_dirs != (size_t)b->n_log_dirs ||
+	    !str_eq(str_of(m->rack), b->rack))
+		return false;
+	for (int32_t i = 0; i < b->n_endpoints; i++) {
+		const Weir__Endpoint *x = m->endpoints[i];
+		const struct image_endpoint *y = &b->endpoints[i];
+
+		if (!str_eq(str_of(x->name), y->name) || !str_eq(str_of(x->host), y->host) ||
+		    !str_eq(str_of(x->protocol), y->protocol) || x->port != y->port)
+			return false;
+	}
+	for (int32_t i = 0; i < b->n_log_dirs; i++)
+		if (!uuid_from(&m->log_dirs[i], &dir) || !uuid_eq(dir, b->log_dirs[i]))
+			return false;
+	return true;
+}
+
+void decide_unregister(struct ctl_result *r, const struct ctl_cmd *cmd)
+{
+	const struct image_broker *b = image_broker(r->ctl->image, cmd->unregister->id);
+	Weir__BrokerRemoveRecord *m;
+
+	if (b == NULL) {
+		refuse(r, KERR_BROKER_ID_NOT_REGISTERED, "broker %d is not registered",
+		       cmd->unregister->id);
+		return;
+	}
+	leave_everything(r, b, "unregistered");
+	m = arena_must(r->arena, sizeof(*m));
+	*m = (Weir__BrokerRemoveRecord)WEIR__BROKER_REMOVE_RECORD__INIT;
+	m->id = b->id;
+	m->epoch = b->epoch;
+	emit(r, WEIR__METADATA_RECORD__BODY_BROKER_REMOVE)->broker_remove = m;
+}
+
+void decide_fence(struct ctl_result *r, const struct ctl_cmd *cmd)
+{
+	const struct image_broker *b = sender(r, cmd->broker.id, cmd->broker.epoch);
+	Weir__BrokerChangeRecord *m;
+
+	if (b == NULL || b->is_fenced)
+		return;
+	leave_everything(r, b, cmd->broker.reason);
+	m = emit_broker_change(r, b, cmd->broker.reason);
+	m->has_fenced = m->fenced = true;
+}
+
+/* Back in service: it may be the one that leaderless partitions were waiting for. */
+void decide_unfence(struct ctl_result *r, const struct ctl_cmd *cmd)
+{
+	const struct image_broker *b = sender(r, cmd->broker.id, cmd->broker.epoch);
+	Weir__BrokerChangeRecord *m;
+	char reason[64];
+
+	if (b == NULL || !b->is_fenced)
+		return;
+	m = emit_broker_change(r, b, cmd->broker.reason);
+	m->has_fenced = true;
+	m->fenced = false;
+	(void)snprintf(reason, sizeof(reason), "broker %d is back", b->id);
+	elect_leaderless(r, view(r), NULL, reason);
+}
+
+void decide_begin_shutdown(struct ctl_result *r, const struct ctl_cmd *cmd)
+{
+	const struct image_broker *b = sender(r, cmd->broker.id, cmd->broker.epoch);
+	Weir__BrokerChangeRecord *m;
+
+	if (b == NULL || b->is_fenced || b->in_controlled_shutdown)
+		return;
+	leave_everything(r, b, "controlled shutdown");
+	m = emit_broker_change(r, b, "controlled shutdown");
+	m->has_in_controlled_shutdown = m->in_controlled_shutdown = true;
+}
+
+/* One batch however many partitions there are: one append, one sync, one push to the brokers. */
+void leave_everything(struct ctl_result *r, const struct image_broker *b, const char *why)
+{
+	const struct image *im = r->ctl->image;
+	char *reason = zprintf(r, "broker %d: %s", b->id, why);
+
+	for (int32_t i = 0; i < im->n_topics; i++)
+		for (int32_t p = 0; p < im->topics[i]->n_partitions; p++) {
+			struct election e;
+			struct elected x;
+
+			if (!image_ids_has(&im->topics[i]->partitions[p].isr, b->id))
+				continue;
+			e = election_of(r, im, im->topics[i], p);
+			e.leaving = b->id;
+			e.isr.n = 0;
+			for (int32_t k = 0; k < im->topics[i]->partitions[p].isr.n; k++)
+				if (im->topics[i]->partitions[p].isr.v[k] != b->id)
+					e.isr.v[e.isr.n++] = im->topics[i]->partitions[p].isr.v[k];
+			x = elect(&e);
+			emit_elected(r, &e, &x, reason);
+		}
+}
+
+enum ctl_beat ctl_heartbeat(const struct ctl *c, const Weir__Heartbeat *m, int32_t *code)
+{
+	const struct image_broker *b = image_broker(c->image, m->id);
+	bool want_fence = m->has_want_fence && m->want_fence;
+	bool want_shutdown = m->has_want_shutdown && m->want_shutdown;
+
+	*code = KERR_NONE;
+	if (b == NULL)
+		*code = KERR_BROKER_ID_NOT_REGISTERED;
+	else if (b->epoch != m->broker_epoch)
+		*code = KERR_STALE_BROKER_EPOCH;
+	if (*code != KERR_NONE)
+		return CTL_BEAT_NOTHING;
+	if (b->is_fenced)
+		return !want_fence && !want_shutdown && m->metadata_offset > b->epoch
+			       ? CTL_BEAT_UNFENCE
+			       : CTL_BEAT_NOTHING;
+	if (want_shutdown)
+		return b->in_controlled_shutdown ? CTL_BEAT_NOTHING : CTL_BEAT_BEGIN_SHUTDOWN;
+	return want_fence ? CTL_BEAT_FENCE : CTL_BEAT_NOTHING;
+}

@@ -1,0 +1,128 @@
+/* AlterPartition: a leader asks for another ISR.  The order of the checks is Kafka's
+ * (kafka-behaviour 3.5); it matters because leaders react differently to each refusal. */
+#include "controller/core/decide.h"
+
+static void alter_one(struct ctl_result *, const Weir__AlterPartition *,
+		      const Weir__AlterPartitionItem *, Weir__AlterPartitionResult *);
+static enum kerr check_epochs(const Weir__AlterPartitionItem *, int32_t broker,
+			      const struct image_partition *);
+static enum kerr check_isr(const Weir__AlterPartitionItem *, const struct image_partition *);
+static enum kerr check_members(const struct image *, const Weir__AlterPartitionItem *);
+
+void decide_alter_partition(struct ctl_result *r, const struct ctl_cmd *cmd)
+{
+	const Weir__AlterPartition *m = cmd->alter_partition;
+	Weir__AlteredPartitions *out;
+	Weir__AlterPartitionResult *items;
+
+	if (sender(r, m->broker, m->broker_epoch) == NULL)
+		return;
+	out = arena_must(r->arena, sizeof(*out));
+	*out = (Weir__AlteredPartitions)WEIR__ALTERED_PARTITIONS__INIT;
+	out->items = arena_must(r->arena, m->n_items * sizeof(*out->items) + 1);
+	out->n_items = m->n_items;
+	items = arena_must(r->arena, m->n_items * sizeof(*items) + 1);
+	for (size_t i = 0; i < m->n_items; i++) {
+		out->items[i] = &items[i];
+		items[i] = (Weir__AlterPartitionResult)WEIR__ALTER_PARTITION_RESULT__INIT;
+		alter_one(r, m, m->items[i], &items[i]);
+	}
+	r->reply.body_case = WEIR__RESPONSE__BODY_ALTERED_PARTITIONS;
+	r->reply.altered_partitions = out;
+}
+
+static void alter_one(struct ctl_result *r, const Weir__AlterPartition *m,
+		      const Weir__AlterPartitionItem *item, Weir__AlterPartitionResult *out)
+{
+	const struct image *im = view(r);
+	const struct image_topic *t = NULL;
+	const struct image_partition *p;
+	struct uuid id;
+	struct election e;
+	struct elected x;
+	enum kerr code;
+
+	out->topic_id = item->topic_id;
+	out->partition = item->partition;
+	if (uuid_from(&item->topic_id, &id))
+		t = image_topic_by_id(im, id);
+	p = t != NULL ? image_partition(t, item->partition) : NULL;
+	if (p == NULL) {
+		out->code = t == NULL ? KERR_UNKNOWN_TOPIC_ID : KERR_UNKNOWN_TOPIC_OR_PARTITION;
+		return;
+	}
+	if ((code = check_epochs(item, m->broker, p)) != KERR_NONE ||
+	    (code = check_isr(item, p)) != KERR_NONE ||
+	    (code = check_members(im, item)) != KERR_NONE) {
+		out->code = (int32_t)code;
+		return;
+	}
+	e = election_of(r, im, t, item->partition);
+	e.kind = ELECT_ONLINE;
+	e.isr.n = (int32_t)item->n_isr;
+	for (size_t i = 0; i < item->n_isr; i++)
+		e.isr.v[i] = item->isr[i]->id;
+	e.is_recovered = item->has_recovery && item->recovery == WEIR__RECOVERY_STATE__RECOVERED;
+	x = elect(&e);
+	emit_elected(r, &e, &x, zprintf(r, "asked for by leader %d", m->broker));
+	out->has_leader = out->has_leader_epoch = out->has_partition_epoch = out->has_recovery =
+		true;
+	out->leader = x.to.leader;
+	out->leader_epoch = x.to.leader_epoch;
+	out->partition_epoch = x.to.partition_epoch;
+	out->isr = ids_dup(r, &x.to.isr, &out->n_isr);
+	out->recovery = x.to.is_recovering ? WEIR__RECOVERY_STATE__RECOVERING
+					   : WEIR__RECOVERY_STATE__RECOVERED;
+}
+
+static enum kerr check_epochs(const Weir__AlterPartitionItem *item, int32_t broker,
+			      const struct image_partition *p)
+{
+	if (item->leader_epoch > p->leader_epoch || item->partition_epoch > p->partition_epoch)
+		return KERR_NOT_CONTROLLER; /* it knows more than we do */
+	if (item->leader_epoch < p->leader_epoch)
+		return KERR_FENCED_LEADER_EPOCH;
+	if (broker != p->leader)
+		return KERR_INVALID_REQUEST;
+	if (item->partition_epoch < p->partition_epoch)
+		return KERR_INVALID_UPDATE_VERSION;
+	return KERR_NONE;
+}
+
+static enum kerr check_isr(const Weir__AlterPartitionItem *item, const struct image_partition *p)
+{
+	bool is_recovering =
+		item->has_recovery && item->recovery == WEIR__RECOVERY_STATE__RECOVERING;
+	bool stays_recovering = item->has_recovery ? is_recovering : p->is_recovering;
+	bool has_leader = false;
+
+	if (item->n_isr == 0 || item->n_isr > IMAGE_REPLICAS_MAX)
+		return KERR_INVALID_REQUEST;
+	for (size_t i = 0; i < item->n_isr; i++) {
+		if (!image_ids_has(&p->replicas, item->isr[i]->id))
+			return KERR_INVALID_REQUEST;
+		for (size_t j = 0; j < i; j++)
+			if (item->isr[j]->id == item->isr[i]->id)
+				return KERR_INVALID_REQUEST;
+		has_leader |= item->isr[i]->id == p->leader;
+	}
+	if (!has_leader || (stays_recovering && item->n_isr > 1) ||
+	    (is_recovering && !p->is_recovering))
+		return KERR_INVALID_REQUEST;
+	return KERR_NONE;
+}
+
+static enum kerr check_members(const struct image *im, const Weir__AlterPartitionItem *item)
+{
+	for (size_t i = 0; i < item->n_isr; i++) {
+		const Weir__IsrMember *member = item->isr[i];
+		const struct image_broker *b = image_broker(im, member->id);
+
+		if (!image_broker_active(im, member->id))
+			return KERR_INELIGIBLE_REPLICA;
+		if (member->has_broker_epoch && member->broker_epoch != -1 &&
+		    member->broker_epoch != b->epoch)
+			return KERR_INELIGIBLE_REPLICA;
+	}
+	return KERR_NONE;
+}
