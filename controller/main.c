@@ -1,0 +1,162 @@
+/* weir-controller: options, directory, node, listener, loop. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/log.h"
+#include "common/net/loop.h"
+#include "controller/server/options.h"
+#include "controller/server/meta_dir.h"
+
+#define VERSION "0.1.0"
+
+enum { EXIT_USAGE = 2 };
+
+struct program {
+	struct loops *loops;
+	struct node *node;
+	struct meta_dir dir;
+	struct listener *listener;
+	bool has_failed;
+};
+
+static const char usage[] =
+	"usage: weir-controller CONFIG [--override NAME=VALUE]... [--check-config | "
+	"--print-config]\n"
+	"       weir-controller --version | --help\n"
+	"Runs the controller of a cluster: CONFIG is a server.properties with at least node.id,\n"
+	"listeners=CONTROLLER://host:port and metadata.log.dir.\n";
+
+static int run(struct resolved *, struct str cluster_id);
+static enum err start(struct program *, struct resolved *, struct str cluster_id, char *why,
+		      size_t cap);
+static void on_signal(void *arg, int signo);
+static void on_failed(void *arg);
+static int complain(const char *why);
+
+int main(int argc, char **argv)
+{
+	struct options o;
+	struct resolved r;
+	char why[1024] = "";
+	bool check = false, print = false;
+	const char *path = NULL;
+	int code = 0;
+	enum err e = ERR_OK;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--version") == 0)
+			return printf("weir-controller %s\n", VERSION) < 0;
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+			return fputs(usage, stdout) < 0;
+		check |= strcmp(argv[i], "--check-config") == 0;
+		print |= strcmp(argv[i], "--print-config") == 0;
+		if (argv[i][0] != '-' && path == NULL)
+			path = argv[i];
+		else if (strcmp(argv[i], "--override") == 0 && i + 1 < argc)
+			i++;
+		else if (strcmp(argv[i], "--check-config") != 0 &&
+			 strcmp(argv[i], "--print-config") != 0 &&
+			 strncmp(argv[i], "--override=", 11) != 0)
+			return fputs(usage, stderr) < 0 ? 1 : EXIT_USAGE;
+	}
+	if (path == NULL)
+		return fputs(usage, stderr) < 0 ? 1 : EXIT_USAGE;
+	options_init(&o);
+	e = options_load(&o, path, why, sizeof(why));
+	for (int i = 1; i < argc && e == ERR_OK; i++) {
+		if (strcmp(argv[i], "--override") == 0)
+			e = options_override(&o, argv[++i], why, sizeof(why));
+		else if (strncmp(argv[i], "--override=", 11) == 0)
+			e = options_override(&o, argv[i] + 11, why, sizeof(why));
+	}
+	if (e == ERR_OK)
+		e = options_resolve(&o, &r, why, sizeof(why));
+	if (e != ERR_OK)
+		code = complain(why);
+	else if (print)
+		options_print(&o);
+	else if (!check)
+		code = run(&r, o.cluster_id);
+	options_fini(&o);
+	return code;
+}
+
+static int run(struct resolved *r, struct str cluster_id)
+{
+	struct program p = { NULL };
+	struct loops_options lo = {
+		.n_actors = 1, .n_io_threads = 2, .on_signal = on_signal, .arg = &p
+	};
+	char why[1024] = "", name[32];
+	enum err e;
+
+	(void)snprintf(name, sizeof(name), "controller-%d", r->node.id);
+	log_set_name(name);
+	if ((e = loops_new(&lo, &p.loops)) != ERR_OK)
+		return complain(err_text(e));
+	if ((e = start(&p, r, cluster_id, why, sizeof(why))) == ERR_OK)
+		loops_run(p.loops);
+	else
+		(void)complain(why);
+	node_free(p.node);
+	meta_dir_close(&p.dir);
+	loops_free(p.loops);
+	if (e == ERR_OK && !p.has_failed)
+		log_info("controller", "stopped", F_I64("node", r->node.id));
+	return e != ERR_OK || p.has_failed;
+}
+
+static enum err start(struct program *p, struct resolved *r, struct str cluster_id, char *why,
+		      size_t cap)
+{
+	struct env *env = loops_env(p->loops, 0);
+	int64_t begin_us = env_mono_us(env);
+	int32_t port = 0;
+	enum err e;
+
+	if ((e = meta_dir_open(env, r->dir, r->node.id, cluster_id, &p->dir, why, cap)) != ERR_OK)
+		return e;
+	r->node.ctl.cluster_id = str_of(p->dir.cluster_id);
+	if ((e = node_new(env, &r->node, &p->node, why, cap)) != ERR_OK)
+		return e;
+	p->node->failed = on_failed;
+	p->node->arg = p;
+	if ((e = env->peers->listen(env, &r->listen, node_accept, p->node, &p->listener, &port)) !=
+	    ERR_OK) {
+		(void)snprintf(why, cap, "cannot listen on %s:%d: %s", r->listen.host,
+			       r->listen.port,
+			       e == ERR_REFUSED ? "the address is in use" : err_text(e));
+		return e;
+	}
+	log_info("controller", "ready", F_I64("port", port), F_Z("cluster_id", p->dir.cluster_id),
+		 F_I64("records", mlog_end(p->node->log)),
+		 F_I64("brokers", p->node->ctl.image->n_brokers),
+		 F_I64("topics", p->node->ctl.image->n_topics),
+		 F_I64("us", env_mono_us(env) - begin_us));
+	return ERR_OK;
+}
+
+static void on_signal(void *arg, int signo)
+{
+	struct program *p = arg;
+	struct env *env = loops_env(p->loops, 0);
+
+	(void)signo;
+	env->peers->unlisten(p->listener);
+	node_stop(p->node);
+	env->ops->stop(env);
+}
+
+static void on_failed(void *arg)
+{
+	struct program *p = arg;
+
+	p->has_failed = true;
+	on_signal(p, 0);
+}
+
+static int complain(const char *why)
+{
+	(void)fprintf(stderr, "weir-controller: %s\n", why);
+	return 1;
+}

@@ -1,0 +1,66 @@
+/* Requests that brokers make for themselves: registration, ISR changes, producer ids. */
+#include "common/wire/kerr.h"
+#include "controller/server/link.h"
+
+static void register_broker(struct session *, uint64_t id, const Weir__RegisterBroker *);
+static void registered(struct parked *);
+
+void rpc_broker_call(struct session *s, uint64_t id, const Weir__Request *q)
+{
+	struct ctl_cmd cmd = { .kind = CTL_ALTER_PARTITION };
+	struct asked by = { .rpc = s->rpc, .id = id };
+
+	switch ((int)q->body_case) {
+	case WEIR__REQUEST__BODY_REGISTER_BROKER:
+		register_broker(s, id, q->register_broker);
+		return;
+	case WEIR__REQUEST__BODY_ALTER_PARTITION: cmd.alter_partition = q->alter_partition; break;
+	case WEIR__REQUEST__BODY_ALLOCATE_PRODUCER_IDS:
+		cmd.kind = CTL_PRODUCER_IDS;
+		cmd.producer_ids = q->allocate_producer_ids;
+		break;
+	case WEIR__REQUEST__BODY_UNREGISTER_BROKER:
+		cmd.kind = CTL_UNREGISTER;
+		cmd.unregister = q->unregister_broker;
+		break;
+	default: UNREACHABLE();
+	}
+	(void)node_submit(s->node, &cmd, &by);
+}
+
+/* The link is bound when the registration is decided, so that a connection lost in between is
+ * noticed; the stream begins when it is committed. */
+static void register_broker(struct session *s, uint64_t id, const Weir__RegisterBroker *m)
+{
+	struct node *n = s->node;
+	struct link *old = link_of(n, m->id);
+	struct ctl_cmd cmd = { .kind = CTL_REGISTER,
+			       .reg = { m, old != NULL && link_is_alive(old) } };
+	struct asked by = { .rpc = s->rpc,
+			    .id = id,
+			    .committed = registered,
+			    .broker = m->id,
+			    .metadata_offset = m->has_metadata_offset ? m->metadata_offset : 0,
+			    .session = s };
+	const struct image_broker *b;
+
+	if (node_submit(n, &cmd, &by) != KERR_NONE)
+		return;
+	b = image_broker(n->ctl.image, m->id);
+	link_bind(n, s, m->id, b->epoch);
+}
+
+/* Runs before the reply is sent; the reply goes out first all the same, because the stream is only
+ * pumped from here on. */
+static void registered(struct parked *p)
+{
+	struct link *l = link_of(p->node, p->broker);
+
+	if (p->result.status.code != KERR_NONE || l == NULL || l->session == NULL ||
+	    l->session != p->session)
+		return;
+	(void)rpc_reply(p->rpc, p->id, &p->result.reply.base);
+	rpc_put(p->rpc);
+	p->rpc = NULL;
+	link_stream(l, p->metadata_offset);
+}

@@ -1,0 +1,124 @@
+/* Requests that change nothing: the controller itself, its log, the state as records.  All of them
+ * show what is committed. */
+#include "common/wire/kerr.h"
+#include "controller/server/link.h"
+#include "controller/server/mlog_disk.h"
+#include "controller/server/raw.h"
+
+#define LOG_BYTES_MAX (4 << 20)
+#define LOG_COUNT_MAX 10000
+
+static void describe(struct node *, Weir__Response *);
+static void describe_broker(const struct node *, const struct image_broker *, Weir__BrokerState *);
+static void read_log(struct node *, const Weir__ReadLog *, Weir__Response *);
+static void read_snapshot(struct node *, Weir__Response *);
+static void add_record(void *arg, const Weir__MetadataRecord *);
+
+void rpc_look_call(struct session *s, uint64_t id, const Weir__Request *q)
+{
+	Weir__Response out = WEIR__RESPONSE__INIT;
+	Weir__Status status = WEIR__STATUS__INIT;
+	struct node *n = s->node;
+
+	out.status = &status;
+	switch ((int)q->body_case) {
+	case WEIR__REQUEST__BODY_DESCRIBE_CONTROLLER: describe(n, &out); break;
+	case WEIR__REQUEST__BODY_READ_LOG: read_log(n, q->read_log, &out); break;
+	case WEIR__REQUEST__BODY_READ_SNAPSHOT: read_snapshot(n, &out); break;
+	default: UNREACHABLE();
+	}
+	if (rpc_reply(s->rpc, id, &out.base) == ERR_LIMIT)
+		node_reply_error(
+			s->rpc, id, KERR_UNKNOWN_SERVER_ERROR,
+			"the answer is larger than a frame may be; read the log in pieces instead");
+	arena_reset(&n->scratch);
+}
+
+static void describe(struct node *n, Weir__Response *out)
+{
+	Weir__ControllerState *c = arena_must(&n->scratch, sizeof(*c));
+	const struct image *im = n->stable;
+	size_t n_brokers = (size_t)im->n_brokers;
+
+	*c = (Weir__ControllerState)WEIR__CONTROLLER_STATE__INIT;
+	c->id = n->options->id;
+	c->cluster_id = (char *)(uintptr_t)arena_str(&n->scratch, n->options->ctl.cluster_id).at;
+	c->epoch = im->controller_epoch;
+	c->log_end = mlog_end(n->log);
+	c->committed = mlog_committed(n->log);
+	c->has_unclean_elections = c->has_uptime_ms = true;
+	c->unclean_elections = n->n_unclean;
+	c->uptime_ms = (env_mono_us(n->env) - n->started_us) / 1000;
+	c->voters = arena_must(&n->scratch, sizeof(*c->voters));
+	c->voters[0] = n->options->id;
+	c->n_voters = 1;
+	c->brokers = arena_must(&n->scratch, n_brokers * sizeof(*c->brokers) + 1);
+	c->n_brokers = n_brokers;
+	for (size_t i = 0; i < n_brokers; i++) {
+		c->brokers[i] = arena_must(&n->scratch, sizeof(*c->brokers[i]));
+		describe_broker(n, im->brokers[i], c->brokers[i]);
+	}
+	out->body_case = WEIR__RESPONSE__BODY_CONTROLLER;
+	out->controller = c;
+}
+
+static void describe_broker(const struct node *n, const struct image_broker *b,
+			    Weir__BrokerState *out)
+{
+	const struct link *l = map_find(&n->links, (uint64_t)(uint32_t)b->id);
+
+	*out = (Weir__BrokerState)WEIR__BROKER_STATE__INIT;
+	out->id = b->id;
+	out->has_connected = true;
+	if (l == NULL)
+		return;
+	out->connected = l->session != NULL;
+	out->has_last_contact_ms = out->has_metadata_offset = true;
+	out->last_contact_ms = (env_mono_us(n->env) - l->contact_us) / 1000;
+	out->metadata_offset = l->applied;
+}
+
+static void read_log(struct node *n, const Weir__ReadLog *m, Weir__Response *out)
+{
+	Weir__LogEntries *log = arena_must(&n->scratch, sizeof(*log));
+	int64_t at = i64_max(m->from, mlog_start(n->log)), end = n->stable->offset;
+	int64_t count = i64_min(i64_max(m->count, 0), LOG_COUNT_MAX), bytes = 0;
+
+	*log = (Weir__LogEntries)WEIR__LOG_ENTRIES__INIT;
+	log->start = mlog_start(n->log);
+	log->end = end;
+	log->entries = arena_must(&n->scratch, (size_t)count * sizeof(*log->entries) + 1);
+	for (; at < end && (int64_t)log->n_entries < count && bytes < LOG_BYTES_MAX; at++) {
+		const struct mlog_entry *e = mlog_entry(n->log, at);
+		Weir__LogEntry *to = arena_must(&n->scratch, sizeof(*to));
+
+		*to = (Weir__LogEntry)WEIR__LOG_ENTRY__INIT;
+		to->offset = at;
+		to->epoch = e->epoch;
+		to->record = mlog_unpack(&n->scratch, e->at, e->n);
+		ASSERT(to->record != NULL);
+		log->entries[log->n_entries++] = to;
+		bytes += e->n;
+	}
+	out->body_case = WEIR__RESPONSE__BODY_LOG;
+	out->log = log;
+}
+
+static void read_snapshot(struct node *n, Weir__Response *out)
+{
+	Weir__Snapshot *snap = arena_must(&n->scratch, sizeof(*snap));
+	struct raw raw;
+
+	*snap = (Weir__Snapshot)WEIR__SNAPSHOT__INIT;
+	snap->offset = n->stable->offset;
+	raw_init(&raw, &n->scratch, 2);
+	image_dump(n->stable, add_record, &raw);
+	raw_attach(&raw, &snap->base);
+	out->body_case = WEIR__RESPONSE__BODY_SNAPSHOT;
+	out->snapshot = snap;
+}
+
+static void add_record(void *raw, const Weir__MetadataRecord *m)
+{
+	raw_add_record(raw, m);
+}
