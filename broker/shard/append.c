@@ -1,0 +1,189 @@
+#include "broker/shard/append.h"
+
+#include "broker/shard/partition.h"
+#include "broker/shard/persist.h"
+#include "broker/shard/read.h"
+#include "broker/shard/shard.h"
+#include "common/wire/codec.h"
+
+static void append_one(struct append_call *, struct append_op *);
+static enum kerr admit(const struct append_call *, struct append_op *, const struct partition *);
+static enum kerr validate(struct append_call *, struct append_op *, struct partition *,
+			  struct validate_result *);
+static bool is_known(struct append_op *, struct partition *, const struct producer_append *,
+		     int64_t *required);
+static enum err write_batch(struct partition *, struct validate_result *,
+			    const struct producer_append *);
+static void park_or_finish(struct append_call *, struct append_op *, struct partition *,
+			   int64_t required);
+static void woken(struct wait *, enum kerr);
+static void op_done(struct append_call *);
+
+void append_call_work(struct call *call)
+{
+	struct append_call *c = CONTAINER_OF(call, struct append_call, call);
+
+	c->n_left = c->n + 1;
+	for (int32_t i = 0; i < c->n; i++) {
+		c->ops[i].call = c;
+		append_one(c, &c->ops[i]);
+	}
+	op_done(c);
+}
+
+static void append_one(struct append_call *c, struct append_op *op)
+{
+	struct partition *p = partition_find(c->call.to, op->topic_id, op->partition);
+	struct validate_result r;
+	int64_t required;
+
+	op->base_offset = op->append_time_ms = op->log_start = -1;
+	op->leader = op->leader_epoch = -1;
+	op->refused = NULL;
+	if ((op->error = admit(c, op, p)) != KERR_NONE ||
+	    (op->error = validate(c, op, p, &r)) != KERR_NONE) {
+		op_done(c);
+		return;
+	}
+	struct producer_append by = persist_append_of(&r.batch, p->replica.log_end);
+	if (!is_known(op, p, &by, &required) && op->error == KERR_NONE) {
+		enum err e = write_batch(p, &r, &by);
+		op->base_offset = by.first_offset;
+		required = by.last_offset + 1;
+		if (e) {
+			op->error = KERR_KAFKA_STORAGE_ERROR;
+			partition_fail(p, e);
+		}
+	}
+	if (op->error != KERR_NONE) {
+		op->base_offset = -1;
+		op_done(c);
+		return;
+	}
+	op->append_time_ms =
+		p->conf.timestamp_type == TOPIC_LOG_APPEND_TIME ? r.batch.max_timestamp_ms : -1;
+	op->log_start = p->replica.log_start;
+	park_or_finish(c, op, p, required);
+}
+
+static enum kerr admit(const struct append_call *c, struct append_op *op, const struct partition *p)
+{
+	enum kerr e;
+
+	if (!p || p->state == PARTITION_OPENING)
+		return KERR_NOT_LEADER_OR_FOLLOWER;
+	op->leader = p->replica.leader;
+	op->leader_epoch = p->replica.leader_epoch;
+	if ((e = partition_refusal(p)) != KERR_NONE)
+		return e;
+	if (c->acks == -1 && !replica_has_enough(&p->replica))
+		return KERR_NOT_ENOUGH_REPLICAS;
+	return KERR_NONE;
+}
+
+static enum kerr validate(struct append_call *c, struct append_op *op, struct partition *p,
+			  struct validate_result *r)
+{
+	struct validate_rules rules = {
+		.is_compacted = p->conf.is_compacted,
+		.log_append_time = p->conf.timestamp_type == TOPIC_LOG_APPEND_TIME,
+		.zstd_allowed = c->zstd_allowed,
+		.codec =
+			(int8_t)(p->conf.compression - TOPIC_UNCOMPRESSED), /* -1: the producer's */
+		.codec_level = CODEC_LEVEL_DEFAULT,
+		.message_bytes_max = p->conf.max_message_bytes,
+		.before_max_ms = p->conf.timestamp_before_max_ms,
+		.after_max_ms = p->conf.timestamp_after_max_ms,
+	};
+
+	validate_batch(c->call.to->validator, &rules, op->records, env_wall_ms(c->call.to->env), r);
+	if (r->kerr == KERR_NONE && r->batch.attributes & BATCH_TRANSACTIONAL)
+		return KERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+	if (r->kerr == KERR_NONE && r->batch.size > p->conf.segment_bytes)
+		return KERR_RECORD_LIST_TOO_LARGE;
+	if (r->kerr != KERR_NONE) {
+		op->refused = arena_must(c->arena, sizeof(*r));
+		*op->refused = *r;
+	}
+	return r->kerr;
+}
+
+/* A batch that an idempotent producer sent before is answered with its first outcome; acks=all
+ * still waits for it (kafka-behaviour 2.2). */
+static bool is_known(struct append_op *op, struct partition *p, const struct producer_append *by,
+		     int64_t *required)
+{
+	struct producer_batch was;
+
+	if (by->id < 0)
+		return false;
+	switch (producers_check(&p->producers, by, &was)) {
+	case PRODUCER_OK: return false;
+	case PRODUCER_DUPLICATE:
+		op->base_offset = was.last_offset - was.offset_delta;
+		*required = was.last_offset + 1;
+		return true;
+	case PRODUCER_OUT_OF_ORDER: op->error = KERR_OUT_OF_ORDER_SEQUENCE_NUMBER; return false;
+	case PRODUCER_FENCED_EPOCH: op->error = KERR_INVALID_PRODUCER_EPOCH; return false;
+	case PRODUCER_TXN_OPEN: op->error = KERR_INVALID_TXN_STATE; return false;
+	}
+	UNREACHABLE();
+}
+
+/* The 12 bytes that a leader sets lie outside the CRC, so the frame stays as it came and only the
+ * header is copied. */
+static enum err write_batch(struct partition *p, struct validate_result *r,
+			    const struct producer_append *by)
+{
+	uint8_t header[BATCH_HEADER_BYTES];
+	struct log_batch b = { header, r->body, r->batch };
+	struct log_appended done;
+	enum err e;
+
+	batch_stamp(header, r->header, p->replica.log_end, p->replica.leader_epoch);
+	b.view.base_offset = p->replica.log_end;
+	b.view.leader_epoch = p->replica.leader_epoch;
+	if ((e = log_append(p->log, &b, 1, env_wall_ms(p->shard->env), &done)))
+		return e;
+	if (done.rolled)
+		persist_producers(p, done.roll_offset);
+	if (by->id >= 0)
+		producers_note(&p->producers, by);
+	partition_step(p, &(struct replica_event){ .kind = REPLICA_EV_APPENDED,
+						   .now_ms = env_mono_ms(p->shard->env),
+						   .appended = { log_end(p->log), -1, -1 } });
+	read_wake(p, READ_MOVED);
+	return ERR_OK;
+}
+
+static void park_or_finish(struct append_call *c, struct append_op *op, struct partition *p,
+			   int64_t required)
+{
+	if (c->acks != -1 || p->replica.high_watermark >= required) {
+		if (c->acks == -1 && !replica_kept_enough(&p->replica))
+			op->error = KERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND;
+		op_done(c);
+		return;
+	}
+	op->wait.done = woken;
+	wait_park(&op->wait, p, required, c->timeout_ms);
+}
+
+static void woken(struct wait *w, enum kerr e)
+{
+	struct append_op *op = CONTAINER_OF(w, struct append_op, wait);
+
+	op->error = e;
+	if (e != KERR_NONE) {
+		op->leader = w->partition->replica.leader;
+		op->leader_epoch = w->partition->replica.leader_epoch;
+		op->base_offset = -1;
+	}
+	op_done(op->call);
+}
+
+static void op_done(struct append_call *c)
+{
+	if (--c->n_left == 0)
+		call_return(&c->call);
+}

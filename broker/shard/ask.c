@@ -1,0 +1,116 @@
+#include "broker/shard/ask.h"
+
+#include "broker/shard/shard.h"
+
+enum {
+	AT_LATEST = -1,
+	AT_EARLIEST = -2,
+	AT_MAX_TIME = -3,
+	AT_EARLIEST_LOCAL = -4,
+	AT_TIERED = -5,
+	AT_PENDING = -6
+};
+
+static void at_latest(struct ask_op *, const struct partition *, int64_t bound);
+static void by_time(struct ask_op *, struct partition *, int64_t bound);
+
+void ask_call_work(struct call *call)
+{
+	struct ask_call *c = CONTAINER_OF(call, struct ask_call, call);
+
+	for (int32_t i = 0; i < c->n; i++) {
+		struct partition *p =
+			partition_find(call->to, c->ops[i].topic_id, c->ops[i].partition);
+		c->answer(&c->ops[i], p && p->state != PARTITION_OPENING ? p : NULL);
+	}
+	call_return(call);
+}
+
+enum kerr ask_leader(const struct ask_op *op, const struct partition *p)
+{
+	if (!p)
+		return KERR_NOT_LEADER_OR_FOLLOWER;
+	if (op->leader_epoch >= 0 && op->leader_epoch < p->replica.leader_epoch)
+		return KERR_FENCED_LEADER_EPOCH;
+	if (op->leader_epoch >= 0 && op->leader_epoch > p->replica.leader_epoch)
+		return KERR_UNKNOWN_LEADER_EPOCH;
+	return partition_refusal(p);
+}
+
+/* Below this a record's offset tells its epoch. */
+static int32_t epoch_at(const struct partition *p, int64_t offset)
+{
+	int32_t epoch = EPOCH_NONE;
+
+	for (int32_t i = 0; i < p->epochs.n && p->epochs.v[i].start_offset <= offset; i++)
+		epoch = p->epochs.v[i].epoch;
+	return epoch;
+}
+
+void ask_offset(struct ask_op *op, struct partition *p)
+{
+	int64_t bound;
+
+	op->out[ASK_OFFSET] = op->out[ASK_FOUND_MS] = op->out[ASK_EPOCH] = -1;
+	if ((op->error = ask_leader(op, p)) != KERR_NONE)
+		return;
+	bound = op->in[ASK_REPLICA] >= 0 ? p->replica.log_end : p->replica.high_watermark;
+	switch (op->in[ASK_TIMESTAMP]) {
+	case AT_LATEST: at_latest(op, p, bound); break;
+	case AT_EARLIEST:
+	case AT_EARLIEST_LOCAL:
+		op->out[ASK_OFFSET] = p->replica.log_start;
+		op->out[ASK_EPOCH] = epoch_at(p, p->replica.log_start);
+		break;
+	case AT_TIERED:
+	case AT_PENDING: break;
+	default: by_time(op, p, bound); break;
+	}
+}
+
+/* A new leader's high watermark may lie behind what its predecessor showed; until it has caught up
+ * with the start of its own epoch nobody shall see it go back (KIP-207). */
+static void at_latest(struct ask_op *op, const struct partition *p, int64_t bound)
+{
+	if (op->in[ASK_REPLICA] < 0 && p->replica.high_watermark < p->replica.epoch_start) {
+		op->error = KERR_OFFSET_NOT_AVAILABLE;
+		return;
+	}
+	op->out[ASK_OFFSET] = bound;
+	op->out[ASK_EPOCH] = p->replica.leader_epoch;
+}
+
+static void by_time(struct ask_op *op, struct partition *p, int64_t bound)
+{
+	struct log_time found;
+	enum err e;
+
+	if (op->in[ASK_TIMESTAMP] == AT_MAX_TIME)
+		e = log_find_max_time(p->log, bound, &found);
+	else
+		e = log_find_time(p->log, op->in[ASK_TIMESTAMP], bound, &found);
+	if (e) {
+		op->error = KERR_KAFKA_STORAGE_ERROR;
+		return;
+	}
+	if (found.offset < 0 || found.offset >= bound) {
+		if (op->in[ASK_REPLICA] < 0 && p->replica.high_watermark < p->replica.epoch_start)
+			op->error = KERR_OFFSET_NOT_AVAILABLE;
+		return;
+	}
+	op->out[ASK_OFFSET] = found.offset;
+	op->out[ASK_FOUND_MS] = found.timestamp_ms;
+	op->out[ASK_EPOCH] = found.leader_epoch;
+}
+
+void ask_epoch_end(struct ask_op *op, struct partition *p)
+{
+	struct epoch_entry end;
+
+	op->out[ASK_OFFSET] = op->out[ASK_EPOCH] = -1;
+	if ((op->error = ask_leader(op, p)) != KERR_NONE)
+		return;
+	end = epoch_cache_end_of(&p->epochs, (int32_t)op->in[0], p->replica.log_end);
+	op->out[ASK_EPOCH] = end.epoch;
+	op->out[ASK_OFFSET] = end.start_offset;
+}

@@ -1,0 +1,41 @@
+/* ask.h - small questions to partitions, answered at once by the shard that owns each: ListOffsets,
+ * OffsetForLeaderEpoch, DescribeProducers, DescribeLogDirs.
+ *
+ * An ask_call carries the questions of one request to one shard.  `answer` runs there for each
+ * op; the partition is NULL when this shard does not host it. */
+#pragma once
+#include "broker/shard/call.h"
+#include "broker/shard/partition.h"
+
+struct ask_op {
+	struct uuid topic_id;
+	int32_t partition;
+	int32_t leader_epoch; /* the asker's; -1: not checked */
+	int64_t in[3];
+	enum kerr error;
+	int64_t out[3];
+	void *data; /* further answers: memory given by the asker */
+	void *slot; /* the asker's */
+};
+struct ask_call {
+	struct call call;
+	void (*answer)(struct ask_op *, struct partition *);
+	struct ask_op *ops;
+	int32_t n;
+	void *arg;
+};
+
+void ask_call_work(struct call *);
+
+/* NONE when `op` comes from somebody who knows our epoch and we lead. */
+enum kerr ask_leader(const struct ask_op *, const struct partition *);
+
+enum { ASK_REPLICA = 0, ASK_TIMESTAMP = 1 }; /* in[] of ask_offset */
+enum {
+	ASK_OFFSET = 0,
+	ASK_FOUND_MS = 1,
+	ASK_EPOCH = 2
+};                                                    /* out[] of ask_offset and ask_epoch_end */
+void ask_offset(struct ask_op *, struct partition *); /* ListOffsets */
+void ask_epoch_end(struct ask_op *,
+		   struct partition *); /* OffsetForLeaderEpoch; in[0] is the epoch */

@@ -1,0 +1,32 @@
+/* broker.h - what all shards of one broker process share.
+ *
+ * Filled by main before the first shard runs and read-only afterwards, except for what is atomic
+ * here and what a comment gives to one shard.  A partition belongs to the shard that broker_shard
+ * names, for the life of the process; nobody else touches it. */
+#pragma once
+#include "broker/shard/broker_conf.h"
+#include "common/base/base.h"
+
+struct shard;
+struct dirs;
+
+#define CLUSTER_ID_TEXT 64
+
+struct broker {
+	const struct broker_conf *conf;
+	const struct conf_store *store; /* the options as text, for DescribeConfigs */
+	const struct conf_row *rows;
+	int n_rows;
+	struct dirs *dirs;
+	struct uuid incarnation; /* random per start */
+	int n_shards;
+	struct shard *shards[BROKER_SHARDS_MAX];
+	/* Written by shard 0 before it publishes the first image; the others read it after that. */
+	char cluster_id[CLUSTER_ID_TEXT];
+	_Atomic int64_t request_bytes; /* of requests in flight, all shards: for logs and metrics */
+};
+
+/* The shard that owns a partition. */
+struct shard *broker_shard(const struct broker *, struct uuid topic_id, int32_t partition);
+/* The key of a partition in a shard's map. */
+uint64_t partition_key(struct uuid topic_id, int32_t partition);

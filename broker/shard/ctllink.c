@@ -1,0 +1,308 @@
+/* The connection: dial, register, heartbeat, again.  RESTING -> DIALLING -> REGISTERING ->
+ * REGISTERED; whatever fails leads back to RESTING and on to the next configured controller. */
+#include "broker/shard/ctllink.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "broker/shard/ctllink_priv.h"
+#include "broker/shard/dirs.h"
+#include "common/base/log.h"
+#include "common/wire/kerr.h"
+
+#define REGISTER_TIMEOUT_MS 5000
+#define REST_MIN_MS 20
+#define REST_MAX_MS 1000
+
+static void dial(void *arg);
+static void rest(struct ctllink *);
+static void on_up(void *arg, struct rpc *);
+static void on_down(void *arg, struct rpc *, enum err why);
+static void on_push(void *arg, struct rpc *, const ProtobufCMessage *);
+static void send_register(struct ctllink *);
+static void fill_endpoints(struct ctllink *, Weir__RegisterBroker *);
+static void registered(void *arg, enum err, const ProtobufCMessage *);
+static bool accept_cluster(struct ctllink *, const char *cluster_id);
+static void on_heartbeat_timer(void *arg);
+static void heartbeat_answer(struct ctllink *, const Weir__HeartbeatAnswer *);
+static void on_shutdown_timer(void *arg);
+
+static const struct rpc_events events = { .up = on_up, .down = on_down, .push = on_push };
+
+struct ctllink *ctllink_new(struct shard *zero)
+{
+	struct ctllink *l = mem_alloc(sizeof(*l));
+
+	l->zero = zero;
+	l->env = zero->env;
+	l->broker = zero->broker;
+	l->broker_epoch = -1;
+	l->is_fenced = true;
+	timer_init(&l->retry, dial, l);
+	timer_init(&l->heartbeat, on_heartbeat_timer, l);
+	timer_init(&l->shutdown, on_shutdown_timer, l);
+	ctl_ask_init(l);
+	return l;
+}
+
+void ctllink_free(struct ctllink *l)
+{
+	rpc_close(l->rpc);
+	ctl_meta_free(l);
+	arena_fini(&l->arena);
+	mem_free(l);
+}
+
+void ctllink_start(struct ctllink *l)
+{
+	dial(l);
+}
+
+int64_t ctllink_broker_epoch(const struct ctllink *l)
+{
+	return l->broker_epoch;
+}
+
+/* ---- the connection ----------------------------------------------------------------------------
+ */
+
+static void dial(void *arg)
+{
+	struct ctllink *l = arg;
+
+	l->state = CTL_DIALLING;
+	l->rpc = rpc_dial(l->env, &l->broker->conf->controller[l->controller],
+			  &weir__response__descriptor, &events, l);
+}
+
+static void rest(struct ctllink *l)
+{
+	if (l->tries == 0)
+		log_warn("controller", "not connected, trying again",
+			 F_Z("controller", l->broker->conf->controller[l->controller].host),
+			 F_I64("port", l->broker->conf->controller[l->controller].port));
+	l->state = CTL_RESTING;
+	l->rpc = NULL;
+	l->controller = (l->controller + 1) % l->broker->conf->n_controllers;
+	timer_clear(l->env, &l->heartbeat);
+	timer_after_ms(l->env, &l->retry,
+		       rpc_backoff_ms(&l->env->prng, l->tries++, REST_MIN_MS, REST_MAX_MS));
+}
+
+void ctl_restart(struct ctllink *l)
+{
+	rpc_close(l->rpc);
+	rest(l);
+}
+
+static void on_up(void *arg, struct rpc *rpc)
+{
+	(void)rpc;
+	send_register(arg);
+}
+
+static void on_down(void *arg, struct rpc *rpc, enum err why)
+{
+	struct ctllink *l = arg;
+
+	(void)rpc;
+	if (l->state == CTL_REGISTERED)
+		log_warn("controller", "the connection closed", F_Z("why", err_text(why)));
+	rest(l);
+}
+
+static void on_push(void *arg, struct rpc *rpc, const ProtobufCMessage *m)
+{
+	struct ctllink *l = arg;
+	const Weir__Response *r = (const Weir__Response *)(const void *)m;
+
+	(void)rpc;
+	if (r->body_case == WEIR__RESPONSE__BODY_METADATA)
+		ctl_meta_push(l, r->metadata);
+	else if (r->body_case == WEIR__RESPONSE__BODY_HEARTBEAT)
+		heartbeat_answer(l, r->heartbeat);
+}
+
+/* ---- registration
+ * --------------------------------------------------------------------------------- */
+
+static void send_register(struct ctllink *l)
+{
+	const struct broker_conf *c = l->broker->conf;
+	const struct dirs *dirs = l->broker->dirs;
+	Weir__RegisterBroker in = WEIR__REGISTER_BROKER__INIT;
+	Weir__Request request = WEIR__REQUEST__INIT;
+	ProtobufCBinaryData ids[BROKER_DIRS_MAX];
+
+	l->state = CTL_REGISTERING;
+	in.id = c->node_id;
+	in.cluster_id = (char *)(uintptr_t)dirs->cluster_id;
+	in.incarnation = (ProtobufCBinaryData){ 16, l->broker->incarnation.b };
+	in.rack = c->rack.n ? (char *)(uintptr_t)arena_str_z(&l->arena, c->rack) : NULL;
+	for (int i = 0; i < dirs->n; i++)
+		ids[i] = (ProtobufCBinaryData){ 16, (uint8_t *)(uintptr_t)dirs->v[i].id.b };
+	in.n_log_dirs = (size_t)dirs->n;
+	in.log_dirs = ids;
+	in.has_previous_epoch = true;
+	in.previous_epoch = l->broker_epoch >= 0 ? l->broker_epoch : dirs_previous_epoch(dirs);
+	in.has_metadata_offset = true;
+	in.metadata_offset = l->image ? l->image->offset : 0;
+	fill_endpoints(l, &in);
+	request.body_case = WEIR__REQUEST__BODY_REGISTER_BROKER;
+	request.register_broker = &in;
+	rpc_call(l->rpc, &request.base, REGISTER_TIMEOUT_MS, registered, l);
+	arena_reset(&l->arena);
+}
+
+static void fill_endpoints(struct ctllink *l, Weir__RegisterBroker *in)
+{
+	const struct broker_conf *c = l->broker->conf;
+
+	in->endpoints = arena_must(&l->arena, sizeof(*in->endpoints) * (size_t)c->n_listeners);
+	for (int32_t i = 0; i < c->n_listeners; i++) {
+		/* The one that brokers use among themselves comes first. */
+		const struct broker_listener *from =
+			&c->listener[(c->inter_broker + i) % c->n_listeners];
+		Weir__Endpoint *to = in->endpoints[in->n_endpoints++] =
+			arena_must(&l->arena, sizeof(*to));
+		weir__endpoint__init(to);
+		to->name = arena_str_z(&l->arena, from->name);
+		to->host = arena_str_z(&l->arena, str_of(from->advertised.host));
+		to->port = from->advertised.port;
+		to->protocol = arena_str_z(&l->arena, from->protocol);
+	}
+}
+
+static void registered(void *arg, enum err e, const ProtobufCMessage *m)
+{
+	struct ctllink *l = arg;
+	const Weir__Response *r = (const Weir__Response *)(const void *)m;
+
+	if (e == ERR_CLOSED)
+		return; /* down follows */
+	if (e || r->status->code != KERR_NONE ||
+	    r->body_case != WEIR__RESPONSE__BODY_REGISTERED_BROKER ||
+	    !accept_cluster(l, r->registered_broker->cluster_id)) {
+		if (l->tries < 2)
+			log_warn("controller", "registration refused, trying again",
+				 F_Z("why", e                    ? err_text(e)
+					    : r->status->message ? r->status->message
+								 : kerr_name(r->status->code)));
+		ctl_restart(l);
+		return;
+	}
+	l->tries = 0;
+	l->state = CTL_REGISTERED;
+	l->broker_epoch = r->registered_broker->broker_epoch;
+	l->sent_applied = -1;
+	log_info("controller", "registered", F_I64("broker_epoch", l->broker_epoch),
+		 F_Z("cluster_id", l->broker->cluster_id));
+	ctl_link_up(l);
+	on_heartbeat_timer(l);
+}
+
+/* A directory that belongs to one cluster never joins another. */
+static bool accept_cluster(struct ctllink *l, const char *cluster_id)
+{
+	const struct broker_conf *c = l->broker->conf;
+	const char *own = l->broker->dirs->cluster_id;
+
+	if ((own[0] && strcmp(own, cluster_id) != 0) ||
+	    (c->cluster_id.n && !str_eq(c->cluster_id, str_of(cluster_id)))) {
+		log_error("controller",
+			  "it belongs to another cluster: check "
+			  "controller.quorum.bootstrap.servers and log.dirs",
+			  F_Z("theirs", cluster_id), F_Z("ours", own));
+		return false;
+	}
+	if (l->broker->cluster_id[0])
+		return true;
+	memcpy(l->broker->cluster_id, cluster_id,
+	       size_min(strlen(cluster_id), CLUSTER_ID_TEXT - 1));
+	return dirs_adopt_cluster(l->env, l->broker->dirs, c, cluster_id) == ERR_OK;
+}
+
+/* ---- heartbeats
+ * -------------------------------------------------------------------------------------- */
+
+static void on_heartbeat_timer(void *arg)
+{
+	struct ctllink *l = arg;
+
+	ctl_beat(l);
+	timer_after_ms(l->env, &l->heartbeat, l->broker->conf->heartbeat_ms);
+}
+
+void ctl_beat(struct ctllink *l)
+{
+	Weir__Request request = WEIR__REQUEST__INIT;
+	Weir__Heartbeat in = WEIR__HEARTBEAT__INIT;
+	ProtobufCBinaryData offline[BROKER_DIRS_MAX];
+	struct dirs *dirs = l->broker->dirs;
+
+	if (l->state != CTL_REGISTERED)
+		return;
+	in.id = l->broker->conf->node_id;
+	in.broker_epoch = l->broker_epoch;
+	in.metadata_offset = l->sent_applied = ctl_applied(l);
+	in.has_want_shutdown = true;
+	in.want_shutdown = l->want_shutdown;
+	in.offline_log_dirs = offline;
+	for (int i = 0; i < dirs->n; i++)
+		if (atomic_load(&dirs->v[i].offline))
+			offline[in.n_offline_log_dirs++] =
+				(ProtobufCBinaryData){ 16, dirs->v[i].id.b };
+	request.body_case = WEIR__REQUEST__BODY_HEARTBEAT;
+	request.heartbeat = &in;
+	if (rpc_push(l->rpc, &request.base))
+		log_warn("controller", "a heartbeat could not be sent",
+			 F_I64("broker_epoch", l->broker_epoch));
+}
+
+void ctllink_applied(struct ctllink *l)
+{
+	if (ctl_applied(l) != l->sent_applied)
+		ctl_beat(l);
+}
+
+static void heartbeat_answer(struct ctllink *l, const Weir__HeartbeatAnswer *a)
+{
+	if (a->has_code &&
+	    (a->code == KERR_STALE_BROKER_EPOCH || a->code == KERR_BROKER_ID_NOT_REGISTERED)) {
+		log_warn("controller", "our broker epoch is an old one: registering again",
+			 F_I64("broker_epoch", l->broker_epoch));
+		if (l->state == CTL_REGISTERED)
+			send_register(l);
+		return;
+	}
+	if (a->is_fenced != l->is_fenced)
+		log_info("controller", a->is_fenced ? "fenced" : "unfenced",
+			 F_I64("broker_epoch", l->broker_epoch));
+	l->is_fenced = a->is_fenced;
+	if (a->should_shut_down && l->want_shutdown)
+		on_shutdown_timer(l);
+}
+
+/* ---- controlled shutdown
+ * -------------------------------------------------------------------------------- */
+
+void ctllink_shutdown(struct ctllink *l, void (*done)(void *arg), void *arg)
+{
+	l->shutdown_done = done;
+	l->shutdown_arg = arg;
+	l->want_shutdown = true;
+	timer_after_ms(l->env, &l->shutdown,
+		       l->state == CTL_REGISTERED ? l->broker->conf->shutdown_timeout_ms : 0);
+	ctl_beat(l);
+}
+
+static void on_shutdown_timer(void *arg)
+{
+	struct ctllink *l = arg;
+	void (*done)(void *) = l->shutdown_done;
+
+	timer_clear(l->env, &l->shutdown);
+	l->shutdown_done = NULL;
+	if (done)
+		done(l->shutdown_arg);
+}

@@ -1,0 +1,244 @@
+/* What goes to the controller besides registration: questions of any shard, ISR proposals. */
+#include "broker/shard/ctllink_priv.h"
+#include "common/base/log.h"
+#include "common/wire/kerr.h"
+
+#define ALTER_TIMEOUT_MS 5000
+#define ALTER_PAUSE_MS 50
+#define ALTER_ITEMS_MAX 2000
+#define RESPONSE_ARENA_MAX ((size_t)64 << 20)
+
+static void ask_arrives(struct call *);
+static void ask_send(struct ctl_call *);
+static void ask_expired(void *arg);
+static void ask_answered(void *arg, enum err, const ProtobufCMessage *);
+static void ask_back(struct call *);
+static void alter_send(struct ctllink *);
+static void alter_answered(void *arg, enum err, const ProtobufCMessage *);
+static void alter_over(void *arg);
+
+void ctl_ask_init(struct ctllink *l)
+{
+	list_init(&l->asks);
+	list_init(&l->isr_queue);
+	list_init(&l->isr_sent);
+	arena_init(&l->arena, RESPONSE_ARENA_MAX);
+	timer_init(&l->isr_pause, alter_over, l);
+}
+
+char *arena_str_z(struct arena *a, struct str s)
+{
+	char *at = arena_must(a, s.n + 1);
+
+	memcpy(at, s.at, s.n);
+	at[s.n] = '\0';
+	return at;
+}
+
+void ctl_link_up(struct ctllink *l)
+{
+	while (!list_empty(&l->asks)) {
+		struct ctl_call *c = CONTAINER_OF(l->asks.next, struct ctl_call, node);
+		list_remove(&c->node);
+		timer_clear(l->env, &c->deadline);
+		ask_send(c);
+	}
+	alter_send(l);
+}
+
+/* ---- questions ---------------------------------------------------------------------------------
+ */
+
+void ctllink_ask(struct shard *from, struct ctl_call *c)
+{
+	c->call = (struct call){
+		.from = from, .to = from->broker->shards[0], .work = ask_arrives, .done = ask_back
+	};
+	c->link = from->broker->shards[0]->link;
+	c->code = KERR_NONE;
+	c->message = (struct str){ NULL, 0 };
+	c->response = NULL;
+	c->reply = NULL;
+	list_init(&c->node);
+	call_send(&c->call);
+}
+
+static void ask_arrives(struct call *call)
+{
+	struct ctl_call *c = CONTAINER_OF(call, struct ctl_call, call);
+	struct ctllink *l = c->link;
+
+	if (l->state == CTL_REGISTERED) {
+		ask_send(c);
+		return;
+	}
+	list_push_back(&l->asks, &c->node);
+	timer_init(&c->deadline, ask_expired, c);
+	timer_after_ms(l->env, &c->deadline, c->timeout_ms);
+}
+
+static void ask_expired(void *arg)
+{
+	struct ctl_call *c = arg;
+
+	list_remove(&c->node);
+	c->code = KERR_NOT_CONTROLLER;
+	call_return(&c->call);
+}
+
+static void ask_send(struct ctl_call *c)
+{
+	rpc_call(c->link->rpc, &c->request->base, c->timeout_ms, ask_answered, c);
+}
+
+static void ask_answered(void *arg, enum err e, const ProtobufCMessage *m)
+{
+	struct ctl_call *c = arg;
+
+	if (e) {
+		c->code = e == ERR_TIMEOUT ? KERR_REQUEST_TIMED_OUT : KERR_NETWORK_EXCEPTION;
+	} else {
+		size_t n = protobuf_c_message_get_packed_size(m);
+		c->reply = buf_new(c->link->env->bufs, n);
+		c->reply->len = (uint32_t)protobuf_c_message_pack(m, c->reply->at);
+	}
+	call_return(&c->call);
+}
+
+static void ask_back(struct call *call)
+{
+	struct ctl_call *c = CONTAINER_OF(call, struct ctl_call, call);
+
+	if (c->reply) {
+		c->response = ctl_unpack(&weir__response__descriptor, c->arena, c->reply->at,
+					 c->reply->len);
+		c->code = c->response ? c->response->status->code : KERR_UNKNOWN_SERVER_ERROR;
+		if (c->response && c->response->status->message)
+			c->message = str_of(c->response->status->message);
+	} else {
+		c->message = c->code == KERR_NOT_CONTROLLER
+				     ? STR("this broker has no connection to the controller")
+				     : STR("the controller did not answer in time");
+	}
+	struct buf *reply = c->reply;
+	c->done(c);
+	buf_put(reply);
+}
+
+static void *arena_of_pb(void *arena, size_t n)
+{
+	return arena_alloc(arena, n);
+}
+
+static void arena_keeps(void *arena, void *at)
+{
+	(void)arena;
+	(void)at;
+}
+
+void *ctl_unpack(const ProtobufCMessageDescriptor *d, struct arena *a, const uint8_t *at, size_t n)
+{
+	ProtobufCAllocator from = { .alloc = arena_of_pb,
+				    .free = arena_keeps,
+				    .allocator_data = a };
+
+	return protobuf_c_message_unpack(d, &from, n, at);
+}
+
+/* ---- ISR proposals: one AlterPartition in flight, with all that wait
+ * -------------------------------- */
+
+void ctllink_alter(struct ctllink *l, struct isr_item *item)
+{
+	list_push_back(&l->isr_queue, &item->node);
+	alter_send(l);
+}
+
+static void fill_item(struct arena *a, Weir__AlterPartitionItem *to, struct isr_item *from)
+{
+	weir__alter_partition_item__init(to);
+	to->topic_id = (ProtobufCBinaryData){ 16, from->topic_id.b };
+	to->partition = from->number;
+	to->leader_epoch = from->leader_epoch;
+	to->partition_epoch = from->partition_epoch;
+	to->has_recovery = true;
+	to->recovery = WEIR__RECOVERY_STATE__RECOVERED;
+	to->isr = arena_must(a, sizeof(*to->isr) * (size_t)from->n);
+	for (int32_t i = 0; i < from->n; i++) {
+		Weir__IsrMember *m = to->isr[to->n_isr++] = arena_must(a, sizeof(*m));
+		weir__isr_member__init(m);
+		m->id = from->id[i];
+		m->has_broker_epoch = true;
+		m->broker_epoch = from->broker_epoch[i];
+	}
+}
+
+static void alter_send(struct ctllink *l)
+{
+	Weir__AlterPartition in = WEIR__ALTER_PARTITION__INIT;
+	Weir__Request request = WEIR__REQUEST__INIT;
+	struct isr_item *item;
+
+	if (l->is_altering || l->state != CTL_REGISTERED || list_empty(&l->isr_queue))
+		return;
+	in.broker = l->broker->conf->node_id;
+	in.broker_epoch = l->broker_epoch;
+	in.items = arena_must(&l->arena, sizeof(*in.items) * ALTER_ITEMS_MAX);
+	while ((item = LIST_FIRST(&l->isr_queue, struct isr_item, node)) &&
+	       in.n_items < ALTER_ITEMS_MAX) {
+		list_remove(&item->node);
+		list_push_back(&l->isr_sent, &item->node);
+		item->code = KERR_NETWORK_EXCEPTION;
+		in.items[in.n_items] = arena_must(&l->arena, sizeof(**in.items));
+		fill_item(&l->arena, in.items[in.n_items++], item);
+	}
+	request.body_case = WEIR__REQUEST__BODY_ALTER_PARTITION;
+	request.alter_partition = &in;
+	l->is_altering = true;
+	rpc_call(l->rpc, &request.base, ALTER_TIMEOUT_MS, alter_answered, l);
+	arena_reset(&l->arena);
+}
+
+static void take_result(struct ctllink *l, const Weir__AlterPartitionResult *r)
+{
+	LIST_FOR (item, &l->isr_sent, struct isr_item, node) {
+		if (r->topic_id.len != 16 || memcmp(r->topic_id.data, item->topic_id.b, 16) != 0 ||
+		    r->partition != item->number)
+			continue;
+		item->code = r->code;
+		item->answer_partition_epoch = r->partition_epoch;
+		item->n_answer = i32_min((int32_t)r->n_isr, REPLICAS_MAX);
+		for (int32_t i = 0; i < item->n_answer; i++)
+			item->answer_id[i] = r->isr[i];
+		return;
+	}
+}
+
+static void alter_answered(void *arg, enum err e, const ProtobufCMessage *m)
+{
+	struct ctllink *l = arg;
+	const Weir__Response *r = (const Weir__Response *)(const void *)m;
+
+	if (e || r->status->code != KERR_NONE ||
+	    r->body_case != WEIR__RESPONSE__BODY_ALTERED_PARTITIONS) {
+		/* Nobody knows whether it took effect: the leaders propose again, after a pause. */
+		timer_after_ms(l->env, &l->isr_pause, ALTER_PAUSE_MS);
+		return;
+	}
+	for (size_t i = 0; i < r->altered_partitions->n_items; i++)
+		take_result(l, r->altered_partitions->items[i]);
+	alter_over(l);
+}
+
+static void alter_over(void *arg)
+{
+	struct ctllink *l = arg;
+
+	while (!list_empty(&l->isr_sent)) {
+		struct isr_item *item = CONTAINER_OF(l->isr_sent.next, struct isr_item, node);
+		list_remove(&item->node);
+		isr_answer(item);
+	}
+	l->is_altering = false;
+	alter_send(l);
+}

@@ -1,0 +1,44 @@
+/* ctllink_priv.h - the link's inside, shared by ctllink*.c. */
+#pragma once
+#include "broker/shard/ctllink.h"
+#include "broker/shard/shard.h"
+#include "common/rpc/rpc.h"
+
+enum ctl_state { CTL_RESTING, CTL_DIALLING, CTL_REGISTERING, CTL_REGISTERED };
+
+struct ctllink {
+	struct shard *zero;
+	struct env *env;
+	struct broker *broker;
+	enum ctl_state state;
+	struct rpc *rpc;
+	int controller, tries; /* which of the configured ones; attempts in a row */
+	struct timer retry, heartbeat;
+	int64_t broker_epoch; /* -1 before the first registration */
+	int64_t sent_applied;
+	bool is_fenced;
+	/* metadata (ctllink_meta.c) */
+	struct image *image;    /* the newest; NULL before the first */
+	struct image *snapshot; /* one being received */
+	bool is_published;
+	/* questions and ISR proposals (ctllink_ask.c) */
+	struct list asks;                /* waiting for the link */
+	struct list isr_queue, isr_sent; /* one AlterPartition in flight */
+	bool is_altering;
+	struct timer isr_pause;
+	struct arena arena;
+	/* controlled shutdown */
+	bool want_shutdown;
+	struct timer shutdown;
+	void (*shutdown_done)(void *arg);
+	void *shutdown_arg;
+};
+
+void ctl_restart(struct ctllink *); /* closes the connection and dials again */
+void ctl_meta_push(struct ctllink *, const Weir__MetadataBatch *);
+void ctl_meta_free(struct ctllink *);
+int64_t ctl_applied(const struct ctllink *); /* the lowest of all shards */
+void ctl_beat(struct ctllink *);
+void ctl_link_up(struct ctllink *); /* registered: send what waits */
+void ctl_ask_init(struct ctllink *);
+char *arena_str_z(struct arena *, struct str); /* a copy with its NUL */

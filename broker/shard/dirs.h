@@ -1,0 +1,46 @@
+/* dirs.h - the log directories of the broker: identity, lock, checkpoints, placement.
+ *
+ * dirs_open (main, before the shards) takes each directory's lock, reads or writes
+ * meta.properties, takes away the clean-shutdown marker and reads the three offset checkpoints and
+ * the names of the partitions that are there.  From then on the struct is read-only except for the
+ * atomics, so shards look things up without a lock.  Checkpoints are written by shard 0
+ * (checkpoint.h).  A directory whose disk failed once is offline until restart. */
+#pragma once
+#include "common/base/map.h"
+#include "common/env/env.h"
+#include "broker/shard/broker_conf.h"
+
+struct dirs_row {        /* a partition directory found at start */
+	struct str name; /* "topic-0" */
+	int dir;
+	int64_t recovery_point, high_watermark, log_start; /* 0: not in the checkpoint */
+	_Atomic bool taken; /* its partition is open: the partition's own offsets count now */
+};
+struct dir {
+	const char *path;
+	struct uuid id;
+	struct file *lock;
+	bool was_clean;         /* the marker was there at start */
+	int64_t previous_epoch; /* broker epoch in that marker; -1 */
+	_Atomic bool offline;
+	_Atomic int32_t n_partitions; /* for placement */
+};
+struct dirs {
+	struct dir v[BROKER_DIRS_MAX];
+	int n;
+	char cluster_id[64]; /* of meta.properties; "" on new directories */
+	struct strmap found; /* name -> struct dirs_row */
+};
+
+must_check enum err dirs_open(struct env *, const struct broker_conf *, struct dirs **, char *why,
+			      size_t why_cap);
+void dirs_free(struct env *, struct dirs *);
+/* Writes meta.properties where the cluster id is not recorded yet; blocks. */
+must_check enum err dirs_adopt_cluster(struct env *, struct dirs *, const struct broker_conf *,
+				       const char *cluster_id);
+struct dirs_row *dirs_found(const struct dirs *, struct str name);
+int dirs_place(const struct dirs *); /* the online directory with the fewest partitions; -1: none */
+void dirs_fail(struct dirs *, int dir);           /* any thread; logs once */
+int64_t dirs_previous_epoch(const struct dirs *); /* of a clean shutdown in every directory; -1 */
+/* Writes the clean-shutdown marker; blocks; the last thing a stopping broker does. */
+void dirs_mark_clean(struct env *, const struct dirs *, int64_t broker_epoch);

@@ -1,0 +1,328 @@
+/* A partition's events and effects; its birth is in partition_open.c. */
+#include "broker/shard/partition.h"
+
+#include <stdatomic.h>
+
+#include "broker/shard/deletes.h"
+#include "broker/shard/dirs.h"
+#include "broker/shard/follow.h"
+#include "broker/shard/partition_open.h"
+#include "broker/shard/persist.h"
+#include "broker/shard/read.h"
+#include "broker/shard/shard.h"
+#include "broker/shard/wait.h"
+#include "common/base/log.h"
+#include "common/base/text.h"
+
+static void adopt(struct partition *, const struct image_topic *);
+static int32_t known_peers(const struct partition *, const struct image_ids *,
+			   struct replica_peer *);
+static void isr_changed(struct partition *);
+static void become_leader(struct partition *);
+static void leave_leadership(struct partition *);
+static void high_watermark_moved(struct partition *);
+
+struct partition *partition_find(const struct shard *s, struct uuid topic_id, int32_t number)
+{
+	struct partition *p = map_find(&s->partitions, partition_key(topic_id, number));
+
+	return p && p->number == number && uuid_eq(p->topic_id, topic_id) ? p : NULL;
+}
+
+void partition_assign(struct shard *s, const struct image_topic *t, int32_t number)
+{
+	struct partition *p = partition_find(s, t->id, number);
+
+	if (!p)
+		partition_open_start(s, t, number);
+	else if (p->state == PARTITION_OPEN) {
+		partition_refresh_conf(p, t);
+		adopt(p, t);
+	}
+}
+
+/* The log is open: take up the role that the newest image gives. */
+void partition_opened(struct partition *p)
+{
+	const struct image_topic *t = image_topic_by_id(p->shard->image, p->topic_id);
+
+	ASSERT(p->state == PARTITION_OPEN && t);
+	partition_refresh_conf(p, t);
+	adopt(p, t);
+}
+
+static void adopt(struct partition *p, const struct image_topic *t)
+{
+	struct replica_peer known[REPLICAS_MAX];
+	const struct image_partition *ip = image_partition(t, p->number);
+	int32_t n = known_peers(p, &ip->replicas, known);
+
+	partition_step(
+		p, &(struct replica_event){ .kind = REPLICA_EV_ASSIGNED,
+					    .now_ms = env_mono_ms(p->shard->env),
+					    .assigned = { .leader = ip->leader,
+							  .leader_epoch = ip->leader_epoch,
+							  .partition_epoch = ip->partition_epoch,
+							  .replicas = ip->replicas.v,
+							  .isr = ip->isr.v,
+							  .n_replicas = n,
+							  .n_isr = ip->isr.n,
+							  .is_recovering = ip->is_recovering,
+							  .known = known } });
+	if (p->replica.role == REPLICA_FOLLOWER && p->replica.leader >= 0)
+		follow_start(p, p->replica.leader);
+	else
+		follow_stop(p);
+}
+
+static int32_t known_peers(const struct partition *p, const struct image_ids *ids,
+			   struct replica_peer *out)
+{
+	const struct image *im = p->shard->image;
+
+	ASSERT(ids->n <= REPLICAS_MAX);
+	for (int32_t i = 0; i < ids->n; i++) {
+		const struct image_broker *b = image_broker(im, ids->v[i]);
+		out[i] = (struct replica_peer){ .id = ids->v[i],
+						.broker_epoch = -1,
+						.log_end = -1,
+						.log_start = -1,
+						.leader_end_at_fetch = -1,
+						.eligible = image_broker_active(im, ids->v[i]),
+						.alive_epoch = b ? b->epoch : -1 };
+	}
+	return ids->n;
+}
+
+void partition_refresh_brokers(struct partition *p)
+{
+	struct replica_peer known[REPLICAS_MAX];
+	const struct image_topic *t = image_topic_by_id(p->shard->image, p->topic_id);
+
+	if (!t)
+		return;
+	int32_t n = known_peers(p, &image_partition(t, p->number)->replicas, known);
+	partition_step(p, &(struct replica_event){ .kind = REPLICA_EV_BROKERS,
+						   .now_ms = env_mono_ms(p->shard->env),
+						   .brokers = { known, n } });
+}
+
+void partition_refresh_conf(struct partition *p, const struct image_topic *t)
+{
+	int32_t was = p->replica.min_isr;
+	struct log_config c;
+
+	partition_resolve_conf(p, t);
+	c = partition_log_config(p);
+	log_set_config(p->log, &c);
+	if (p->conf.min_insync_replicas != was)
+		partition_step(p,
+			       &(struct replica_event){ .kind = REPLICA_EV_MIN_ISR,
+							.now_ms = env_mono_ms(p->shard->env),
+							.min_isr = p->conf.min_insync_replicas });
+}
+
+void partition_resolve_conf(struct partition *p, const struct image_topic *t)
+{
+	const struct broker_conf *c = p->shard->broker->conf;
+
+	topic_conf_of(&c->topic, p->shard->image, c->node_id, t, &p->conf);
+}
+
+struct log_config partition_log_config(const struct partition *p)
+{
+	const struct topic_conf *c = &p->conf;
+
+	return (struct log_config){
+		.segment_bytes = c->segment_bytes,
+		.segment_ms = c->segment_ms,
+		.segment_jitter_ms = c->segment_jitter_ms,
+		.segment_index_bytes = c->segment_index_bytes,
+		.index_interval_bytes = c->index_interval_bytes,
+		.flush_messages = c->flush_messages,
+		.flush_ms = c->flush_ms,
+		.retention_ms = c->retention_ms,
+		.retention_bytes = c->retention_bytes,
+		.file_delete_delay_ms = c->file_delete_delay_ms,
+		.compacted = c->is_compacted,
+	};
+}
+
+/* ---- events and effects -----------------------------------------------------------------------
+ */
+
+void partition_step(struct partition *p, const struct replica_event *ev)
+{
+	struct replica_effects fx = { 0 };
+
+	ASSERT(p->state == PARTITION_OPEN);
+	replica_step(&p->replica, ev, &fx);
+	if (fx.became_leader)
+		become_leader(p);
+	if (fx.became_follower || fx.lost_leadership)
+		leave_leadership(p);
+	if (fx.isr_changed)
+		isr_changed(p);
+	if (fx.log_start_moved && log_advance_start(p->log, p->replica.log_start))
+		partition_fail(p, ERR_IO);
+	if (fx.hw_moved)
+		high_watermark_moved(p);
+	if (fx.propose_isr)
+		isr_propose(p, fx.isr, fx.proposal);
+	if (!list_empty(&p->deletes))
+		deletes_look(p);
+}
+
+static void isr_changed(struct partition *p)
+{
+	char isr[REPLICAS_MAX * 12];
+
+	if (!partition_is_leader(p))
+		return;
+	partition_isr_text(p, isr, sizeof(isr));
+	log_info("partition", "isr", F_Z("partition", p->dir_name), F_Z("isr", isr),
+		 F_I64("partition_epoch", p->replica.partition_epoch));
+	/* What waits here can no longer be promised to min.insync.replicas (KIP-966: the high
+	 * watermark stands still); better told now than after its timeout. */
+	if (!replica_has_enough(&p->replica))
+		wait_fail(p, KERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND);
+}
+
+static void become_leader(struct partition *p)
+{
+	follow_stop(p);
+	epoch_cache_assign(&p->epochs, p->replica.leader_epoch, p->replica.log_end);
+	persist_epochs(p);
+	read_wake(p, READ_LOST);
+	log_info("partition", "leader", F_Z("partition", p->dir_name),
+		 F_I64("leader_epoch", p->replica.leader_epoch),
+		 F_I64("log_end", p->replica.log_end),
+		 F_I64("high_watermark", p->replica.high_watermark));
+}
+
+static void leave_leadership(struct partition *p)
+{
+	wait_fail(p, KERR_NOT_LEADER_OR_FOLLOWER);
+	deletes_fail(p, KERR_NOT_LEADER_OR_FOLLOWER);
+	read_wake(p, READ_LOST);
+	log_info("partition", "follower", F_Z("partition", p->dir_name),
+		 F_I64("leader", p->replica.leader), F_I64("leader_epoch", p->replica.leader_epoch),
+		 F_I64("log_end", p->replica.log_end),
+		 F_I64("high_watermark", p->replica.high_watermark));
+}
+
+/* Nobody may wait here any longer: parked reads are answered before this returns. */
+void partition_let_go(struct partition *p, enum kerr e)
+{
+	follow_stop(p);
+	wait_fail(p, e);
+	deletes_fail(p, e);
+	read_wake(p, READ_LOST);
+	read_ready(p->shard);
+	list_remove(&p->hw_lagging);
+}
+
+static void high_watermark_moved(struct partition *p)
+{
+	wait_wake(p);
+	read_wake(p, READ_MOVED);
+	if (partition_is_leader(p) && !list_empty(&p->watches))
+		shard_note_hw(p->shard, &p->hw_lagging);
+}
+
+void partition_fail(struct partition *p, enum err e)
+{
+	if (p->state == PARTITION_OFFLINE)
+		return;
+	log_error("partition", "offline: its log cannot be used", F_Z("partition", p->dir_name),
+		  F_Z("error", err_text(e)));
+	p->state = PARTITION_OFFLINE;
+	if (p->dir >= 0)
+		dirs_fail(p->shard->broker->dirs, p->dir);
+	follow_stop(p);
+	wait_fail(p, KERR_KAFKA_STORAGE_ERROR);
+	deletes_fail(p, KERR_KAFKA_STORAGE_ERROR);
+	read_wake(p, READ_LOST);
+}
+
+/* ---- the log moves otherwise than by appending
+ * --------------------------------------------------- */
+
+static void log_moved(struct partition *p)
+{
+	partition_step(
+		p, &(struct replica_event){ .kind = REPLICA_EV_TRUNCATED,
+					    .now_ms = env_mono_ms(p->shard->env),
+					    .truncated = { log_start(p->log), log_end(p->log) } });
+	persist_epochs(p);
+}
+
+enum err partition_truncate(struct partition *p, int64_t offset)
+{
+	enum err e = log_truncate(p->log, offset);
+
+	if (e)
+		return e;
+	epoch_cache_truncate_end(&p->epochs, log_end(p->log));
+	log_moved(p);
+	return partition_rebuild_producers(p);
+}
+
+enum err partition_restart(struct partition *p, int64_t offset)
+{
+	enum err e = log_restart(p->log, offset);
+
+	if (e)
+		return e;
+	epoch_cache_truncate_end(&p->epochs, 0);
+	producers_clear(&p->producers);
+	log_moved(p);
+	return ERR_OK;
+}
+
+enum err partition_raise_start(struct partition *p, int64_t offset)
+{
+	enum err e = log_advance_start(p->log, offset);
+
+	if (!e)
+		partition_start_moved(p);
+	return e;
+}
+
+void partition_start_moved(struct partition *p)
+{
+	if (log_start(p->log) == p->replica.log_start)
+		return;
+	epoch_cache_truncate_start(&p->epochs, log_start(p->log));
+	log_moved(p);
+}
+
+/* ---- questions
+ * ------------------------------------------------------------------------------------ */
+
+bool partition_is_leader(const struct partition *p)
+{
+	return p->state == PARTITION_OPEN && p->replica.role == REPLICA_LEADER;
+}
+
+enum kerr partition_refusal(const struct partition *p)
+{
+	if (p->state == PARTITION_OFFLINE)
+		return KERR_KAFKA_STORAGE_ERROR;
+	return partition_is_leader(p) ? KERR_NONE : KERR_NOT_LEADER_OR_FOLLOWER;
+}
+
+int64_t partition_last_stable(const struct partition *p)
+{
+	return p->replica.high_watermark; /* until there are transactions */
+}
+
+void partition_isr_text(const struct partition *p, char *out, size_t cap)
+{
+	struct text t;
+
+	text_init(&t, out, cap);
+	for (int32_t i = 0; i < p->replica.n_peers; i++)
+		if (p->replica.isr & (1u << i))
+			text_printf(&t, "%s%d", t.n ? "," : "", p->replica.peers[i].id);
+}

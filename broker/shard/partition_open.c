@@ -1,0 +1,197 @@
+#include "broker/shard/partition_open.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "broker/shard/dirs.h"
+#include "broker/shard/persist.h"
+#include "broker/shard/retention.h"
+#include "broker/shard/shard.h"
+#include "common/base/log.h"
+
+struct open_job {
+	struct job job;
+	struct partition *p;
+	struct dirs_row *found; /* NULL: a new directory */
+	struct log_options options;
+	struct log_recovery recovery;
+	struct log *log;
+	enum err err;
+	char path[600];
+};
+
+static struct partition *partition_new(struct shard *, const struct image_topic *, int32_t number);
+static void partition_free(struct partition *);
+static void open_work(struct job *);
+static void open_done(struct job *);
+static void replay(void *arg, const struct batch *);
+static void forget(struct partition *);
+
+void partition_open_start(struct shard *s, const struct image_topic *t, int32_t number)
+{
+	struct partition *p = partition_new(s, t, number);
+	struct dirs *dirs = s->broker->dirs;
+	struct open_job *j = mem_alloc(sizeof(*j));
+
+	j->found = dirs_found(dirs, str_of(p->dir_name));
+	p->dir = j->found ? j->found->dir : dirs_place(dirs);
+	if (p->dir < 0 || atomic_load(&dirs->v[p->dir].offline)) {
+		log_error("partition", "no log directory is usable for it",
+			  F_Z("partition", p->dir_name));
+		p->state = PARTITION_OFFLINE;
+		mem_free(j);
+		return;
+	}
+	atomic_fetch_add(&dirs->v[p->dir].n_partitions, 1);
+	snprintf(j->path, sizeof(j->path), "%s/%s", dirs->v[p->dir].path, p->dir_name);
+	partition_resolve_conf(p, t);
+	j->p = p;
+	j->options = (struct log_options){
+		.dir = j->path, .config = partition_log_config(p), .replay = replay, .arg = p
+	};
+	if (j->found) {
+		j->options.clean = dirs->v[p->dir].was_clean;
+		j->options.recovery_point = j->found->recovery_point;
+		j->options.start_offset = j->found->log_start;
+	}
+	j->job = (struct job){ .work = open_work, .done = open_done };
+	p->n_jobs++;
+	p->opening_before = s->image_before;
+	list_push_back(&s->openings, &p->opening);
+	env_submit(s->env, &j->job);
+}
+
+static struct partition *partition_new(struct shard *s, const struct image_topic *t, int32_t number)
+{
+	struct partition *p = mem_alloc(sizeof(*p));
+	uint64_t key = partition_key(t->id, number);
+	char *name = mem_alloc(t->name.n + 1);
+
+	memcpy(name, t->name.at, t->name.n);
+	p->shard = s;
+	p->topic_id = t->id;
+	p->number = number;
+	p->topic = (struct str){ name, t->name.n };
+	p->dir = -1;
+	snprintf(p->dir_name, sizeof(p->dir_name), "%s-%d", name, number);
+	replica_init(&p->replica, s->broker->conf->node_id, s->broker->conf->lag_max_ms);
+	epoch_cache_init(&p->epochs);
+	producers_init(&p->producers, prng_u64(&s->env->prng));
+	list_init(&p->waits);
+	list_init(&p->watches);
+	list_init(&p->deletes);
+	list_init(&p->hw_lagging);
+	list_init(&p->opening);
+	list_init(&p->follow.node);
+	list_init(&p->follow.change);
+	ASSERT(!map_find(&s->partitions, key));
+	map_put(&s->partitions, key, p);
+	return p;
+}
+
+static void partition_free(struct partition *p)
+{
+	ASSERT(list_empty(&p->waits) && list_empty(&p->watches) && list_empty(&p->deletes) &&
+	       !p->follow.at);
+	list_remove(&p->hw_lagging);
+	list_remove(&p->opening);
+	producers_fini(&p->producers);
+	epoch_cache_fini(&p->epochs);
+	mem_free((void *)(uintptr_t)p->topic.at);
+	mem_free(p);
+}
+
+/* ---- opening, on a thread of the pool: epochs and producers are the job's until it is back
+ * ------- */
+
+static void open_work(struct job *job)
+{
+	struct open_job *j = CONTAINER_OF(job, struct open_job, job);
+
+	j->err = log_open(job->home, &j->options, &j->log, &j->recovery);
+}
+
+static void replay(void *arg, const struct batch *b)
+{
+	struct partition *p = arg;
+
+	epoch_cache_assign(&p->epochs, b->leader_epoch, b->base_offset);
+	persist_note(&p->producers, b);
+}
+
+static void open_done(struct job *job)
+{
+	struct open_job *j = CONTAINER_OF(job, struct open_job, job);
+	struct partition *p = j->p;
+	struct shard *s = p->shard;
+
+	list_remove(&p->opening);
+	p->log = j->log;
+	if (j->err) {
+		p->state = PARTITION_OFFLINE;
+		dirs_fail(s->broker->dirs, p->dir);
+		log_error("partition", "its log cannot be opened", F_Z("partition", p->dir_name),
+			  F_Z("error", err_text(j->err)));
+	} else {
+		p->state = PARTITION_OPEN;
+		replica_load(&p->replica, log_start(p->log),
+			     j->found ? j->found->high_watermark : 0, log_end(p->log));
+		if (j->found)
+			atomic_store(&j->found->taken, true);
+	}
+	if (j->recovery.segments_scanned > 0)
+		log_info("partition", "recovered", F_Z("partition", p->dir_name),
+			 F_I64("bytes_scanned", j->recovery.bytes_scanned),
+			 F_I64("bytes_cut", j->recovery.bytes_cut),
+			 F_I64("log_end", log_end(p->log)));
+	mem_free(j);
+	if (!p->is_dropped && p->state == PARTITION_OPEN)
+		partition_opened(p);
+	partition_job_back(p);
+	shard_note_applied(s);
+}
+
+/* ---- the end of a partition
+ * ------------------------------------------------------------------------- */
+
+void partition_drop(struct partition *p)
+{
+	struct shard *s = p->shard;
+
+	if (p->is_dropped)
+		return;
+	p->is_dropped = true;
+	map_remove(&s->partitions, partition_key(p->topic_id, p->number));
+	partition_let_go(p, KERR_UNKNOWN_TOPIC_OR_PARTITION);
+	log_info("partition", "dropped", F_Z("partition", p->dir_name));
+	if (p->n_jobs == 0)
+		forget(p);
+}
+
+void partition_job_back(struct partition *p)
+{
+	ASSERT(p->n_jobs > 0);
+	if (--p->n_jobs == 0 && p->is_dropped)
+		forget(p);
+}
+
+static void forget(struct partition *p)
+{
+	struct shard *s = p->shard;
+
+	list_remove(&p->opening);
+	if (p->log)
+		log_drop(p->log);
+	if (p->dir >= 0) {
+		atomic_fetch_sub(&s->broker->dirs->v[p->dir].n_partitions, 1);
+		retention_remove(s, p->dir, p->dir_name, p->topic_id, p->conf.file_delete_delay_ms);
+	}
+	partition_free(p);
+}
+
+void partition_close(struct partition *p)
+{
+	if (p->log && log_close(p->log))
+		log_error("partition", "its log did not close well", F_Z("partition", p->dir_name));
+	partition_free(p);
+}

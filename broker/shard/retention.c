@@ -1,0 +1,199 @@
+#include "broker/shard/retention.h"
+
+#include <stdio.h>
+
+#include "broker/shard/dirs.h"
+#include "broker/shard/partition.h"
+#include "common/base/log.h"
+
+struct flush_job {
+	struct job job;
+	struct partition *p;
+	struct log_flush *flush;
+};
+struct purge_job {
+	struct job job;
+	struct partition *p;
+	int64_t now_ms;
+};
+struct removal {
+	struct list node; /* on shard->deletions */
+	struct timer timer;
+	struct job job;
+	struct shard *shard;
+	char from[600], path[600];
+	bool is_renamed;
+	int64_t delay_ms;
+};
+
+static void flush_work(struct job *);
+static void flush_done(struct job *);
+static void retain(struct partition *);
+static void purge_work(struct job *);
+static void purge_done(struct job *);
+static void rename_work(struct job *);
+static void rename_done(struct job *);
+static void remove_work(struct job *);
+static void remove_done(struct job *);
+static void delay_over(void *arg);
+
+void retention_care(struct partition *p, bool look)
+{
+	struct env *env = p->shard->env;
+
+	if (log_flush_due(p->log, env_wall_ms(env)))
+		retention_flush(p);
+	if (!look)
+		return;
+	producers_expire(&p->producers, env_wall_ms(env),
+			 p->shard->broker->conf->producer_expiration_ms);
+	if (p->conf.is_deleted)
+		retain(p);
+}
+
+/* ---- flush --------------------------------------------------------------------------------- */
+
+void retention_flush(struct partition *p)
+{
+	struct log_flush *flush = log_flush_begin(p->log);
+	struct flush_job *j;
+
+	if (!flush)
+		return;
+	j = mem_alloc(sizeof(*j));
+	*j = (struct flush_job){ .job = { .work = flush_work, .done = flush_done },
+				 .p = p,
+				 .flush = flush };
+	p->n_jobs++;
+	env_submit(p->shard->env, &j->job);
+}
+
+static void flush_work(struct job *job)
+{
+	struct flush_job *j = CONTAINER_OF(job, struct flush_job, job);
+
+	log_flush_work(j->flush);
+}
+
+static void flush_done(struct job *job)
+{
+	struct flush_job *j = CONTAINER_OF(job, struct flush_job, job);
+	enum err e = log_flush_end(j->p->log, j->flush);
+
+	if (e && !j->p->is_dropped)
+		partition_fail(j->p, e);
+	partition_job_back(j->p);
+	mem_free(j);
+}
+
+/* ---- old segments ------------------------------------------------------------------------------
+ */
+
+static void retain(struct partition *p)
+{
+	int64_t now_ms = env_wall_ms(p->shard->env), start = log_start(p->log);
+	int32_t n = 0;
+	enum err e = log_retain(p->log, p->replica.high_watermark, now_ms, &n);
+	struct purge_job *j;
+
+	if (e) {
+		partition_fail(p, e);
+		return;
+	}
+	if (n > 0 && log_start(p->log) > start)
+		log_info("retention", "deleted old segments", F_Z("partition", p->dir_name),
+			 F_I64("segments", n), F_I64("from", start),
+			 F_I64("log_start", log_start(p->log)));
+	partition_start_moved(p);
+	j = mem_alloc(sizeof(*j));
+	*j = (struct purge_job){ .job = { .work = purge_work, .done = purge_done },
+				 .p = p,
+				 .now_ms = now_ms };
+	p->n_jobs++;
+	env_submit(p->shard->env, &j->job);
+}
+
+static void purge_work(struct job *job)
+{
+	struct purge_job *j = CONTAINER_OF(job, struct purge_job, job);
+
+	log_purge(j->p->log, j->now_ms);
+}
+
+static void purge_done(struct job *job)
+{
+	struct purge_job *j = CONTAINER_OF(job, struct purge_job, job);
+
+	partition_job_back(j->p);
+	mem_free(j);
+}
+
+/* ---- directories of deleted partitions
+ * ----------------------------------------------------------- */
+
+void retention_remove(struct shard *s, int dir, const char *dir_name, struct uuid topic_id,
+		      int64_t delay_ms)
+{
+	struct removal *r = mem_alloc(sizeof(*r));
+	const char *root = s->broker->dirs->v[dir].path;
+	char hex[33];
+
+	for (int i = 0; i < 16; i++)
+		snprintf(hex + (ptrdiff_t)2 * i, 3, "%02x", topic_id.b[i]);
+	r->shard = s;
+	r->delay_ms = delay_ms;
+	snprintf(r->from, sizeof(r->from), "%s/%s", root, dir_name);
+	snprintf(r->path, sizeof(r->path), "%s/%.200s.%s-delete", root, dir_name, hex);
+	list_push_back(&s->deletions, &r->node);
+	timer_init(&r->timer, delay_over, r);
+	r->job = (struct job){ .work = rename_work, .done = rename_done };
+	env_submit(s->env, &r->job);
+}
+
+static void rename_work(struct job *job)
+{
+	struct removal *r = CONTAINER_OF(job, struct removal, job);
+
+	r->is_renamed = r->shard->env->files->rename(r->shard->env, r->from, r->path) == ERR_OK;
+}
+
+static void rename_done(struct job *job)
+{
+	struct removal *r = CONTAINER_OF(job, struct removal, job);
+
+	timer_after_ms(r->shard->env, &r->timer, r->delay_ms);
+}
+
+static void delay_over(void *arg)
+{
+	struct removal *r = arg;
+
+	r->job = (struct job){ .work = remove_work, .done = remove_done };
+	env_submit(r->shard->env, &r->job);
+}
+
+static void remove_work(struct job *job)
+{
+	struct removal *r = CONTAINER_OF(job, struct removal, job);
+
+	if (r->is_renamed && r->shard->env->files->rmdir(r->shard->env, r->path))
+		log_warn("retention", "a deleted partition's directory stays",
+			 F_Z("path", r->path));
+}
+
+static void remove_done(struct job *job)
+{
+	struct removal *r = CONTAINER_OF(job, struct removal, job);
+
+	list_remove(&r->node);
+	mem_free(r);
+}
+
+void retention_forget(struct shard *s)
+{
+	while (!list_empty(&s->deletions)) {
+		struct removal *r = CONTAINER_OF(s->deletions.next, struct removal, node);
+		list_remove(&r->node);
+		mem_free(r);
+	}
+}

@@ -1,0 +1,14 @@
+/* retention.h - what a partition needs from time to time: flushing, retention, forgetting
+ * producers, and the removal of directories of deleted partitions.  What blocks runs in jobs. */
+#pragma once
+#include "broker/shard/shard.h"
+
+struct partition;
+void retention_care(struct partition *,
+		    bool retain);         /* every second; retain: also look for old segments */
+void retention_flush(struct partition *); /* starts a flush job when something is dirty */
+/* Renames the directory of a deleted partition and removes it after file.delete.delay.ms. */
+void retention_remove(struct shard *, int dir, const char *dir_name, struct uuid topic_id,
+		      int64_t delay_ms);
+void retention_forget(
+	struct shard *); /* process end: directories still waiting are found at start */

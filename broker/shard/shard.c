@@ -1,0 +1,198 @@
+/* The pump of a shard: its timers, the end-of-turn work, and mail with images.  What an image
+ * changes is in shard_image.c. */
+#include "broker/shard/shard.h"
+
+#include <stdatomic.h>
+
+#include "broker/shard/ctllink.h"
+#include "broker/shard/follow.h"
+#include "broker/shard/partition.h"
+#include "broker/shard/read.h"
+#include "broker/shard/retention.h"
+#include "broker/shard/shard_image.h"
+#include "common/wire/validate.h"
+
+#define HW_NEWS_MS 5 /* how long parked followers may not know the newest high watermark */
+#define CARE_MS 1000
+#define INFLATED_BYTES_MAX ((size_t)256 << 20) /* one batch, decompressed for its check */
+
+struct image_mail {
+	struct mail mail;
+	struct shard *to;
+	struct image *image;
+};
+
+static void ready_arrives(struct mail *);
+static void image_arrives(struct mail *);
+static void applied_arrives(struct mail *);
+static void on_hw_timer(void *arg);
+static void on_lag_timer(void *arg);
+static void on_care_timer(void *arg);
+
+struct shard *shard_new(struct broker *b, struct env *env, int id)
+{
+	struct shard *s = mem_alloc(sizeof(*s));
+
+	s->broker = b;
+	s->env = env;
+	s->id = id;
+	map_init(&s->partitions, prng_u64(&env->prng));
+	map_init(&s->follows, prng_u64(&env->prng));
+	list_init(&s->openings);
+	list_init(&s->ready);
+	list_init(&s->hw_lagging);
+	list_init(&s->deletions);
+	timer_init(&s->hw_timer, on_hw_timer, s);
+	timer_init(&s->lag_timer, on_lag_timer, s);
+	timer_init(&s->care_timer, on_care_timer, s);
+	s->validator = validator_new(INFLATED_BYTES_MAX);
+	s->ready_mail.fn = ready_arrives;
+	s->applied_mail.fn = applied_arrives;
+	atomic_init(&s->applied, 0);
+	atomic_init(&s->is_applied_posted, false);
+	return s;
+}
+
+void shard_start(struct shard *s)
+{
+	timer_after_ms(s->env, &s->lag_timer, s->broker->conf->lag_max_ms / 2 + 1);
+	timer_after_ms(s->env, &s->care_timer, CARE_MS);
+	s->next_retention_ms =
+		env_mono_ms(s->env) + i64_min(30000, s->broker->conf->retention_check_ms);
+}
+
+void shard_stop(struct shard *s)
+{
+	s->is_stopping = true;
+	timer_clear(s->env, &s->hw_timer);
+	timer_clear(s->env, &s->lag_timer);
+	timer_clear(s->env, &s->care_timer);
+	MAP_FOR (slot, &s->partitions)
+		partition_let_go(slot->value, KERR_NOT_LEADER_OR_FOLLOWER);
+}
+
+void shard_free(struct shard *s)
+{
+	MAP_FOR (slot, &s->partitions)
+		partition_close(slot->value);
+	retention_forget(s);
+	map_fini(&s->partitions);
+	map_fini(&s->follows);
+	image_put(s->image);
+	validator_free(s->validator);
+	mem_free(s);
+}
+
+/* ---- end of turn --------------------------------------------------------------------------- */
+
+void shard_want_ready(struct shard *s)
+{
+	if (s->is_ready_posted)
+		return;
+	s->is_ready_posted = true;
+	env_post(s->env, &s->ready_mail);
+}
+
+static void ready_arrives(struct mail *m)
+{
+	struct shard *s = CONTAINER_OF(m, struct shard, ready_mail);
+
+	s->is_ready_posted = false;
+	read_ready(s);
+}
+
+/* ---- images --------------------------------------------------------------------------------- */
+
+void shard_publish(struct shard *s, struct image *im)
+{
+	struct image_mail *m = mem_alloc(sizeof(*m));
+
+	m->mail.fn = image_arrives;
+	m->to = s;
+	m->image = im;
+	env_post(s->env, &m->mail);
+}
+
+static void image_arrives(struct mail *mail)
+{
+	struct image_mail *m = CONTAINER_OF(mail, struct image_mail, mail);
+
+	if (m->to->is_stopping)
+		image_put(m->image);
+	else
+		shard_adopt_image(m->to, m->image);
+	mem_free(m);
+}
+
+/* What is applied excludes every image that a log still being opened belongs to. */
+void shard_note_applied(struct shard *s)
+{
+	struct partition *p = LIST_FIRST(&s->openings, struct partition, opening);
+	int64_t now = p ? p->opening_before : s->image->offset;
+
+	if (now == atomic_load(&s->applied))
+		return;
+	atomic_store(&s->applied, now);
+	if (!atomic_exchange(&s->is_applied_posted, true))
+		env_post(s->broker->shards[0]->env, &s->applied_mail);
+}
+
+static void applied_arrives(struct mail *m)
+{
+	struct shard *s = CONTAINER_OF(m, struct shard, applied_mail);
+
+	atomic_store(&s->is_applied_posted, false);
+	ctllink_applied(s->broker->shards[0]->link);
+}
+
+/* ---- timers -------------------------------------------------------------------------------------
+ */
+
+void shard_note_hw(struct shard *s, struct list *node)
+{
+	list_remove(node);
+	list_push_back(&s->hw_lagging, node);
+	if (!s->hw_timer.set)
+		timer_after_ms(s->env, &s->hw_timer, HW_NEWS_MS);
+}
+
+static void on_hw_timer(void *arg)
+{
+	struct shard *s = arg;
+
+	while (!list_empty(&s->hw_lagging)) {
+		struct partition *p =
+			CONTAINER_OF(s->hw_lagging.next, struct partition, hw_lagging);
+		list_remove(&p->hw_lagging);
+		read_wake(p, READ_NEWS);
+	}
+}
+
+static void on_lag_timer(void *arg)
+{
+	struct shard *s = arg;
+	struct replica_event ev = { .kind = REPLICA_EV_TICK, .now_ms = env_mono_ms(s->env) };
+
+	MAP_FOR (slot, &s->partitions) {
+		struct partition *p = slot->value;
+		if (partition_is_leader(p))
+			partition_step(p, &ev);
+	}
+	timer_after_ms(s->env, &s->lag_timer, s->broker->conf->lag_max_ms / 2 + 1);
+}
+
+static void on_care_timer(void *arg)
+{
+	struct shard *s = arg;
+	int64_t now_ms = env_mono_ms(s->env);
+	bool retain = now_ms >= s->next_retention_ms;
+
+	if (retain)
+		s->next_retention_ms = now_ms + s->broker->conf->retention_check_ms;
+	MAP_FOR (slot, &s->partitions) {
+		struct partition *p = slot->value;
+		if (p->state == PARTITION_OPEN)
+			retention_care(p, retain);
+	}
+	timer_after_ms(s->env, &s->care_timer, CARE_MS);
+}

@@ -1,0 +1,57 @@
+/* shard.h - one actor of a broker: a thread in production, a turn of the queue in the simulator.
+ *
+ * Owns its partitions, the fetchers of those it follows, and the connections accepted on it (the
+ * api module's, behind `api`).  Everything here runs on the shard's own thread; other shards
+ * reach it by mail only.  The image it holds is the newest published one. */
+#pragma once
+#include "broker/shard/broker.h"
+#include "broker/shard/call.h"
+#include "common/base/map.h"
+#include "common/env/env.h"
+#include "common/meta/image.h"
+
+struct ctllink;
+struct api_shard;
+
+struct shard {
+	struct broker *broker;
+	struct env *env;
+	int id;
+	struct image *image;   /* NULL before the first */
+	struct map partitions; /* partition_key -> struct partition */
+	struct map follows;    /* broker id + 1 -> struct follow */
+	struct list openings;  /* partitions whose logs are being opened, oldest first */
+	struct list ready;     /* woken read_calls */
+	struct mail ready_mail;
+	bool is_ready_posted;
+	struct list hw_lagging; /* partitions whose parked followers have not heard the high
+				   watermark */
+	struct timer hw_timer;
+	struct timer lag_timer;  /* REPLICA_EV_TICK, every replica.lag.time.max.ms / 2 */
+	struct timer care_timer; /* flush.ms, retention, producer expiry */
+	int64_t next_retention_ms;
+	struct list deletions;    /* directories of deleted partitions on their way out */
+	int64_t image_before;     /* offset of the image before this one */
+	struct mail applied_mail; /* to shard 0: `applied` moved */
+	_Atomic bool is_applied_posted;
+	bool is_stopping;
+	struct validator *validator; /* of producers' batches */
+	struct ctllink *link;        /* shard 0 only */
+	struct api_shard *api;       /* the api module's part */
+	_Atomic int64_t applied;     /* image offset in force here, logs open; read by shard 0 */
+};
+
+struct shard *shard_new(struct broker *, struct env *, int id);
+void shard_free(struct shard *); /* after the loops have ended: closes logs */
+void shard_start(struct shard *);
+/* Lets go of clients and leaders: whoever waits is answered, timers and fetchers end.  Twice is
+ * fine. */
+void shard_stop(struct shard *);
+/* Mail from shard 0: adopt this image (moves the reference). */
+void shard_publish(struct shard *, struct image *);
+/* A partition finished opening, or was dropped: `applied` may move. */
+void shard_note_applied(struct shard *);
+/* Runs read_ready at the end of this turn. */
+void shard_want_ready(struct shard *);
+void shard_note_hw(struct shard *,
+		   struct list *partition_node); /* tell parked followers within some ms */

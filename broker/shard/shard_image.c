@@ -1,0 +1,90 @@
+/* Both images list their topics by name and share the rows that did not change, so the difference
+ * is a merge that compares pointers: its price is that of the topics that changed. */
+#include "broker/shard/shard_image.h"
+
+#include "broker/shard/follow.h"
+#include "broker/shard/partition.h"
+
+static void drop_topic(struct shard *, const struct image_topic *);
+static void adopt_topic(struct shard *, const struct image_topic *);
+static bool brokers_differ(const struct image *, const struct image *);
+static bool configs_differ(const struct image *, const struct image *);
+static void refresh(struct shard *, bool brokers, bool configs);
+
+void shard_adopt_image(struct shard *s, struct image *im)
+{
+	struct image *was = s->image;
+	int32_t i = 0, j = 0, n_was = was ? was->n_topics : 0;
+
+	s->image = im;
+	s->image_before = was ? was->offset : 0;
+	while (i < n_was || j < im->n_topics) {
+		const struct image_topic *old = i < n_was ? was->topics[i] : NULL;
+		const struct image_topic *new = j < im->n_topics ? im->topics[j] : NULL;
+		int order = !old ? 1 : !new ? -1 : str_cmp(old->name, new->name);
+		if (order < 0 || (order == 0 && !uuid_eq(old->id, new->id)))
+			drop_topic(s, old);
+		if (order >= 0 && old != new)
+			adopt_topic(s, new);
+		i += order <= 0;
+		j += order >= 0;
+	}
+	refresh(s, was && brokers_differ(was, im), was && configs_differ(was, im));
+	image_put(was);
+	shard_note_applied(s);
+}
+
+static void drop_topic(struct shard *s, const struct image_topic *t)
+{
+	for (int32_t n = 0; n < t->n_partitions; n++) {
+		struct partition *p = partition_find(s, t->id, n);
+		if (p)
+			partition_drop(p);
+	}
+}
+
+static void adopt_topic(struct shard *s, const struct image_topic *t)
+{
+	for (int32_t n = 0; n < t->n_partitions; n++) {
+		struct partition *p;
+		if (broker_shard(s->broker, t->id, n) != s)
+			continue;
+		if (image_ids_has(&t->partitions[n].replicas, s->broker->conf->node_id))
+			partition_assign(s, t, n);
+		else if ((p = partition_find(s, t->id, n)))
+			partition_drop(p);
+	}
+}
+
+static bool brokers_differ(const struct image *a, const struct image *b)
+{
+	return a->n_brokers != b->n_brokers ||
+	       memcmp(a->brokers, b->brokers, (size_t)a->n_brokers * sizeof(a->brokers[0])) != 0;
+}
+
+static bool configs_differ(const struct image *a, const struct image *b)
+{
+	if (a->n_broker_configs != b->n_broker_configs)
+		return true;
+	for (int32_t i = 0; i < a->n_broker_configs; i++)
+		if (!str_eq(a->broker_configs[i].name, b->broker_configs[i].name) ||
+		    !str_eq(a->broker_configs[i].value, b->broker_configs[i].value))
+			return true;
+	return false;
+}
+
+static void refresh(struct shard *s, bool brokers, bool configs)
+{
+	if (!brokers && !configs)
+		return;
+	MAP_FOR (slot, &s->partitions) {
+		struct partition *p = slot->value;
+		const struct image_topic *t = image_topic_by_id(s->image, p->topic_id);
+		if (brokers && p->state == PARTITION_OPEN)
+			partition_refresh_brokers(p);
+		if (configs && t && p->state == PARTITION_OPEN)
+			partition_refresh_conf(p, t);
+	}
+	if (brokers)
+		follow_refresh_brokers(s);
+}

@@ -1,0 +1,47 @@
+#include "broker/shard/wait.h"
+
+#include "broker/shard/shard.h"
+#include "broker/shard/partition.h"
+
+static void expired(void *arg);
+static void finish(struct wait *, enum kerr);
+
+void wait_park(struct wait *w, struct partition *p, int64_t required, int64_t timeout_ms)
+{
+	w->partition = p;
+	w->required = required;
+	list_push_back(&p->waits, &w->node);
+	timer_init(&w->deadline, expired, w);
+	timer_after_ms(p->shard->env, &w->deadline, i64_max(timeout_ms, 0));
+}
+
+/* Appends park in the order of their offsets, so the first that is not done ends the walk. */
+void wait_wake(struct partition *p)
+{
+	struct wait *w;
+
+	while ((w = LIST_FIRST(&p->waits, struct wait, node)) &&
+	       w->required <= p->replica.high_watermark)
+		finish(w, replica_kept_enough(&p->replica) ? KERR_NONE
+							   : KERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND);
+}
+
+void wait_fail(struct partition *p, enum kerr e)
+{
+	struct wait *w;
+
+	while ((w = LIST_FIRST(&p->waits, struct wait, node)))
+		finish(w, e);
+}
+
+static void expired(void *arg)
+{
+	finish(arg, KERR_REQUEST_TIMED_OUT);
+}
+
+static void finish(struct wait *w, enum kerr e)
+{
+	timer_clear(w->partition->shard->env, &w->deadline);
+	list_remove(&w->node);
+	w->done(w, e);
+}
