@@ -1,0 +1,34 @@
+/* client.h - one connection of a client or follower: its requests in order, replies in order.
+ *
+ *   frame -> QUEUED -> handler -> RUNNING -> req_done -> DONE -> reply, when all before it left
+ *
+ * A request starts when nothing before it is unanswered, or when it and all of those overlap.
+ * Admission is by bytes: past connection.max.request.bytes or the shard's
+ * queued.max.request.bytes, or with too much unsent output, the connection is not read.
+ * Bad frames close their connection, with one line in the log. */
+#pragma once
+#include "broker/api/api.h"
+
+struct api_shard {
+	struct shard *shard;
+	struct list clients;
+	struct list paused; /* clients that wait for request bytes of the shard */
+	struct list free_reqs;
+	int32_t n_free;
+	int64_t bytes; /* of request frames in flight */
+	struct fetch_sessions *sessions;
+	struct producer_ids *producer_ids;
+	bool is_stopping;
+};
+struct client {
+	struct list node, paused;
+	struct api_shard *api;
+	struct conn *conn;
+	int32_t listener;  /* index in broker_conf.listener */
+	struct list queue; /* struct req, oldest first */
+	int64_t bytes;
+	bool is_pumping, is_paused;
+	bool is_clogged; /* too much output unsent */
+	bool is_ending;  /* read nothing more, close when the queue is empty */
+	bool is_mute;    /* and answer nothing either */
+};

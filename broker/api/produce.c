@@ -1,0 +1,191 @@
+/* Produce(0).  Phase 1 checks what needs no log and sends each partition's batch to its shard, all
+ * of one shard in one call; phase 2 begins when the last call is back.  The appends themselves are
+ * in shard/append.c, the wait of acks=all in shard/wait.c. */
+#include "broker/api/produce.h"
+
+#include "broker/api/leader_hints.h"
+#include "broker/shard/append.h"
+#include "kafka/produce.h"
+
+struct produce_work {
+	int32_t n_out; /* calls not yet back, and one for phase 1 */
+	bool has_error;
+	struct append_call *calls; /* by shard */
+};
+
+static void route(struct req *, const struct produce_request *, struct produce_response *);
+static void refuse_all(struct req *, const struct produce_request *, struct produce_response *,
+		       enum kerr);
+static void send_calls(struct req *);
+static void call_done(struct call *);
+static void answer(struct req *, const struct append_op *);
+static void name_records(struct req *, struct produce_response_partition *,
+			 const struct validate_result *);
+static enum api_ret finish(struct req *);
+
+enum api_ret handle_produce(struct req *q)
+{
+	const struct produce_request *in = q->in;
+	struct produce_response *out = q->out;
+	struct produce_work *w = q->work = ARENA_NEW(q, struct produce_work, 1);
+
+	out->n_responses = in->n_topic_data;
+	out->responses = schema_new(&produce_response_topic_schema, &q->arena, in->n_topic_data);
+	for (int32_t i = 0; i < in->n_topic_data; i++) {
+		struct produce_response_topic *t = &out->responses[i];
+		t->name = in->topic_data[i].name;
+		t->topic_id = in->topic_data[i].topic_id;
+		t->n_partition_responses = in->topic_data[i].n_partition_data;
+		t->partition_responses = schema_new(&produce_response_partition_schema, &q->arena,
+						    t->n_partition_responses);
+	}
+	w->n_out = 1;
+	if (in->acks < -1 || in->acks > 1)
+		refuse_all(q, in, out, KERR_INVALID_REQUIRED_ACKS);
+	else if (!str_null(in->transactional_id))
+		refuse_all(q, in, out, KERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+	else {
+		route(q, in, out);
+		send_calls(q);
+	}
+	return --w->n_out == 0 ? finish(q) : API_WAIT;
+}
+
+static void refuse_all(struct req *q, const struct produce_request *in,
+		       struct produce_response *out, enum kerr e)
+{
+	struct produce_work *w = q->work;
+
+	for (int32_t i = 0; i < in->n_topic_data; i++)
+		for (int32_t j = 0; j < in->topic_data[i].n_partition_data; j++) {
+			struct produce_response_partition *slot =
+				&out->responses[i].partition_responses[j];
+			slot->index = in->topic_data[i].partition_data[j].index;
+			slot->error_code = (int16_t)e;
+			slot->base_offset = -1;
+			w->has_error = true;
+		}
+}
+
+/* Groups the batches by owning shard.  Every call gets room for all: requests are small. */
+static void route(struct req *q, const struct produce_request *in, struct produce_response *out)
+{
+	struct produce_work *w = q->work;
+	struct broker *b = q->shard->broker;
+	int32_t n = 0;
+
+	for (int32_t i = 0; i < in->n_topic_data; i++)
+		n += in->topic_data[i].n_partition_data;
+	w->calls = ARENA_NEW(q, struct append_call, b->n_shards);
+	for (int32_t i = 0; i < in->n_topic_data; i++) {
+		const struct produce_request_topic *t = &in->topic_data[i];
+		const struct image_topic *topic = api_topic(q, t->name, t->topic_id);
+		for (int32_t j = 0; j < t->n_partition_data; j++) {
+			const struct produce_request_partition *p = &t->partition_data[j];
+			struct produce_response_partition *slot =
+				&out->responses[i].partition_responses[j];
+			enum kerr e =
+				api_partition_known(topic, p->index, q->head.api_version >= 13);
+			slot->index = p->index;
+			slot->base_offset = -1;
+			slot->error_code = (int16_t)e;
+			w->has_error |= e != KERR_NONE;
+			if (e != KERR_NONE)
+				continue;
+			struct append_call *c = &w->calls[broker_shard(b, topic->id, p->index)->id];
+			if (!c->ops)
+				c->ops = ARENA_NEW(q, struct append_op, n);
+			c->ops[c->n++] = (struct append_op){
+				.topic_id = topic->id,
+				.partition = p->index,
+				.records = { (const char *)p->records.at,
+					     p->records.n > 0 ? (size_t)p->records.n : 0 },
+				.slot = slot
+			};
+		}
+	}
+}
+
+static void send_calls(struct req *q)
+{
+	const struct produce_request *in = q->in;
+	struct produce_work *w = q->work;
+	struct broker *b = q->shard->broker;
+
+	for (int i = 0; i < b->n_shards; i++) {
+		struct append_call *c = &w->calls[i];
+		if (c->n == 0)
+			continue;
+		c->call = (struct call){ .from = q->shard,
+					 .to = b->shards[i],
+					 .work = append_call_work,
+					 .done = call_done };
+		c->acks = in->acks;
+		c->zstd_allowed = q->head.api_version >= 7;
+		c->arena = &q->arena;
+		c->timeout_ms = in->timeout_ms;
+		c->arg = q;
+		w->n_out++;
+		call_send(&c->call);
+	}
+}
+
+static void call_done(struct call *call)
+{
+	struct append_call *c = CONTAINER_OF(call, struct append_call, call);
+	struct req *q = c->arg;
+	struct produce_work *w = q->work;
+
+	for (int32_t i = 0; i < c->n; i++)
+		answer(q, &c->ops[i]);
+	if (--w->n_out == 0) {
+		(void)finish(q);
+		req_done(q);
+	}
+}
+
+static void answer(struct req *q, const struct append_op *op)
+{
+	struct produce_work *w = q->work;
+	struct produce_response_partition *slot = op->slot;
+
+	slot->error_code = (int16_t)op->error;
+	slot->base_offset = op->base_offset;
+	slot->log_append_time_ms = op->append_time_ms;
+	slot->log_start_offset = op->log_start;
+	if (op->error == KERR_NONE)
+		return;
+	w->has_error = true;
+	slot->error_message = str_of(op->refused && op->refused->text[0] ? op->refused->text
+									 : kerr_text(op->error));
+	if (op->refused)
+		name_records(q, slot, op->refused);
+	if (op->error == KERR_NOT_LEADER_OR_FOLLOWER && op->leader >= 0) {
+		slot->current_leader.leader_id = op->leader;
+		slot->current_leader.leader_epoch = op->leader_epoch;
+		produce_hint(q, q->out, op->leader);
+	}
+}
+
+static void name_records(struct req *q, struct produce_response_partition *slot,
+			 const struct validate_result *r)
+{
+	slot->n_record_errors = r->n_errors;
+	slot->record_errors =
+		schema_new(&produce_response_record_error_schema, &q->arena, r->n_errors);
+	for (int32_t i = 0; i < r->n_errors; i++) {
+		slot->record_errors[i].batch_index = r->errors[i].index;
+		slot->record_errors[i].batch_index_error_message = str_of(r->errors[i].text);
+	}
+}
+
+/* acks=0 gets no answer; an error is told by closing the connection. */
+static enum api_ret finish(struct req *q)
+{
+	const struct produce_request *in = q->in;
+	const struct produce_work *w = q->work;
+
+	q->is_silent = in->acks == 0;
+	q->is_closing = in->acks == 0 && w->has_error;
+	return API_DONE;
+}

@@ -1,0 +1,57 @@
+#include "broker/api/versions.h"
+
+#include "kafka/api_versions.h"
+#include "kafka/apis.h"
+
+static void fill(struct req *, struct api_versions_response *);
+static enum api_ret handle_unsupported(struct req *);
+
+static const struct api unsupported = { API_API_VERSIONS, 0, 0, API_OVERLAPS, handle_unsupported };
+
+enum api_ret handle_api_versions(struct req *q)
+{
+	fill(q, q->out);
+	return API_DONE;
+}
+
+static void fill(struct req *q, struct api_versions_response *out)
+{
+	int n_rows;
+	const struct api *rows = api_rows(&n_rows);
+
+	out->api_keys = schema_new(&api_versions_response_api_schema, &q->arena, n_rows);
+	for (int i = 0; i < n_rows; i++) {
+		const struct kafka_api *wire = api_find(rows[i].key);
+		if (rows[i].flags == API_HIDDEN)
+			continue;
+		/* Produce 0 to 2 are announced as Kafka does, for old clients that probe for them
+		 * (KAFKA-18659), though a real one closes its connection. */
+		out->api_keys[out->n_api_keys++] = (struct api_versions_response_api){
+			.api_key = rows[i].key,
+			.min_version = wire->advertised_min < rows[i].min ? wire->advertised_min
+									  : rows[i].min,
+			.max_version = rows[i].max,
+		};
+	}
+	if (q->shard->image)
+		out->finalized_features_epoch = q->shard->image->offset;
+}
+
+enum err versions_unsupported(struct req *q)
+{
+	q->head.api_version = 0;
+	q->api = &unsupported;
+	q->wire = api_find(API_API_VERSIONS);
+	q->out = arena_must(&q->arena, q->wire->response->size);
+	schema_init(q->wire->response, q->out);
+	return ERR_OK;
+}
+
+static enum api_ret handle_unsupported(struct req *q)
+{
+	struct api_versions_response *out = q->out;
+
+	fill(q, out);
+	out->error_code = KERR_UNSUPPORTED_VERSION;
+	return API_DONE;
+}
