@@ -54,6 +54,9 @@ must_check enum err log_open(struct env *, const struct log_options *, struct lo
 			     struct log_recovery *);
 must_check enum err log_close(struct log *);
 void log_drop(struct log *);  /* forget, without touching the files */
+/* What log_options.replay does, for an open log: producers after a truncation.  May block. */
+must_check enum err log_replay(struct log *, int64_t from,
+			       void (*)(void *arg, const struct batch *), void *arg);
 
 int64_t log_start(const struct log *);
 int64_t log_end(const struct log *);  /* next offset to be written */

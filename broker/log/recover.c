@@ -31,13 +31,12 @@ static enum err clear_leftovers(struct log *, const struct listing *, bool *chan
 static enum err finish_swaps(struct log *, const struct listing *, bool *changed);
 static enum err finish_swap(struct log *, const struct listing *, const struct found *swap);
 static enum err build_segments(struct log *, const struct listing *, struct log_recovery *);
+static enum err drop_stray_snapshots(struct log *, const struct listing *);
 static enum err reindex_missing(struct log *, const struct listing *, int32_t i,
 				struct log_recovery *);
 static enum err settle_end(struct log *, const struct log_options *, struct log_recovery *);
 static enum err begin_empty(struct log *, int64_t offset);
-static enum err replay(struct log *, const struct log_options *);
-static enum err replay_one(const struct log_options *, const struct hop *, uint8_t **body,
-			   int64_t *cap);
+static enum err read_whole(const struct hop *, uint8_t **body, int64_t *cap, struct batch *);
 static bool suffix_is(const struct found *, const char *);
 static bool ends_with(const char *, const char *tail);
 static const struct found *find_name(const struct listing *, int64_t base, const char *suffix);
@@ -59,13 +58,15 @@ enum err log_load(struct log *l, const struct log_options *o, struct log_recover
 	}
 	if (e == ERR_OK)
 		e = build_segments(l, &names, rec);
+	if (e == ERR_OK)
+		e = drop_stray_snapshots(l, &names);
 	mem_free(names.v);
 	if (e == ERR_OK && l->n == 0)
 		e = begin_empty(l, i64_max(o->start_offset, 0));
 	if (e == ERR_OK)
 		e = settle_end(l, o, rec);
-	if (e == ERR_OK && o->replay && o->replay_from >= 0)
-		e = replay(l, o);
+	if (e == ERR_OK && o->replay)
+		e = log_replay(l, o->replay_from, o->replay, o->arg);
 	rec->segments = l->n;
 	return e;
 }
@@ -206,6 +207,27 @@ static enum err build_segments(struct log *l, const struct listing *names, struc
 	return e;
 }
 
+/* Producer snapshots of no segment; the newest may be that of a clean close, at the log's end. */
+static enum err drop_stray_snapshots(struct log *l, const struct listing *names)
+{
+	int32_t newest = -1;
+	enum err e = ERR_OK;
+
+	for (int32_t i = names->n - 1; i >= 0 && !e; i--) {
+		char path[SEGMENT_PATH_MAX];
+
+		if (!suffix_is(&names->v[i], ".snapshot"))
+			continue;
+		if (newest < 0)
+			newest = i;
+		if (i == newest || find_name(names, names->v[i].base, ".log"))
+			continue;
+		segment_path(path, &l->home, names->v[i].base, ".snapshot");
+		e = l->home.env->files->unlink(l->home.env, path);
+	}
+	return e;
+}
+
 /* Missing or misshapen index files of closed segments; the last one is the caller's business. */
 static enum err reindex_missing(struct log *l, const struct listing *names, int32_t i,
 				struct log_recovery *rec)
@@ -309,21 +331,28 @@ static enum err begin_empty(struct log *l, int64_t offset)
 	return ERR_OK;
 }
 
-static enum err replay(struct log *l, const struct log_options *o)
+enum err log_replay(struct log *l, int64_t from, void (*fn)(void *, const struct batch *),
+		    void *arg)
 {
 	uint8_t *body = NULL;
 	int64_t cap = 0;
 	enum err e = ERR_OK;
 
-	for (int32_t i = log_segment_of(l, o->replay_from); i < l->n && !e; i++) {
+	for (int32_t i = log_segment_of(l, from); i < l->n && !e; i++) {
 		enum hop_state state = HOP_BATCH;
 		struct hop hop;
 
 		e = log_use(l, i);
 		if (e == ERR_OK)
-			e = segment_seek(&l->home, &l->v[i], o->replay_from, &hop);
-		for (; e == ERR_OK && state == HOP_BATCH; state = hop_next(&hop))
-			e = replay_one(o, &hop, &body, &cap);
+			e = segment_seek(&l->home, &l->v[i], from, &hop);
+		for (; e == ERR_OK && state == HOP_BATCH; state = hop_next(&hop)) {
+			struct batch b = hop.batch;
+
+			if (b.attributes & BATCH_CONTROL)
+				e = read_whole(&hop, &body, &cap, &b);
+			if (e == ERR_OK)
+				fn(arg, &b);
+		}
 		if (e == ERR_NOT_FOUND)
 			e = ERR_OK;
 		if (state == HOP_FAILED)
@@ -334,25 +363,16 @@ static enum err replay(struct log *l, const struct log_options *o)
 }
 
 /* Only control batches are looked into, so only they are read whole. */
-static enum err replay_one(const struct log_options *o, const struct hop *hop, uint8_t **body,
-			   int64_t *cap)
+static enum err read_whole(const struct hop *hop, uint8_t **body, int64_t *cap, struct batch *b)
 {
-	struct batch b = hop->batch;
 	size_t got;
-	enum err e;
 
-	if (b.attributes & BATCH_CONTROL) {
-		if (b.size > *cap) {
-			*body = mem_grow(*body, (size_t)b.size);
-			*cap = b.size;
-		}
-		if ((e = hop->file->ops->read(hop->file, *body, (size_t)b.size, hop->at, &got)) !=
-		    ERR_OK)
-			return e;
-		b.at = *body;
+	if (b->size > *cap) {
+		*body = mem_grow(*body, (size_t)b->size);
+		*cap = b->size;
 	}
-	o->replay(o->arg, &b);
-	return ERR_OK;
+	b->at = *body;
+	return hop->file->ops->read(hop->file, *body, (size_t)b->size, hop->at, &got);
 }
 
 static bool suffix_is(const struct found *f, const char *suffix)
