@@ -8,7 +8,7 @@ from lib.clients import producer, read_all, send, send_ok, values
 from lib.cluster import Cluster, expect, expect_eq, main, test, wait_for
 
 # Followers that are paused must stay in the ISR for the length of a story.
-PATIENT = {"replica.lag.time.max.ms": 60000, "broker.session.timeout.ms": 60000}
+PATIENT = {"conf": {"replica.lag.time.max.ms": 60000}, "controller_conf": {"broker.session.timeout.ms": 60000}}
 
 
 def refused(cluster, topic, value):
@@ -73,7 +73,7 @@ def rf3_min2_followers_killed():
 
 def leader_dies_before_replication(acks):
     """M1..M3 are everywhere; both followers stand still while M4 reaches the leader, which dies."""
-    with Cluster(conf=PATIENT) as c:
+    with Cluster(**PATIENT) as c:
         c.create("t", [[1, 2, 3]], min_insync_replicas=2)
         p = producer(c, acks=acks, message_timeout_ms=3000 if acks == "all" else 30000)
         for m in (b"M1", b"M2", b"M3"):
@@ -106,7 +106,7 @@ def acks_all_does_not_acknowledge_what_it_would_lose():
 
 def retry_after_the_leaders_death(idempotent):
     """The record reaches one follower, its acknowledgement never leaves: the client sends again."""
-    with Cluster(conf=PATIENT) as c:
+    with Cluster(**PATIENT) as c:
         c.create("t", [[1, 2, 3]], min_insync_replicas=2)
         p = producer(c, enable_idempotence=idempotent)
         send_ok(p, "t", b"before")
@@ -136,7 +136,7 @@ def with_idempotence_a_retry_after_the_leaders_death_does_not_duplicate():
 
 @test
 def returning_leader_truncates_to_the_epoch_boundary():
-    with Cluster(conf=PATIENT) as c:
+    with Cluster(**PATIENT) as c:
         c.create("t", [[1, 2, 3]], min_insync_replicas=2)
         for m in (b"M1", b"M2", b"M3"):
             send_ok(producer(c), "t", m)

@@ -75,15 +75,17 @@ def free_base_port():
 
 
 class Cluster:
-    def __init__(self, brokers=3, conf=None):
+    def __init__(self, brokers=3, conf=None, controller_conf=None):
         self.dir = tempfile.mkdtemp(prefix="weir-e2e-")
         self.n = brokers
-        self.conf = conf or {}
+        self.conf, self.controller_conf = conf or {}, controller_conf or {}
 
     def __enter__(self):
         args = ["local", "up", "-n", str(self.n), "--base-port", str(free_base_port())]
         for key, value in self.conf.items():
             args += ["--config", f"{key}={value}"]
+        for key, value in self.controller_conf.items():
+            args += ["--controller-config", f"{key}={value}"]
         try:
             self.weir(*args, timeout=60)
         except Failed:
