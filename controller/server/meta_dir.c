@@ -21,7 +21,7 @@ enum err meta_dir_open(struct env *env, const char *dir, int32_t node_id, struct
 	struct str have;
 	enum err e;
 
-	*out = (struct meta_dir){ NULL };
+	*out = (struct meta_dir){ 0 };
 	if ((e = env->files->mkdir(env, dir)) != ERR_OK ||
 	    (e = take_lock(env, dir, out)) != ERR_OK) {
 		if (e == ERR_LOCKED)

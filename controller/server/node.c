@@ -86,7 +86,7 @@ static void on_replay(void *arg, int64_t offset, bool is_snapshot, const Weir__M
 static void activate(struct node *n)
 {
 	struct ctl_cmd cmd = { .kind = CTL_ACTIVATE, .activate.controller = n->options->id };
-	struct asked nobody = { NULL };
+	struct asked nobody = { 0 };
 
 	(void)node_submit(n, &cmd, &nobody);
 	links_expect_all(n);
@@ -340,7 +340,7 @@ static void on_rebalance(void *arg)
 {
 	struct node *n = arg;
 	struct ctl_cmd cmd = { .kind = CTL_REBALANCE };
-	struct asked nobody = { NULL };
+	struct asked nobody = { 0 };
 	int64_t end = mlog_end(n->log);
 
 	(void)node_submit(n, &cmd, &nobody);
@@ -355,7 +355,7 @@ static void on_leaderless(void *arg)
 {
 	struct node *n = arg;
 	struct ctl_cmd cmd = { .kind = CTL_ELECT_LEADERLESS };
-	struct asked nobody = { NULL };
+	struct asked nobody = { 0 };
 
 	(void)node_submit(n, &cmd, &nobody);
 	timer_after_ms(n->env, &n->leaderless, n->options->unclean_interval_ms);
