@@ -155,24 +155,6 @@ static bool take_flag(struct parse *p, const char *arg)
 
 /* ---- words --------------------------------------------------------------------------------- */
 
-/* How the path with one more word stands to the table: the command itself, or the beginning of one.
- */
-static bool continues(const char *path, const struct cmd **exact)
-{
-	size_t n = strlen(path);
-	bool found = false;
-
-	*exact = NULL;
-	for (int i = 0; i < n_commands; i++) {
-		if (strncmp(commands[i].path, path, n) != 0)
-			continue;
-		if (commands[i].path[n] == '\0')
-			*exact = &commands[i];
-		found |= commands[i].path[n] == '\0' || commands[i].path[n] == ' ';
-	}
-	return found;
-}
-
 /* The next word of the command whose paths begin with `path` that is most like `word`. */
 static const char *nearest_word(struct cli *cli, const char *path, const char *word)
 {
@@ -217,19 +199,9 @@ static bool unknown_word(struct parse *p, const char *word)
 static bool take_word(struct parse *p, const char *arg)
 {
 	struct cli *cli = p->cli;
-	const struct cmd *exact;
-	char longer[PATH_BYTES];
-	struct text t;
 
-	if (!cli->cmd) {
-		text_init(&t, longer, sizeof(longer));
-		text_printf(&t, "%s%s%s", p->path, p->path[0] ? " " : "", command_word(arg));
-		if (t.cut || !continues(longer, &exact))
-			return unknown_word(p, arg);
-		memcpy(p->path, longer, sizeof(longer));
-		cli->cmd = exact;
-		return true;
-	}
+	if (!cli->cmd)
+		return command_extend(p->path, sizeof(p->path), arg, &cli->cmd) || unknown_word(p, arg);
 	if (cli->n_args == CLI_ARGS_MAX) {
 		cli_fail(cli, CLI_USAGE, "more than %d arguments", CLI_ARGS_MAX);
 		return false;

@@ -10,17 +10,22 @@
 #define COMPLETE_TIMEOUT_MS 200
 
 static void print_overview(void);
-static bool print_group(const char *path);
+static void print_group(const char *path);
 static void print_command(const struct cmd *);
 
 int cmd_help(struct cli *cli)
 {
-	char path[128];
-	struct text t;
+	const struct cmd *exact = NULL;
+	struct str words, word;
+	char path[128] = "";
 
-	text_init(&t, path, sizeof(path));
-	for (int i = 0; i < cli->n_args; i++)
-		text_printf(&t, "%s%s", i ? " " : "", command_word(cli->args[i]));
+	for (int i = 0; i < cli->n_args; i++) {
+		words = str_of(cli->args[i]);           /* -h hands the whole path over as one argument */
+		while (str_cut(&words, ' ', &word))
+			if (!command_extend(path, sizeof(path), cli_z(cli, word), &exact))
+				return cli_fail(cli, CLI_USAGE, "no such command: weir %s%s%s; see: weir help", path,
+						path[0] ? " " : "", cli->args[i]);
+	}
 	if (cli_switch(cli, "all")) {
 		for (int i = 0; i < n_commands; i++)
 			print_command(&commands[i]);
@@ -30,9 +35,8 @@ int cmd_help(struct cli *cli)
 		print_overview();
 		return CLI_OK;
 	}
-	if (print_group(path))
-		return CLI_OK;
-	return cli_fail(cli, CLI_USAGE, "no such command: weir %s; see: weir help", path);
+	print_group(path);
+	return CLI_OK;
 }
 
 int cmd_version(struct cli *cli)
@@ -91,7 +95,7 @@ static void print_overview(void)
 	     "start here: weir local up");
 }
 
-static bool print_group(const char *path)
+static void print_group(const char *path)
 {
 	const struct cmd *only = NULL;
 	int n = 0;
@@ -109,7 +113,6 @@ static bool print_group(const char *path)
 			print_line(&commands[i]);
 	if (n > 1)
 		printf("\nmore: weir help %s VERB\n", path);
-	return n > 0;
 }
 
 static void print_command(const struct cmd *c)
@@ -179,25 +182,22 @@ int cmd_complete(struct cli *cli)
 	const char *partial = cli->n_args ? cli->args[cli->n_args - 1] : "";
 	const struct cmd *exact = NULL;
 	struct str last = { 0 };
-	char path[128];
-	struct text t;
+	char path[128] = "";
 
-	text_init(&t, path, sizeof(path));
-	for (int i = 0; i + 1 < cli->n_args && !exact; i++) {
-		text_printf(&t, "%s%s", i ? " " : "", command_word(cli->args[i]));
-		for (int c = 0; c < n_commands; c++)
-			if (strcmp(commands[c].path, path) == 0)
-				exact = &commands[c];
-	}
+	for (int i = 0; i + 1 < cli->n_args && !exact; i++)
+		if (!command_extend(path, sizeof(path), cli->args[i], &exact))
+			return CLI_OK;
 	if (exact && partial[0] == '-')
 		complete_flags(exact, partial);
 	else if (exact)
 		complete_names(cli, exact, partial);
 	for (int c = 0; !exact && c < n_commands; c++) {
-		struct str rest = str_of(commands[c].path + t.n + (t.n > 0)), word;
+		struct str rest, word;
 
-		if (!begins(&commands[c], path) || is_hidden(&commands[c]) ||
-		    !str_cut(&rest, ' ', &word))
+		if (!begins(&commands[c], path) || is_hidden(&commands[c]))
+			continue;
+		rest = str_of(commands[c].path + strlen(path) + (path[0] != '\0'));
+		if (!str_cut(&rest, ' ', &word))
 			continue;
 		if (word.n >= strlen(partial) && memcmp(word.at, partial, strlen(partial)) == 0 &&
 		    !str_eq(word, last))

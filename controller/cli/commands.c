@@ -2,6 +2,7 @@
  *
  * The first row of a noun is what the noun alone means. */
 #include "controller/cli/commands.h"
+#include "common/base/text.h"
 
 #define SOME CLI_ARGS_MAX
 #define YES                                                                                        \
@@ -211,4 +212,38 @@ const struct cmd *command_of_noun(const char *noun)
 		    (commands[i].path[n] == '\0' || commands[i].path[n] == ' '))
 			return &commands[i];
 	return NULL;
+}
+
+/* Is the path a command, or the beginning of one? */
+static bool is_beginning(const char *path, const struct cmd **exact)
+{
+	size_t n = strlen(path);
+	bool found = false;
+
+	*exact = NULL;
+	for (int i = 0; i < n_commands; i++) {
+		if (strncmp(commands[i].path, path, n) != 0)
+			continue;
+		if (commands[i].path[n] == '\0')
+			*exact = &commands[i];
+		found |= commands[i].path[n] == '\0' || commands[i].path[n] == ' ';
+	}
+	return found;
+}
+
+bool command_extend(char *path, size_t cap, const char *word, const struct cmd **exact)
+{
+	const char *words[] = { word, command_word(word) };
+	size_t n = strlen(path);
+	struct text t;
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		text_init(&t, path + n, cap - n);
+		text_printf(&t, "%s%s", n ? " " : "", words[i]);
+		if (!t.cut && is_beginning(path, exact))
+			return true;
+	}
+	path[n] = '\0';
+	*exact = NULL;
+	return false;
 }

@@ -9,6 +9,9 @@ extern const int n_global_flags;
 
 /* One of the words of a path may have another name: "ls" is "list", "t" is "topics". */
 const char *command_word(const char *word);
+/* Puts the word, or what it is another name of, behind the path if commands begin so; *exact is the
+ * command that the path now is, NULL when it is only the beginning of some. */
+must_check bool command_extend(char *path, size_t cap, const char *word, const struct cmd **exact);
 /* The command that a noun alone means: its first row.  NULL: no such noun. */
 const struct cmd *command_of_noun(const char *noun);
 
