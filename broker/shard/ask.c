@@ -10,6 +10,7 @@ enum {
 	AT_TIERED = -5,
 	AT_PENDING = -6
 };
+#define REPLICA_DEBUGGER (-2) /* Kafka's word: any replica answers, for what it holds itself */
 
 static void at_latest(struct ask_op *, const struct partition *, int64_t bound);
 static void by_time(struct ask_op *, struct partition *, int64_t bound);
@@ -49,12 +50,16 @@ static int32_t epoch_at(const struct partition *p, int64_t offset)
 
 void ask_offset(struct ask_op *op, struct partition *p)
 {
+	bool any_replica =
+		op->in[ASK_REPLICA] == REPLICA_DEBUGGER && p && p->state == PARTITION_OPEN;
 	int64_t bound;
 
 	op->out[ASK_OFFSET] = op->out[ASK_FOUND_MS] = op->out[ASK_EPOCH] = -1;
-	if ((op->error = ask_leader(op, p)) != KERR_NONE)
+	op->error = any_replica ? KERR_NONE : ask_leader(op, p);
+	if (op->error != KERR_NONE)
 		return;
-	bound = op->in[ASK_REPLICA] >= 0 ? p->replica.log_end : p->replica.high_watermark;
+	bound = any_replica || op->in[ASK_REPLICA] >= 0 ? p->replica.log_end
+							: p->replica.high_watermark;
 	switch (op->in[ASK_TIMESTAMP]) {
 	case AT_LATEST: at_latest(op, p, bound); break;
 	case AT_EARLIEST:
@@ -72,7 +77,7 @@ void ask_offset(struct ask_op *op, struct partition *p)
  * with the start of its own epoch nobody shall see it go back (KIP-207). */
 static void at_latest(struct ask_op *op, const struct partition *p, int64_t bound)
 {
-	if (op->in[ASK_REPLICA] < 0 && p->replica.high_watermark < p->replica.epoch_start) {
+	if (op->in[ASK_REPLICA] == -1 && p->replica.high_watermark < p->replica.epoch_start) {
 		op->error = KERR_OFFSET_NOT_AVAILABLE;
 		return;
 	}
