@@ -46,7 +46,7 @@ clean_up() {
 	[ -z "$pids" ] || kill $pids 2>/dev/null
 	if [ "$verdict" != 0 ]; then
 		for log in "$dir"/cluster/*/*.log; do
-			[ -s "$log" ] && { echo "--- ${log#"$dir"/}"; tail -n 12 "$log"; } >&2
+			[ -s "$log" ] && { echo "--- ${log#"$dir"/}"; { grep -E ' (WARN|ERROR) ' "$log" || tail -n 3 "$log"; } | tail -n 8; } >&2
 		done
 	fi
 	if [ -e "$dir/cluster/cluster.properties" ]; then

@@ -201,7 +201,8 @@ static bool take_word(struct parse *p, const char *arg)
 	struct cli *cli = p->cli;
 
 	if (!cli->cmd)
-		return command_extend(p->path, sizeof(p->path), arg, &cli->cmd) || unknown_word(p, arg);
+		return command_extend(p->path, sizeof(p->path), arg, &cli->cmd) ||
+		       unknown_word(p, arg);
 	if (cli->n_args == CLI_ARGS_MAX) {
 		cli_fail(cli, CLI_USAGE, "more than %d arguments", CLI_ARGS_MAX);
 		return false;

@@ -124,8 +124,7 @@ static void print_text(struct cli *cli, const struct view *v, const struct healt
 
 	printf("%s  cluster %s   data at risk: %s   writes blocked: %s\n",
 	       text_colored(cli, color, verdict(h)), c->cluster_id,
-	       h->at_min + h->under_min + h->offline ? "yes" : "no",
-	       h->offline + h->under_min ? "yes" : "no");
+	       h->under_min + h->offline ? "yes" : "no", h->offline + h->under_min ? "yes" : "no");
 	printf("  controllers  %zu voting, leader %d epoch %" PRId64 ", log end %" PRId64 "\n",
 	       size_max(c->n_voters, 1), c->id, c->epoch, c->log_end);
 	printf("  brokers      %d of %d up", h->active, h->brokers);

@@ -20,11 +20,12 @@ int cmd_help(struct cli *cli)
 	char path[128] = "";
 
 	for (int i = 0; i < cli->n_args; i++) {
-		words = str_of(cli->args[i]);           /* -h hands the whole path over as one argument */
+		words = str_of(cli->args[i]); /* -h hands the whole path over as one argument */
 		while (str_cut(&words, ' ', &word))
 			if (!command_extend(path, sizeof(path), cli_z(cli, word), &exact))
-				return cli_fail(cli, CLI_USAGE, "no such command: weir %s%s%s; see: weir help", path,
-						path[0] ? " " : "", cli->args[i]);
+				return cli_fail(cli, CLI_USAGE,
+						"no such command: weir %s%s%s; see: weir help",
+						path, path[0] ? " " : "", cli->args[i]);
 	}
 	if (cli_switch(cli, "all")) {
 		for (int i = 0; i < n_commands; i++)

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define TARGETS_MAX 32
-#define DIAL_MS 3000
+#define PROBE_MS 3000
 #define ANSWER_SPARE_MS 5000 /* beyond the request's own timeout */
 #define CONTROLLER_PORT 9093
 #define BROKER_PORT 9092
@@ -122,9 +122,32 @@ static bool find_targets(struct cli *cli, struct target *to, int *n)
 	return add_targets(cli, STR("localhost:9092"), false, to, n);
 }
 
+/* A node may take the connection and never answer (paused), or not know the api: a small question
+ * first, so that the next one is tried in time. */
+static enum err try_target(struct cli *cli, struct link *link, struct target to,
+			   int64_t patience_ms)
+{
+	Weir__DescribeController describe = WEIR__DESCRIBE_CONTROLLER__INIT;
+	Weir__Request request = WEIR__REQUEST__INIT;
+	int64_t deadline_ms = cli_now_ms() + patience_ms;
+	Weir__Response *response;
+	enum err e;
+
+	request.body_case = WEIR__REQUEST__BODY_DESCRIBE_CONTROLLER;
+	request.describe_controller = &describe;
+	link->target = to;
+	e = kafka_open(&link->conn, cli, to.addr, deadline_ms);
+	if (!e)
+		e = exchange(cli, link, &request, deadline_ms, &response);
+	if (!e && response->status->code != KERR_NONE)
+		e = ERR_REFUSED;
+	if (e)
+		kafka_close(&link->conn);
+	return e;
+}
+
 static int connect_any(struct cli *cli, const char *what)
 {
-	int64_t deadline_ms = cli_now_ms() + i64_min(cli->timeout_ms, DIAL_MS);
 	struct link *link = arena_must(&cli->mem, sizeof(*link));
 	struct target to[TARGETS_MAX];
 	char tried[512];
@@ -135,10 +158,9 @@ static int connect_any(struct cli *cli, const char *what)
 		return CLI_USAGE;
 	text_init(&t, tried, sizeof(tried));
 	for (int i = 0; i < n; i++) {
-		enum err e = kafka_open(&link->conn, cli, to[i].addr, deadline_ms);
+		enum err e = try_target(cli, link, to[i], i64_min(cli->timeout_ms, PROBE_MS));
 
 		if (!e) {
-			link->target = to[i];
 			cli->link = link;
 			return CLI_OK;
 		}
@@ -146,8 +168,8 @@ static int connect_any(struct cli *cli, const char *what)
 			    err_text(e));
 	}
 	return cli_fail(cli, CLI_UNREACHABLE,
-			"%s: cannot connect to %s. Say where the cluster is with -b host:port, or "
-			"start one: weir local up",
+			"%s: no way to the controller through %s. Say where the cluster is with -b "
+			"host:port, or start one: weir local up",
 			what, tried);
 }
 
