@@ -235,12 +235,18 @@ char *zprintf(struct ctl_result *r, const char *fmt, ...)
 	return zdup(r, str_of(text));
 }
 
+ProtobufCBinaryData bytes_dup(struct ctl_result *r, ProtobufCBinaryData b)
+{
+	uint8_t *at = arena_must(r->arena, b.len + 1);
+
+	if (b.len > 0)
+		memcpy(at, b.data, b.len);
+	return (ProtobufCBinaryData){ b.len, at };
+}
+
 ProtobufCBinaryData uuid_dup(struct ctl_result *r, struct uuid u)
 {
-	uint8_t *at = arena_must(r->arena, sizeof(u.b));
-
-	memcpy(at, u.b, sizeof(u.b));
-	return (ProtobufCBinaryData){ sizeof(u.b), at };
+	return bytes_dup(r, (ProtobufCBinaryData){ sizeof(u.b), u.b });
 }
 
 int32_t *ids_dup(struct ctl_result *r, const struct image_ids *ids, size_t *n)

@@ -42,7 +42,7 @@ static void alter_one(struct ctl_result *r, const Weir__AlterPartition *m,
 	struct elected x;
 	enum kerr code;
 
-	out->topic_id = item->topic_id;
+	out->topic_id = bytes_dup(r, item->topic_id);
 	out->partition = item->partition;
 	if (uuid_from(&item->topic_id, &id))
 		t = image_topic_by_id(im, id);

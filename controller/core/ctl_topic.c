@@ -351,7 +351,7 @@ void decide_delete_topics(struct ctl_result *r, const struct ctl_cmd *cmd)
 
 		out->topics[i]->name = zdup(r, str_of(d->name));
 		out->topics[i]->has_id = d->has_id;
-		out->topics[i]->id = d->id;
+		out->topics[i]->id = bytes_dup(r, d->id);
 		if (!r->ctl->options->delete_topic_enable) {
 			fail(out->topics[i],
 			     WHY(KERR_TOPIC_DELETION_DISABLED,

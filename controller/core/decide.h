@@ -25,9 +25,11 @@ Weir__MetadataRecord *emit(struct ctl_result *, Weir__MetadataRecord__BodyCase);
 void emit_elected(struct ctl_result *, const struct election *, const struct elected *,
 		  const char *reason);
 
-/* Arena memory in the shape that protobuf-c wants. */
+/* Arena memory in the shape that protobuf-c wants.  A reply outlives its request: whatever goes
+ * into it is copied. */
 char *zdup(struct ctl_result *, struct str);
 char *zprintf(struct ctl_result *, const char *fmt, ...) printf_like(2, 3);
+ProtobufCBinaryData bytes_dup(struct ctl_result *, ProtobufCBinaryData);
 ProtobufCBinaryData uuid_dup(struct ctl_result *, struct uuid);
 int32_t *ids_dup(struct ctl_result *, const struct image_ids *, size_t *n);
 bool uuid_from(const ProtobufCBinaryData *, struct uuid *);
