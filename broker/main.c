@@ -13,6 +13,7 @@
 
 #include "broker/api/api.h"
 #include "broker/shard/broker_conf.h"
+#include "broker/shard/checkpoints.h"
 #include "broker/shard/ctllink.h"
 #include "broker/shard/dirs.h"
 #include "broker/shard/follow.h"
@@ -39,6 +40,7 @@ struct process {
 	int n_rows;
 	struct loops *loops;
 	struct listener *listeners[BROKER_LISTENERS_MAX];
+	struct checkpoints *checkpoints;
 	struct call stops[BROKER_SHARDS_MAX];
 	int n_stopping, n_signals;
 };
@@ -55,6 +57,7 @@ static void stop_shards(void *arg);
 static void stop_shard(struct call *);
 static void shard_stopped(struct call *);
 static void tear_down(struct process *);
+static void close_shards(struct process *, bool clean);
 
 int main(int argc, char **argv)
 {
@@ -229,6 +232,8 @@ static int set_up(struct process *p)
 		shard_start(b->shards[i]);
 	}
 	b->shards[0]->link = ctllink_new(b->shards[0]);
+	p->checkpoints = checkpoints_new(b);
+	checkpoints_start(p->checkpoints);
 	if (listen_all(p))
 		return 1;
 	ctllink_start(b->shards[0]->link);
@@ -308,24 +313,36 @@ static void shard_stopped(struct call *c)
 static void tear_down(struct process *p)
 {
 	struct broker *b = &p->broker;
-	int64_t epoch =
-		b->shards[0] && b->shards[0]->link ? ctllink_broker_epoch(b->shards[0]->link) : -1;
 	bool clean = p->n_signals == 1;
 
-	if (b->shards[0] && b->shards[0]->link)
-		ctllink_free(b->shards[0]->link);
-	for (int i = 0; i < b->n_shards && b->shards[i]; i++) {
+	if (p->checkpoints)
+		close_shards(p, clean);
+	if (b->dirs)
+		dirs_free(b->dirs);
+	if (p->loops)
+		loops_free(p->loops);
+}
+
+static void close_shards(struct process *p, bool clean)
+{
+	struct broker *b = &p->broker;
+	int64_t epoch = ctllink_broker_epoch(b->shards[0]->link);
+
+	checkpoints_stop(p->checkpoints);
+	ctllink_free(b->shards[0]->link);
+	for (int i = 0; i < b->n_shards; i++) {
 		shard_stop(b->shards[i]);
 		api_shard_stop(b->shards[i]->api);
 		api_shard_free(b->shards[i]->api);
-		shard_free(b->shards[i]);
+		if (clean)
+			shard_close_logs(b->shards[i]);
 	}
-	if (b->dirs && clean)
-		dirs_mark_clean(loops_env(p->loops, 0), b->dirs, epoch);
-	if (b->dirs)
-		dirs_free(loops_env(p->loops, 0), b->dirs);
-	if (p->loops)
-		loops_free(p->loops);
-	if (clean)
-		log_info("broker", "stopped", F_I64("broker_epoch", epoch));
+	if (clean) {
+		checkpoints_finish(p->checkpoints);
+		dirs_mark_clean(b->shards[0]->env, b->dirs, epoch);
+	}
+	checkpoints_free(p->checkpoints);
+	for (int i = 0; i < b->n_shards; i++)
+		shard_free(b->shards[i]);
+	log_info("broker", "stopped", F_I64("broker_epoch", epoch), F_I64("clean", clean));
 }

@@ -87,13 +87,17 @@ static void route(struct req *q, struct fetch_work *w)
 		if (!c->ops)
 			c->ops = ARENA_NEW(q, struct read_op, w->plan.n);
 		s->op = &c->ops[c->n++];
-		*s->op = (struct read_op){ .topic_id = s->topic_id,
-					   .partition = s->ask.partition,
-					   .leader_epoch = s->ask.current_leader_epoch,
-					   .last_fetched_epoch = s->ask.last_fetched_epoch,
-					   .max_bytes = s->ask.max_bytes,
-					   .offset = s->ask.fetch_offset,
-					   .log_start_of_follower = s->ask.log_start };
+		*s->op =
+			(struct read_op){ .topic_id = s->topic_id,
+					  .partition = s->ask.partition,
+					  .leader_epoch = s->ask.current_leader_epoch,
+					  .last_fetched_epoch = s->ask.last_fetched_epoch,
+					  .max_bytes = s->ask.max_bytes,
+					  .offset = s->ask.fetch_offset,
+					  .log_start_of_follower = s->ask.log_start,
+					  .wants_news = s->member && !is_consumer,
+					  .told_high_watermark =
+						  s->member ? s->member->sent_high_watermark : -1 };
 	}
 	for (int i = 0; i < b->n_shards; i++)
 		w->n_calls += w->calls[i].n > 0;

@@ -3,35 +3,155 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "broker/log/checkpoint.h"
+#include "broker/log/clean_marker.h"
+#include "broker/log/logdir.h"
+#include "broker/log/meta_properties.h"
 #include "common/base/log.h"
+
+static enum err open_one(struct env *, const struct broker_conf *, struct dirs *, int at, char *why,
+			 size_t cap);
+static enum err read_identity(struct env *, const struct broker_conf *, struct dirs *, struct dir *,
+			      char *why, size_t cap);
+static enum err read_offsets(struct env *, struct dirs *, int at, const char *name, size_t field);
+static void found_one(void *arg, const char *name);
+
+struct finding {
+	struct dirs *dirs;
+	int dir;
+};
 
 enum err dirs_open(struct env *env, const struct broker_conf *c, struct dirs **out, char *why,
 		   size_t cap)
 {
 	struct dirs *d = mem_alloc(sizeof(*d));
+	enum err e = ERR_OK;
 
 	strmap_init(&d->found, prng_u64(&env->prng));
-	for (int i = 0; i < c->n_dirs; i++) {
-		struct dir *dir = &d->v[d->n++];
+	*out = d;
+	for (int i = 0; !e && i < c->n_dirs; i++) {
 		char *path = mem_alloc(c->dir[i].n + 1);
 		memcpy(path, c->dir[i].at, c->dir[i].n);
-		dir->path = path;
-		dir->previous_epoch = -1;
-		dir->id = prng_uuid(&env->prng);
-		if (env->files->mkdir(env, path)) {
-			snprintf(why, cap, "log.dirs: cannot make %s", path);
-			return ERR_IO;
-		}
+		d->v[i].path = path;
+		d->v[i].previous_epoch = -1;
+		d->n = i + 1;
+		e = open_one(env, c, d, i, why, cap);
 	}
-	*out = d;
+	return e;
+}
+
+static enum err open_one(struct env *env, const struct broker_conf *c, struct dirs *d, int at,
+			 char *why, size_t cap)
+{
+	static const struct {
+		const char *name;
+		size_t field;
+	} kept[] = {
+		{ CHECKPOINT_RECOVERY_POINT, offsetof(struct dirs_row, recovery_point) },
+		{ CHECKPOINT_HIGH_WATERMARK, offsetof(struct dirs_row, high_watermark) },
+		{ CHECKPOINT_LOG_START, offsetof(struct dirs_row, log_start) },
+	};
+	struct dir *dir = &d->v[at];
+	struct finding finding = { d, at };
+	enum err e;
+
+	snprintf(why, cap, "log.dirs: %s cannot be used: see the line above", dir->path);
+	if ((e = env->files->mkdir(env, dir->path)))
+		return e;
+	if ((e = logdir_lock(env, dir->path, &dir->lock))) {
+		if (e == ERR_LOCKED)
+			snprintf(why, cap, "log.dirs: %s is in use by another broker", dir->path);
+		return e;
+	}
+	if ((e = read_identity(env, c, d, dir, why, cap)) ||
+	    (e = clean_marker_take(env, dir->path, &dir->was_clean, &dir->previous_epoch)) ||
+	    (e = logdir_scan(env, dir->path, found_one, &finding)))
+		return e;
+	for (size_t i = 0; i < ARRAY_LEN(kept); i++)
+		if ((e = read_offsets(env, d, at, kept[i].name, kept[i].field)))
+			return e;
 	return ERR_OK;
 }
 
-void dirs_free(struct env *env, struct dirs *d)
+static enum err read_identity(struct env *env, const struct broker_conf *c, struct dirs *d,
+			      struct dir *dir, char *why, size_t cap)
 {
-	(void)env;
-	for (int i = 0; i < d->n; i++)
+	struct meta_properties m;
+	enum err e = meta_properties_read(env, dir->path, &m);
+
+	if (e == ERR_NOT_FOUND) {
+		dir->id = prng_uuid(&env->prng);
+		return ERR_OK;
+	}
+	if (e) {
+		snprintf(why, cap, "log.dirs: %s/meta.properties cannot be read: %s", dir->path,
+			 err_text(e));
+		return e;
+	}
+	if (m.node_id != c->node_id) {
+		snprintf(why, cap, "log.dirs: %s belongs to node %d, not to node.id=%d", dir->path,
+			 m.node_id, c->node_id);
+		return ERR_INVALID;
+	}
+	if (d->cluster_id[0] && m.cluster_id[0] && strcmp(d->cluster_id, m.cluster_id) != 0) {
+		snprintf(why, cap, "log.dirs: %s belongs to cluster %s, another one to %s",
+			 dir->path, m.cluster_id, d->cluster_id);
+		return ERR_INVALID;
+	}
+	snprintf(d->cluster_id, sizeof(d->cluster_id), "%s", m.cluster_id);
+	dir->is_recorded = !uuid_is_zero(m.directory_id);
+	dir->id = dir->is_recorded ? m.directory_id : prng_uuid(&env->prng);
+	return ERR_OK;
+}
+
+static void found_one(void *arg, const char *name)
+{
+	struct finding *f = arg;
+	size_t n = strlen(name);
+	struct dirs_row *row = mem_alloc(sizeof(*row) + n + 1);
+
+	memcpy(row->text, name, n);
+	row->name = (struct str){ row->text, n };
+	row->dir = f->dir;
+	atomic_init(&row->taken, false);
+	if (strmap_find(&f->dirs->found, row->name)) {
+		log_error("dirs", "a partition lies in two log directories, this one is left alone",
+			  F_Z("path", f->dirs->v[f->dir].path), F_Z("partition", name));
+		mem_free(row);
+		return;
+	}
+	strmap_put(&f->dirs->found, row->name, row);
+}
+
+/* An unreadable checkpoint counts as empty: more to scan, a high watermark to learn again. */
+static enum err read_offsets(struct env *env, struct dirs *d, int at, const char *name,
+			     size_t field)
+{
+	struct checkpoint cp;
+	enum err e = checkpoint_read(env, d->v[at].path, name, &cp);
+	char dir_name[LOGDIR_NAME_MAX];
+
+	if (e && e != ERR_CORRUPT)
+		return e;
+	for (int32_t i = 0; i < cp.n; i++) {
+		snprintf(dir_name, sizeof(dir_name), "%.*s-%d", (int)cp.v[i].topic.n,
+			 cp.v[i].topic.at, cp.v[i].partition);
+		struct dirs_row *row = dirs_found(d, str_of(dir_name));
+		if (row && row->dir == at)
+			*(int64_t *)(void *)((char *)row + field) = i64_max(0, cp.v[i].offset);
+	}
+	checkpoint_fini(&cp);
+	return ERR_OK;
+}
+
+void dirs_free(struct dirs *d)
+{
+	for (int i = 0; i < d->n; i++) {
+		file_put(d->v[i].lock);
 		mem_free((void *)(uintptr_t)d->v[i].path);
+	}
+	STRMAP_FOR (slot, &d->found)
+		mem_free(slot->value);
 	strmap_fini(&d->found);
 	mem_free(d);
 }
@@ -39,9 +159,19 @@ void dirs_free(struct env *env, struct dirs *d)
 enum err dirs_adopt_cluster(struct env *env, struct dirs *d, const struct broker_conf *c,
 			    const char *cluster_id)
 {
-	(void)env;
-	(void)c;
+	struct meta_properties m = { .node_id = c->node_id };
+	enum err e;
+
 	snprintf(d->cluster_id, sizeof(d->cluster_id), "%s", cluster_id);
+	snprintf(m.cluster_id, sizeof(m.cluster_id), "%s", cluster_id);
+	for (int i = 0; i < d->n; i++) {
+		if (d->v[i].is_recorded)
+			continue;
+		m.directory_id = d->v[i].id;
+		if ((e = meta_properties_write(env, d->v[i].path, &m)))
+			return e;
+		d->v[i].is_recorded = true;
+	}
 	return ERR_OK;
 }
 
@@ -75,12 +205,13 @@ int64_t dirs_previous_epoch(const struct dirs *d)
 
 	for (int i = 0; i < d->n; i++)
 		low = i64_min(low, d->v[i].was_clean ? d->v[i].previous_epoch : -1);
-	return d->n ? low : -1;
+	return low;
 }
 
-void dirs_mark_clean(struct env *env, const struct dirs *d, int64_t broker_epoch)
+void dirs_mark_clean(struct env *env, struct dirs *d, int64_t broker_epoch)
 {
-	(void)env;
-	(void)d;
-	(void)broker_epoch;
+	for (int i = 0; i < d->n; i++)
+		if (!atomic_load(&d->v[i].offline) &&
+		    clean_marker_write(env, d->v[i].path, broker_epoch))
+			dirs_fail(d, i);
 }

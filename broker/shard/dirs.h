@@ -15,11 +15,13 @@ struct dirs_row {        /* a partition directory found at start */
 	int dir;
 	int64_t recovery_point, high_watermark, log_start; /* 0: not in the checkpoint */
 	_Atomic bool taken; /* its partition is open: the partition's own offsets count now */
+	char text[];
 };
 struct dir {
 	const char *path;
 	struct uuid id;
 	struct file *lock;
+	bool is_recorded;       /* meta.properties holds the id */
 	bool was_clean;         /* the marker was there at start */
 	int64_t previous_epoch; /* broker epoch in that marker; -1 */
 	_Atomic bool offline;
@@ -34,7 +36,7 @@ struct dirs {
 
 must_check enum err dirs_open(struct env *, const struct broker_conf *, struct dirs **, char *why,
 			      size_t why_cap);
-void dirs_free(struct env *, struct dirs *);
+void dirs_free(struct dirs *);
 /* Writes meta.properties where the cluster id is not recorded yet; blocks. */
 must_check enum err dirs_adopt_cluster(struct env *, struct dirs *, const struct broker_conf *,
 				       const char *cluster_id);
@@ -43,4 +45,4 @@ int dirs_place(const struct dirs *); /* the online directory with the fewest par
 void dirs_fail(struct dirs *, int dir);           /* any thread; logs once */
 int64_t dirs_previous_epoch(const struct dirs *); /* of a clean shutdown in every directory; -1 */
 /* Writes the clean-shutdown marker; blocks; the last thing a stopping broker does. */
-void dirs_mark_clean(struct env *, const struct dirs *, int64_t broker_epoch);
+void dirs_mark_clean(struct env *, struct dirs *, int64_t broker_epoch);

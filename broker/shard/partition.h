@@ -52,8 +52,9 @@ struct partition {
 	struct log *log;
 	struct epoch_cache epochs;
 	struct producers producers;
-	uint32_t epochs_saved;  /* version on disk */
-	int64_t snapshot_at;    /* offset of the newest producer snapshot */
+	uint32_t epochs_saved; /* version on disk */
+	bool is_saving_epochs;
+	int64_t recovery_point; /* once the log is closed */
 	struct list waits;      /* parked acks=all appends, by required offset (wait.h) */
 	struct list watches;    /* parked reads (read.h) */
 	struct list hw_lagging; /* on the shard's list of high watermarks that followers have not
@@ -66,6 +67,9 @@ struct partition {
 	char dir_name[280]; /* "topic-0" */
 };
 
+#define PARTITION_PATH_MAX 640
+void partition_path(const struct partition *, char out[PARTITION_PATH_MAX]);
+
 struct partition *partition_find(const struct shard *, struct uuid topic_id, int32_t number);
 /* Metadata: create or adapt the replica of this broker. */
 void partition_assign(struct shard *, const struct image_topic *, int32_t number);
@@ -77,7 +81,9 @@ void partition_refresh_conf(struct partition *, const struct image_topic *);
 void partition_resolve_conf(struct partition *, const struct image_topic *);
 struct log_config partition_log_config(const struct partition *);
 void partition_opened(struct partition *); /* its log is there: take up its role */
-void partition_close(struct partition *);  /* process end: nothing else runs */
+/* Process end, nothing else runs: close writes the producers' snapshot and closes the log. */
+void partition_close(struct partition *);
+void partition_free(struct partition *);
 
 /* Feeds one event to the replica and carries out what follows from it. */
 void partition_step(struct partition *, const struct replica_event *);

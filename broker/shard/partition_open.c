@@ -3,6 +3,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "broker/log/logdir.h"
+#include "broker/log/partition_meta.h"
 #include "broker/shard/dirs.h"
 #include "broker/shard/persist.h"
 #include "broker/shard/retention.h"
@@ -13,17 +15,20 @@ struct open_job {
 	struct job job;
 	struct partition *p;
 	struct dirs_row *found; /* NULL: a new directory */
+	bool is_new;            /* what is there counts for nothing */
 	struct log_options options;
 	struct log_recovery recovery;
 	struct log *log;
 	enum err err;
-	char path[600];
+	int64_t snapshot; /* offset of the producer snapshot that was loaded; -1 */
+	char path[PARTITION_PATH_MAX];
 };
 
 static struct partition *partition_new(struct shard *, const struct image_topic *, int32_t number);
-static void partition_free(struct partition *);
 static void open_work(struct job *);
 static void open_done(struct job *);
+static void opened(struct open_job *);
+static enum err claim(struct open_job *);
 static void replay(void *arg, const struct batch *);
 static void forget(struct partition *);
 
@@ -43,11 +48,11 @@ void partition_open_start(struct shard *s, const struct image_topic *t, int32_t 
 		return;
 	}
 	atomic_fetch_add(&dirs->v[p->dir].n_partitions, 1);
-	snprintf(j->path, sizeof(j->path), "%s/%s", dirs->v[p->dir].path, p->dir_name);
+	partition_path(p, j->path);
 	partition_resolve_conf(p, t);
 	j->p = p;
 	j->options = (struct log_options){
-		.dir = j->path, .config = partition_log_config(p), .replay = replay, .arg = p
+		.dir = j->path, .config = partition_log_config(p), .replay = replay, .arg = j
 	};
 	if (j->found) {
 		j->options.clean = dirs->v[p->dir].was_clean;
@@ -89,12 +94,20 @@ static struct partition *partition_new(struct shard *s, const struct image_topic
 	return p;
 }
 
-static void partition_free(struct partition *p)
+void partition_path(const struct partition *p, char out[PARTITION_PATH_MAX])
+{
+	snprintf(out, PARTITION_PATH_MAX, "%s/%s", p->shard->broker->dirs->v[p->dir].path,
+		 p->dir_name);
+}
+
+void partition_free(struct partition *p)
 {
 	ASSERT(list_empty(&p->waits) && list_empty(&p->watches) && list_empty(&p->deletes) &&
 	       !p->follow.at);
 	list_remove(&p->hw_lagging);
 	list_remove(&p->opening);
+	if (p->log)
+		log_drop(p->log);
 	producers_fini(&p->producers);
 	epoch_cache_fini(&p->epochs);
 	mem_free((void *)(uintptr_t)p->topic.at);
@@ -108,15 +121,55 @@ static void open_work(struct job *job)
 {
 	struct open_job *j = CONTAINER_OF(job, struct open_job, job);
 
-	j->err = log_open(job->home, &j->options, &j->log, &j->recovery);
+	if ((j->err = claim(j)) || (j->err = persist_load_epochs(job->home, j->p, j->path)) ||
+	    (j->err = persist_load_producers(job->home, j->p, j->path, INT64_MAX, &j->snapshot)))
+		return;
+	/* What was not known to be flushed is scanned anyway, so epochs are learnt from there, too:
+	 * the file may lack the last ones. */
+	j->options.replay_from = i64_max(0, j->snapshot);
+	if (!j->options.clean)
+		j->options.replay_from = i64_min(j->options.replay_from, j->options.recovery_point);
+	if ((j->err = log_open(job->home, &j->options, &j->log, &j->recovery)))
+		return;
+	epoch_cache_truncate_end(&j->p->epochs, log_end(j->log));
+	epoch_cache_truncate_start(&j->p->epochs, log_start(j->log));
+}
+
+/* The directory is ours when it says so, or says nothing (a crash while it was made).  One of an
+ * earlier topic of this name is put aside, not deleted. */
+static enum err claim(struct open_job *j)
+{
+	struct env *env = j->job.home;
+	const char *root = j->p->shard->broker->dirs->v[j->p->dir].path;
+	char aside[LOGDIR_NAME_MAX];
+	struct uuid id;
+	enum err e = partition_meta_read(env, j->path, &id);
+
+	if (!e && uuid_eq(id, j->p->topic_id))
+		return ERR_OK;
+	j->options.clean = false;
+	j->options.recovery_point = j->options.start_offset = 0;
+	j->is_new = true;
+	if (!e) {
+		if ((e = logdir_retire(env, root, j->p->dir_name, id, LOGDIR_STRAY, aside)))
+			return e;
+		log_warn("partition", "a directory of another topic of this name was put aside",
+			 F_Z("partition", j->p->dir_name), F_Z("as", aside));
+	} else if (e != ERR_NOT_FOUND) {
+		return e;
+	}
+	if ((e = env->files->mkdir(env, j->path)))
+		return e;
+	return partition_meta_write(env, j->path, j->p->topic_id);
 }
 
 static void replay(void *arg, const struct batch *b)
 {
-	struct partition *p = arg;
+	struct open_job *j = arg;
 
-	epoch_cache_assign(&p->epochs, b->leader_epoch, b->base_offset);
-	persist_note(&p->producers, b);
+	epoch_cache_assign(&j->p->epochs, b->leader_epoch, b->base_offset);
+	if (b->base_offset >= j->snapshot)
+		persist_note(&j->p->producers, b);
 }
 
 static void open_done(struct job *job)
@@ -127,28 +180,44 @@ static void open_done(struct job *job)
 
 	list_remove(&p->opening);
 	p->log = j->log;
+	if (j->found)
+		atomic_store(&j->found->taken, true);
+	if (!j->err)
+		opened(j);
 	if (j->err) {
 		p->state = PARTITION_OFFLINE;
 		dirs_fail(s->broker->dirs, p->dir);
 		log_error("partition", "its log cannot be opened", F_Z("partition", p->dir_name),
 			  F_Z("error", err_text(j->err)));
-	} else {
-		p->state = PARTITION_OPEN;
-		replica_load(&p->replica, log_start(p->log),
-			     j->found ? j->found->high_watermark : 0, log_end(p->log));
-		if (j->found)
-			atomic_store(&j->found->taken, true);
 	}
-	if (j->recovery.segments_scanned > 0)
-		log_info("partition", "recovered", F_Z("partition", p->dir_name),
-			 F_I64("bytes_scanned", j->recovery.bytes_scanned),
-			 F_I64("bytes_cut", j->recovery.bytes_cut),
-			 F_I64("log_end", log_end(p->log)));
 	mem_free(j);
 	if (!p->is_dropped && p->state == PARTITION_OPEN)
 		partition_opened(p);
 	partition_job_back(p);
 	shard_note_applied(s);
+}
+
+static void opened(struct open_job *j)
+{
+	struct partition *p = j->p;
+	int64_t hw = j->found && !j->is_new ? j->found->high_watermark : 0;
+
+	p->epochs_saved = p->epochs.version;
+	replica_load(&p->replica, log_start(p->log), hw, log_end(p->log));
+	p->state = PARTITION_OPEN;
+	if (j->snapshot > log_end(p->log))
+		j->err = partition_rebuild_producers(p);
+	if (j->recovery.bytes_scanned > 0 || j->recovery.bytes_cut > 0)
+		log_info("partition", "recovered", F_Z("partition", p->dir_name),
+			 F_I64("segments_scanned", j->recovery.segments_scanned),
+			 F_I64("bytes_scanned", j->recovery.bytes_scanned),
+			 F_I64("bytes_cut", j->recovery.bytes_cut),
+			 F_I64("log_end", log_end(p->log)));
+	if (j->recovery.corrupt_offset >= 0)
+		log_error("partition", "damaged in the middle: it ends before the damage",
+			  F_Z("partition", p->dir_name),
+			  F_I64("offset", j->recovery.corrupt_offset),
+			  F_I64("bytes_quarantined", j->recovery.bytes_quarantined));
 }
 
 /* ---- the end of a partition
@@ -180,8 +249,6 @@ static void forget(struct partition *p)
 	struct shard *s = p->shard;
 
 	list_remove(&p->opening);
-	if (p->log)
-		log_drop(p->log);
 	if (p->dir >= 0) {
 		atomic_fetch_sub(&s->broker->dirs->v[p->dir].n_partitions, 1);
 		retention_remove(s, p->dir, p->dir_name, p->topic_id, p->conf.file_delete_delay_ms);
@@ -191,7 +258,16 @@ static void forget(struct partition *p)
 
 void partition_close(struct partition *p)
 {
-	if (p->log && log_close(p->log))
+	enum err e;
+
+	if (p->state != PARTITION_OPEN)
+		return;
+	e = persist_producers_now(p);
+	p->recovery_point = log_end(p->log);
+	if (log_close(p->log) || e) {
+		p->state = PARTITION_OFFLINE;
+		dirs_fail(p->shard->broker->dirs, p->dir);
 		log_error("partition", "its log did not close well", F_Z("partition", p->dir_name));
-	partition_free(p);
+	}
+	p->log = NULL;
 }

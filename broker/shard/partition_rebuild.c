@@ -1,7 +1,9 @@
 /* After a truncation producers must forget what was cut: their state is built again from the
  * batch headers that are left. */
+#include "broker/log/producer_file.h"
 #include "broker/shard/partition_open.h"
 #include "broker/shard/persist.h"
+#include "broker/shard/shard.h"
 
 #define STEP_BYTES ((int64_t)1 << 20)
 
@@ -9,10 +11,15 @@ static enum err note_range(struct partition *, const struct log_read *, int64_t 
 
 enum err partition_rebuild_producers(struct partition *p)
 {
+	char dir[PARTITION_PATH_MAX];
 	int64_t offset, end = log_end(p->log);
 	enum err e;
 
-	offset = persist_load_producers(p);
+	partition_path(p, dir);
+	if ((e = producer_file_drop_above(p->shard->env, dir, end)) ||
+	    (e = persist_load_producers(p->shard->env, p, dir, end, &offset)))
+		return e;
+	offset = i64_max(offset, log_start(p->log));
 	while (offset < end) {
 		struct log_read r;
 		if ((e = log_read(p->log, offset, end, STEP_BYTES, true, &r)))

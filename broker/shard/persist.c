@@ -1,16 +1,190 @@
 #include "broker/shard/persist.h"
 
+#include <stdio.h>
+
+#include "broker/log/epoch_file.h"
+#include "broker/log/producer_file.h"
 #include "broker/shard/partition.h"
+#include "broker/shard/shard.h"
+#include "common/base/log.h"
+
+struct epochs_job {
+	struct job job;
+	struct partition *p;
+	uint32_t version;
+	enum err err;
+	int32_t n;
+	char dir[PARTITION_PATH_MAX];
+	struct epoch_row rows[];
+};
+struct producers_job {
+	struct job job;
+	struct partition *p;
+	int64_t offset;
+	enum err err;
+	int32_t n;
+	char dir[PARTITION_PATH_MAX];
+	struct producer_row rows[];
+};
+
+static void epochs_work(struct job *);
+static void epochs_done(struct job *);
+static struct producers_job *snapshot(struct partition *, int64_t offset);
+static void producers_work(struct job *);
+static void producers_done(struct job *);
+static struct producer_row row_of(const struct producer_entry *);
+
+/* ---- leader epochs: one write at a time, the newest state each time -----------------------------
+ */
 
 void persist_epochs(struct partition *p)
 {
-	(void)p;
+	struct epochs_job *j;
+
+	if (p->epochs.version == p->epochs_saved || p->is_saving_epochs)
+		return;
+	j = mem_alloc(sizeof(*j) + sizeof(j->rows[0]) * (size_t)p->epochs.n);
+	j->job = (struct job){ .work = epochs_work, .done = epochs_done };
+	j->p = p;
+	j->version = p->epochs.version;
+	j->n = p->epochs.n;
+	for (int32_t i = 0; i < j->n; i++)
+		j->rows[i] =
+			(struct epoch_row){ p->epochs.v[i].epoch, p->epochs.v[i].start_offset };
+	partition_path(p, j->dir);
+	p->is_saving_epochs = true;
+	p->n_jobs++;
+	env_submit(p->shard->env, &j->job);
 }
+
+static void epochs_work(struct job *job)
+{
+	struct epochs_job *j = CONTAINER_OF(job, struct epochs_job, job);
+
+	j->err = epoch_file_write(job->home, j->dir, j->rows, j->n);
+}
+
+static void epochs_done(struct job *job)
+{
+	struct epochs_job *j = CONTAINER_OF(job, struct epochs_job, job);
+	struct partition *p = j->p;
+
+	p->is_saving_epochs = false;
+	p->epochs_saved = j->version;
+	if (j->err && !p->is_dropped)
+		partition_fail(p, j->err);
+	else if (!p->is_dropped)
+		persist_epochs(p);
+	partition_job_back(p);
+	mem_free(j);
+}
+
+/* ---- producers
+ * ------------------------------------------------------------------------------------- */
 
 void persist_producers(struct partition *p, int64_t offset)
 {
-	(void)p;
-	(void)offset;
+	struct producers_job *j = snapshot(p, offset);
+
+	p->n_jobs++;
+	env_submit(p->shard->env, &j->job);
+}
+
+enum err persist_producers_now(struct partition *p)
+{
+	struct producers_job *j = snapshot(p, log_end(p->log));
+	enum err e = producer_file_write(p->shard->env, j->dir, j->offset, j->rows, j->n);
+
+	mem_free(j);
+	return e;
+}
+
+static struct producers_job *snapshot(struct partition *p, int64_t offset)
+{
+	int32_t n = producers_count(&p->producers);
+	const struct producer_entry **rows = mem_alloc(sizeof(*rows) * (size_t)(n + 1));
+	struct producers_job *j = mem_alloc(sizeof(*j) + sizeof(j->rows[0]) * (size_t)n);
+
+	j->job = (struct job){ .work = producers_work, .done = producers_done };
+	j->p = p;
+	j->offset = offset;
+	j->n = producers_rows(&p->producers, rows, n);
+	for (int32_t i = 0; i < j->n; i++)
+		j->rows[i] = row_of(rows[i]);
+	mem_free(rows);
+	partition_path(p, j->dir);
+	return j;
+}
+
+static struct producer_row row_of(const struct producer_entry *e)
+{
+	const struct producer_batch *last = e->n > 0 ? &e->batches[e->n - 1] : NULL;
+
+	return (struct producer_row){
+		.id = e->id,
+		.epoch = e->epoch,
+		.last_sequence = last ? last->last_seq : -1,
+		.last_offset = last ? last->last_offset : -1,
+		.offset_delta = last ? last->offset_delta : 0,
+		.timestamp_ms = e->last_timestamp_ms,
+		.coordinator_epoch = e->coordinator_epoch,
+		.txn_first_offset = e->txn_first_offset,
+	};
+}
+
+static void producers_work(struct job *job)
+{
+	struct producers_job *j = CONTAINER_OF(job, struct producers_job, job);
+
+	j->err = producer_file_write(job->home, j->dir, j->offset, j->rows, j->n);
+}
+
+static void producers_done(struct job *job)
+{
+	struct producers_job *j = CONTAINER_OF(job, struct producers_job, job);
+
+	if (j->err && !j->p->is_dropped)
+		partition_fail(j->p, j->err);
+	partition_job_back(j->p);
+	mem_free(j);
+}
+
+/* ---- reading back
+ * ------------------------------------------------------------------------------------ */
+
+enum err persist_load_epochs(struct env *env, struct partition *p, const char *dir)
+{
+	struct epoch_row *v = NULL;
+	int32_t n = 0;
+	enum err e = epoch_file_read(env, dir, &v, &n);
+
+	for (int32_t i = 0; i < n; i++)
+		epoch_cache_assign(&p->epochs, v[i].epoch, v[i].start_offset);
+	mem_free(v);
+	return e == ERR_CORRUPT ? ERR_OK : e;
+}
+
+enum err persist_load_producers(struct env *env, struct partition *p, const char *dir, int64_t upto,
+				int64_t *at)
+{
+	struct producer_row *v = NULL;
+	int32_t n = 0;
+	enum err e = producer_file_newest(env, dir, upto, &v, &n, at);
+
+	producers_clear(&p->producers);
+	for (int32_t i = 0; !e && i < n; i++) {
+		struct producer_entry entry = { .id = v[i].id,
+						.epoch = v[i].epoch,
+						.coordinator_epoch = v[i].coordinator_epoch,
+						.last_timestamp_ms = v[i].timestamp_ms,
+						.txn_first_offset = v[i].txn_first_offset,
+						.n = v[i].last_sequence >= 0 };
+		entry.batches[0] = (struct producer_batch){ v[i].last_sequence, v[i].offset_delta,
+							    v[i].last_offset, v[i].timestamp_ms };
+		producers_load(&p->producers, &entry);
+	}
+	mem_free(v);
+	return e;
 }
 
 struct producer_append persist_append_of(const struct batch *b, int64_t base_offset)
@@ -34,10 +208,4 @@ void persist_note(struct producers *to, const struct batch *b)
 
 	if (by.id >= 0)
 		producers_note(to, &by);
-}
-
-int64_t persist_load_producers(struct partition *p)
-{
-	producers_clear(&p->producers);
-	return p->replica.log_start;
 }

@@ -9,6 +9,7 @@ static enum kerr check(const struct read_call *, struct read_op *, const struct 
 static enum kerr check_follower(const struct read_call *, const struct partition *);
 static bool diverges(struct read_op *, const struct partition *);
 static void park(struct read_call *);
+static bool lacks_news(const struct read_op *);
 static void unpark(struct read_call *);
 static void cancel_arrives(struct mail *);
 static void cancel_returns(struct mail *);
@@ -162,7 +163,16 @@ static void park(struct read_call *c)
 		op->call = c;
 		ASSERT(op->at);
 		list_push_back(&op->at->watches, &op->watch);
+		if (lacks_news(op))
+			shard_note_hw(op->at->shard, &op->at->hw_lagging);
 	}
+}
+
+/* A follower that becomes the leader should know what is committed, so it is told within some
+ * milliseconds even when there is nothing else to tell. */
+static bool lacks_news(const struct read_op *op)
+{
+	return op->wants_news && op->told_high_watermark != op->at->replica.high_watermark;
 }
 
 static void unpark(struct read_call *c)
@@ -183,8 +193,7 @@ void read_wake(struct partition *p, enum read_wake why)
 	LIST_FOR (op, &p->watches, struct read_op, watch) {
 		int64_t bound = op->call->replica >= 0 ? r->log_end : r->high_watermark;
 		if ((why == READ_MOVED && bound <= op->offset) ||
-		    (why == READ_NEWS &&
-		     (op->call->replica < 0 || op->high_watermark == r->high_watermark)))
+		    (why == READ_NEWS && !lacks_news(op)))
 			continue;
 		if (op->woken < why)
 			op->woken = why;

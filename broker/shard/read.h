@@ -27,6 +27,8 @@ struct read_op {
 	int32_t partition, index; /* index: place in the fetch, for the asker */
 	int32_t leader_epoch, last_fetched_epoch, max_bytes;
 	int64_t offset, log_start_of_follower;
+	bool wants_news; /* a follower with a session: it shall know the high watermark */
+	int64_t told_high_watermark; /* what it was told last; -1: nothing yet */
 	/* the answer */
 	enum kerr error;
 	int64_t high_watermark, last_stable, log_start;

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "broker/log/logdir.h"
 #include "broker/shard/dirs.h"
 #include "broker/shard/partition.h"
 #include "common/base/log.h"
@@ -21,8 +22,10 @@ struct removal {
 	struct timer timer;
 	struct job job;
 	struct shard *shard;
-	char from[600], path[600];
-	bool is_renamed;
+	const char *root;
+	struct uuid topic_id;
+	char name[LOGDIR_NAME_MAX + 32], retired[LOGDIR_NAME_MAX];
+	bool is_retired;
 	int64_t delay_ms;
 };
 
@@ -135,15 +138,12 @@ void retention_remove(struct shard *s, int dir, const char *dir_name, struct uui
 		      int64_t delay_ms)
 {
 	struct removal *r = mem_alloc(sizeof(*r));
-	const char *root = s->broker->dirs->v[dir].path;
-	char hex[33];
 
-	for (int i = 0; i < 16; i++)
-		snprintf(hex + (ptrdiff_t)2 * i, 3, "%02x", topic_id.b[i]);
 	r->shard = s;
+	r->root = s->broker->dirs->v[dir].path;
+	r->topic_id = topic_id;
 	r->delay_ms = delay_ms;
-	snprintf(r->from, sizeof(r->from), "%s/%s", root, dir_name);
-	snprintf(r->path, sizeof(r->path), "%s/%.200s.%s-delete", root, dir_name, hex);
+	snprintf(r->name, sizeof(r->name), "%s", dir_name);
 	list_push_back(&s->deletions, &r->node);
 	timer_init(&r->timer, delay_over, r);
 	r->job = (struct job){ .work = rename_work, .done = rename_done };
@@ -154,7 +154,8 @@ static void rename_work(struct job *job)
 {
 	struct removal *r = CONTAINER_OF(job, struct removal, job);
 
-	r->is_renamed = r->shard->env->files->rename(r->shard->env, r->from, r->path) == ERR_OK;
+	r->is_retired = logdir_retire(job->home, r->root, r->name, r->topic_id, LOGDIR_DELETE,
+				      r->retired) == ERR_OK;
 }
 
 static void rename_done(struct job *job)
@@ -176,9 +177,9 @@ static void remove_work(struct job *job)
 {
 	struct removal *r = CONTAINER_OF(job, struct removal, job);
 
-	if (r->is_renamed && r->shard->env->files->rmdir(r->shard->env, r->path))
-		log_warn("retention", "a deleted partition's directory stays",
-			 F_Z("path", r->path));
+	if (r->is_retired && logdir_remove(job->home, r->root, r->retired))
+		log_warn("retention", "a deleted partition's directory stays", F_Z("dir", r->root),
+			 F_Z("name", r->retired));
 }
 
 static void remove_done(struct job *job)
@@ -194,6 +195,7 @@ void retention_forget(struct shard *s)
 	while (!list_empty(&s->deletions)) {
 		struct removal *r = CONTAINER_OF(s->deletions.next, struct removal, node);
 		list_remove(&r->node);
+		timer_clear(s->env, &r->timer);
 		mem_free(r);
 	}
 }

@@ -71,10 +71,16 @@ void shard_stop(struct shard *s)
 		partition_let_go(slot->value, KERR_NOT_LEADER_OR_FOLLOWER);
 }
 
-void shard_free(struct shard *s)
+void shard_close_logs(struct shard *s)
 {
 	MAP_FOR (slot, &s->partitions)
 		partition_close(slot->value);
+}
+
+void shard_free(struct shard *s)
+{
+	MAP_FOR (slot, &s->partitions)
+		partition_free(slot->value);
 	retention_forget(s);
 	map_fini(&s->partitions);
 	map_fini(&s->follows);

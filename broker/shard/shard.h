@@ -42,7 +42,9 @@ struct shard {
 };
 
 struct shard *shard_new(struct broker *, struct env *, int id);
-void shard_free(struct shard *); /* after the loops have ended: closes logs */
+/* Process end, the loops have ended: first the logs, then the rest. */
+void shard_close_logs(struct shard *);
+void shard_free(struct shard *);
 void shard_start(struct shard *);
 /* Lets go of clients and leaders: whoever waits is answered, timers and fetchers end.  Twice is
  * fine. */
