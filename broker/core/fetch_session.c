@@ -129,8 +129,7 @@ struct fetch_partition *fetch_session_add(struct fetch_session *s, const struct 
 	struct fetch_partition *p;
 	struct str topic;
 
-	ASSERT(!s->is_closed);
-	if (str_null(key))
+	if (s->is_closed || str_null(key))
 		return NULL;
 	p = strmap_find(&s->by_key, key);
 	if (p == NULL)

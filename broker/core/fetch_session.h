@@ -76,7 +76,8 @@ enum kerr fetch_session_open(struct fetch_sessions *, struct fetch_opening *);
 /* NULL: no slot, answer with id 0.  `n`: partitions to come; bigger sessions displace smaller. */
 struct fetch_session *fetch_session_create(struct fetch_sessions *, bool by_id, bool is_follower,
 					   int32_t n, int64_t now_ms);
-/* Adds a partition or changes what is asked of it.  NULL: over the maximum; close the session. */
+/* Adds a partition or changes what is asked of it.  NULL: over the
+ * maximum, or closed: give the session up. */
 struct fetch_partition *fetch_session_add(struct fetch_session *, const struct fetch_ask *);
 void fetch_session_forget(struct fetch_session *,
 			  const struct fetch_ask *); /* by topic and partition */

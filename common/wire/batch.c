@@ -88,9 +88,12 @@ void batch_seal(uint8_t out[BATCH_HEADER_BYTES], const struct batch *b, const ui
 void record_walk_init(struct record_walk *w, const struct batch *b, const uint8_t *records,
 		      size_t n)
 {
-	*w = (struct record_walk){
-		.batch = b, .at = records, .end = records + n, .left = b->n_records
-	};
+	static const uint8_t nothing[1];
+
+	*w = (struct record_walk){ .batch = b,
+				   .at = n > 0 ? records : nothing,
+				   .left = b->n_records };
+	w->end = w->at + n;
 }
 
 bool record_walk_next(struct record_walk *w, struct record *out)

@@ -195,6 +195,7 @@ TEST(pinned_session_outlives_its_eviction)
 	EXPECT_EQ(fetch_sessions_partitions(c), 3);
 	EXPECT(session_of(c, true, 1, 5) != NULL);
 	EXPECT(s->is_closed);
+	EXPECT(fetch_session_add(s, &first->ask) == NULL);
 	fetch_partition_sent(s, LIST_FIRST(&s->order, struct fetch_partition, node), &news);
 	fetch_session_unpin(s);
 	EXPECT_EQ(fetch_sessions_partitions(c), 1);
