@@ -11,13 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "broker/api/api.h"
-#include "broker/shard/broker_conf.h"
-#include "broker/shard/checkpoints.h"
-#include "broker/shard/ctllink.h"
-#include "broker/shard/dirs.h"
-#include "broker/shard/follow.h"
-#include "broker/shard/shard.h"
+#include "broker/boot.h"
 #include "common/base/log.h"
 #include "common/base/text.h"
 #include "common/net/loop.h"
@@ -33,31 +27,19 @@ struct arguments {
 	int n_overrides;
 };
 struct process {
-	struct broker broker;
-	struct broker_conf conf;
-	struct conf_store *store;
-	struct conf_row rows[BROKER_ROWS_MAX];
-	int n_rows;
+	struct boot boot;
 	struct loops *loops;
-	struct listener *listeners[BROKER_LISTENERS_MAX];
-	struct checkpoints *checkpoints;
-	struct call stops[BROKER_SHARDS_MAX];
-	int n_stopping, n_signals;
+	int n_signals;
 };
 
 static int usage(FILE *);
 static int parse_arguments(int argc, char **argv, struct arguments *);
 static int load_config(struct process *, const struct arguments *);
-static int print_config(const struct process *);
+static int print_config(const struct boot *);
 static int run(struct process *);
 static int set_up(struct process *);
-static int listen_all(struct process *);
 static void on_signal(void *arg, int signo);
-static void stop_shards(void *arg);
-static void stop_shard(struct call *);
-static void shard_stopped(struct call *);
-static void tear_down(struct process *);
-static void close_shards(struct process *, bool clean);
+static void on_stopped(void *arg);
 
 int main(int argc, char **argv)
 {
@@ -67,11 +49,14 @@ int main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
+	boot_init(&process.boot);
 	if ((status = load_config(&process, &a)) == 0 && a.mode == PRINT)
-		status = print_config(&process);
+		status = print_config(&process.boot);
 	else if (status == 0 && a.mode == RUN)
 		status = run(&process);
-	conf_free(process.store);
+	boot_free(&process.boot, status == 0 && process.n_signals == 1);
+	if (process.loops)
+		loops_free(process.loops);
 	return status;
 }
 
@@ -121,8 +106,6 @@ static int load_config(struct process *p, const struct arguments *a)
 	ssize_t n = -1;
 	enum err e = ERR_IO;
 
-	p->n_rows = broker_conf_rows(p->rows);
-	p->store = conf_new(p->rows, p->n_rows, &p->conf);
 	if (fd >= 0) {
 		text = mem_alloc(CONFIG_SIZE_MAX);
 		n = read(fd, text, CONFIG_SIZE_MAX);
@@ -131,27 +114,19 @@ static int load_config(struct process *p, const struct arguments *a)
 	if (n < 0)
 		snprintf(why, sizeof(why), "cannot read %s: %s", a->config, strerror(errno));
 	else
-		e = conf_parse(p->store, (struct str){ text, (size_t)n }, a->config, why,
-			       sizeof(why));
-	for (int i = 0; !e && i < a->n_overrides; i++) {
-		struct str value = str_of(a->overrides[i]), key;
-		if (!str_cut(&value, '=', &key) || str_null(value)) {
-			snprintf(why, sizeof(why), "--override '%s' is not KEY=VALUE",
-				 a->overrides[i]);
-			e = ERR_INVALID;
-			break;
-		}
-		e = conf_set(p->store, key, value, "--override", why, sizeof(why));
-	}
+		e = boot_conf(&p->boot, (struct str){ text, (size_t)n }, a->config, why,
+			      sizeof(why));
+	for (int i = 0; !e && i < a->n_overrides; i++)
+		e = boot_override(&p->boot, a->overrides[i], why, sizeof(why));
 	mem_free(text);
 	if (!e)
-		e = broker_conf_finish(&p->conf, p->store, p->rows, p->n_rows, why, sizeof(why));
+		e = boot_conf_finish(&p->boot, why, sizeof(why));
 	if (e)
 		fprintf(stderr, "error: %s\n", why);
 	return e ? 1 : 0;
 }
 
-static int print_config(const struct process *p)
+static int print_config(const struct boot *p)
 {
 	const struct conf_row *rows = p->rows;
 	char tmp[64];
@@ -184,86 +159,40 @@ static int run(struct process *p)
 	char name[32];
 	int status;
 
-	snprintf(name, sizeof(name), "broker-%d", p->conf.node_id);
+	snprintf(name, sizeof(name), "broker-%d", p->boot.conf.node_id);
 	log_set_name(name);
 	raise_file_limit();
 	status = set_up(p);
-	if (status == 0) {
-		log_info("broker", "started", F_I64("node_id", p->conf.node_id),
-			 F_I64("shards", p->broker.n_shards),
-			 F_Z("host", p->conf.listener[0].advertised.host),
-			 F_I64("port", p->conf.listener[0].advertised.port));
+	if (status == 0)
 		loops_run(p->loops);
-	}
-	tear_down(p);
 	return status;
 }
 
 static int set_up(struct process *p)
 {
-	struct broker *b = &p->broker;
+	const struct broker_conf *conf = &p->boot.conf;
+	struct env *env[BROKER_SHARDS_MAX];
 	char why[512] = "";
-	struct loops_options o = { .n_io_threads = p->conf.io_threads,
+	struct loops_options o = { .n_io_threads = conf->io_threads,
 				   .on_signal = on_signal,
 				   .arg = p };
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
-	b->conf = &p->conf;
-	b->store = p->store;
-	b->rows = p->rows;
-	b->n_rows = p->n_rows;
-	b->n_shards = p->conf.shards > 0 ? p->conf.shards
-		      : cores > 0        ? i32_min((int32_t)cores, BROKER_SHARDS_MAX)
-					 : 1;
-	o.n_actors = b->n_shards;
+	o.n_actors = conf->shards > 0 ? conf->shards
+		     : cores > 0      ? i32_min((int32_t)cores, BROKER_SHARDS_MAX)
+				      : 1;
 	if (loops_new(&o, &p->loops)) {
 		fprintf(stderr, "error: the event loops cannot be set up\n");
 		return 1;
 	}
-	struct env *zero = loops_env(p->loops, 0);
-	b->incarnation = prng_uuid(&zero->prng);
-	if (dirs_open(zero, &p->conf, &b->dirs, why, sizeof(why))) {
+	for (int i = 0; i < o.n_actors; i++)
+		env[i] = loops_env(p->loops, i);
+	if (boot_start(&p->boot, env, o.n_actors, why, sizeof(why))) {
 		fprintf(stderr, "error: %s\n", why);
 		return 1;
 	}
-	for (int i = 0; i < b->n_shards; i++) {
-		b->shards[i] = shard_new(b, loops_env(p->loops, i), i);
-		b->shards[i]->api = api_shard_new(b->shards[i]);
-		shard_start(b->shards[i]);
-	}
-	b->shards[0]->link = ctllink_new(b->shards[0]);
-	p->checkpoints = checkpoints_new(b);
-	checkpoints_start(p->checkpoints);
-	if (listen_all(p))
-		return 1;
-	ctllink_start(b->shards[0]->link);
 	return 0;
 }
-
-static int listen_all(struct process *p)
-{
-	struct env *env = loops_env(p->loops, 0);
-
-	for (int32_t i = 0; i < p->conf.n_listeners; i++) {
-		struct broker_listener *l = &p->conf.listener[i];
-		int32_t port = 0;
-		enum err e = env->peers->listen(env, &l->bind, api_accept, &p->broker,
-						&p->listeners[i], &port);
-		if (e) {
-			fprintf(stderr, "error: cannot listen on %s:%d (%s): %s\n", l->bind.host,
-				l->bind.port, "listeners",
-				e == ERR_REFUSED ? "the address is in use" : err_text(e));
-			return 1;
-		}
-		l->bind.port = port;
-		if (l->advertised.port == 0)
-			l->advertised.port = port;
-	}
-	return 0;
-}
-
-/* ---- stopping: leaders move away, then every shard lets go, then logs close and are marked clean
- * -- */
 
 static void on_signal(void *arg, int signo)
 {
@@ -275,74 +204,12 @@ static void on_signal(void *arg, int signo)
 		return;
 	}
 	log_info("broker", "stopping: moving leaders away", F_I64("signal", signo));
-	ctllink_shutdown(p->broker.shards[0]->link, stop_shards, p);
+	boot_stop(&p->boot, on_stopped, p);
 }
 
-static void stop_shards(void *arg)
+static void on_stopped(void *arg)
 {
 	struct process *p = arg;
-	struct broker *b = &p->broker;
 
-	for (int32_t i = 0; i < p->conf.n_listeners; i++)
-		b->shards[0]->env->peers->unlisten(p->listeners[i]);
-	p->n_stopping = b->n_shards;
-	for (int i = b->n_shards - 1; i >= 0; i--) {
-		p->stops[i] = (struct call){ .from = b->shards[0],
-					     .to = b->shards[i],
-					     .work = stop_shard,
-					     .done = shard_stopped };
-		call_send(&p->stops[i]);
-	}
-}
-
-static void stop_shard(struct call *c)
-{
-	shard_stop(c->to);
-	api_shard_stop(c->to->api);
-	call_return(c);
-}
-
-static void shard_stopped(struct call *c)
-{
-	struct process *p = CONTAINER_OF(c, struct process, stops[c->to->id]);
-
-	if (--p->n_stopping == 0)
-		loops_stop(p->loops);
-}
-
-static void tear_down(struct process *p)
-{
-	struct broker *b = &p->broker;
-	bool clean = p->n_signals == 1;
-
-	if (p->checkpoints)
-		close_shards(p, clean);
-	if (b->dirs)
-		dirs_free(b->dirs);
-	if (p->loops)
-		loops_free(p->loops);
-}
-
-static void close_shards(struct process *p, bool clean)
-{
-	struct broker *b = &p->broker;
-	int64_t epoch = ctllink_broker_epoch(b->shards[0]->link);
-
-	checkpoints_stop(p->checkpoints);
-	ctllink_free(b->shards[0]->link);
-	for (int i = 0; i < b->n_shards; i++) {
-		shard_stop(b->shards[i]);
-		api_shard_stop(b->shards[i]->api);
-		api_shard_free(b->shards[i]->api);
-		if (clean)
-			shard_close_logs(b->shards[i]);
-	}
-	if (clean) {
-		checkpoints_finish(p->checkpoints);
-		dirs_mark_clean(b->shards[0]->env, b->dirs, epoch);
-	}
-	checkpoints_free(p->checkpoints);
-	for (int i = 0; i < b->n_shards; i++)
-		shard_free(b->shards[i]);
-	log_info("broker", "stopped", F_I64("broker_epoch", epoch), F_I64("clean", clean));
+	loops_stop(p->loops);
 }

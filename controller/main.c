@@ -4,8 +4,7 @@
 
 #include "common/base/log.h"
 #include "common/net/loop.h"
-#include "controller/server/options.h"
-#include "controller/server/meta_dir.h"
+#include "controller/server/boot.h"
 
 #define VERSION "0.1.0"
 
@@ -13,9 +12,7 @@ enum { EXIT_USAGE = 2 };
 
 struct program {
 	struct loops *loops;
-	struct node *node;
-	struct meta_dir dir;
-	struct listener *listener;
+	struct controller_boot boot;
 	bool has_failed;
 };
 
@@ -27,8 +24,6 @@ static const char usage[] =
 	"listeners=CONTROLLER://host:port and metadata.log.dir.\n";
 
 static int run(struct resolved *, struct str cluster_id);
-static enum err start(struct program *, struct resolved *, struct str cluster_id, char *why,
-		      size_t cap);
 static void on_signal(void *arg, int signo);
 static void on_failed(void *arg);
 static int complain(const char *why);
@@ -94,46 +89,19 @@ static int run(struct resolved *r, struct str cluster_id)
 	log_set_name(name);
 	if ((e = loops_new(&lo, &p.loops)) != ERR_OK)
 		return complain(err_text(e));
-	if ((e = start(&p, r, cluster_id, why, sizeof(why))) == ERR_OK)
+	e = controller_start(&p.boot, loops_env(p.loops, 0), r, cluster_id, why, sizeof(why));
+	if (e == ERR_OK) {
+		p.boot.node->failed = on_failed;
+		p.boot.node->arg = &p;
 		loops_run(p.loops);
-	else
+	} else {
 		(void)complain(why);
-	node_free(p.node);
-	meta_dir_close(&p.dir);
+	}
+	controller_free(&p.boot);
 	loops_free(p.loops);
 	if (e == ERR_OK && !p.has_failed)
 		log_info("controller", "stopped", F_I64("node", r->node.id));
 	return e != ERR_OK || p.has_failed;
-}
-
-static enum err start(struct program *p, struct resolved *r, struct str cluster_id, char *why,
-		      size_t cap)
-{
-	struct env *env = loops_env(p->loops, 0);
-	int64_t begin_us = env_mono_us(env);
-	int32_t port = 0;
-	enum err e;
-
-	if ((e = meta_dir_open(env, r->dir, r->node.id, cluster_id, &p->dir, why, cap)) != ERR_OK)
-		return e;
-	r->node.ctl.cluster_id = str_of(p->dir.cluster_id);
-	if ((e = node_new(env, &r->node, &p->node, why, cap)) != ERR_OK)
-		return e;
-	p->node->failed = on_failed;
-	p->node->arg = p;
-	if ((e = env->peers->listen(env, &r->listen, node_accept, p->node, &p->listener, &port)) !=
-	    ERR_OK) {
-		(void)snprintf(why, cap, "cannot listen on %s:%d: %s", r->listen.host,
-			       r->listen.port,
-			       e == ERR_REFUSED ? "the address is in use" : err_text(e));
-		return e;
-	}
-	log_info("controller", "ready", F_I64("port", port), F_Z("cluster_id", p->dir.cluster_id),
-		 F_I64("records", mlog_end(p->node->log)),
-		 F_I64("brokers", p->node->ctl.image->n_brokers),
-		 F_I64("topics", p->node->ctl.image->n_topics),
-		 F_I64("us", env_mono_us(env) - begin_us));
-	return ERR_OK;
 }
 
 static void on_signal(void *arg, int signo)
@@ -142,8 +110,7 @@ static void on_signal(void *arg, int signo)
 	struct env *env = loops_env(p->loops, 0);
 
 	(void)signo;
-	env->peers->unlisten(p->listener);
-	node_stop(p->node);
+	controller_stop(&p->boot);
 	env->ops->stop(env);
 }
 

@@ -1,0 +1,178 @@
+#include "broker/boot.h"
+
+#include <stdio.h>
+
+#include "broker/api/api.h"
+#include "broker/shard/checkpoints.h"
+#include "broker/shard/ctllink.h"
+#include "broker/shard/dirs.h"
+#include "common/base/log.h"
+
+static enum err listen_all(struct boot *, char *why, size_t cap);
+static void stop_shards(void *arg);
+static void stop_shard(struct call *);
+static void shard_stopped(struct call *);
+static void close_shards(struct boot *, bool is_clean);
+
+/* ---- options ------------------------------------------------------------------------------------
+ */
+
+void boot_init(struct boot *b)
+{
+	*b = (struct boot){ 0 };
+	b->n_rows = broker_conf_rows(b->rows);
+	b->store = conf_new(b->rows, b->n_rows, &b->conf);
+}
+
+enum err boot_conf(struct boot *b, struct str text, const char *path, char *why, size_t cap)
+{
+	return conf_parse(b->store, text, path, why, cap);
+}
+
+enum err boot_override(struct boot *b, const char *assignment, char *why, size_t cap)
+{
+	struct str value = str_of(assignment), key;
+
+	if (!str_cut(&value, '=', &key) || str_null(value)) {
+		snprintf(why, cap, "--override '%s' is not KEY=VALUE", assignment);
+		return ERR_INVALID;
+	}
+	return conf_set(b->store, key, value, "--override", why, cap);
+}
+
+enum err boot_conf_finish(struct boot *b, char *why, size_t cap)
+{
+	return broker_conf_finish(&b->conf, b->store, b->rows, b->n_rows, why, cap);
+}
+
+/* ---- start --------------------------------------------------------------------------------------
+ */
+
+enum err boot_start(struct boot *p, struct env *const *env, int n_envs, char *why, size_t cap)
+{
+	struct broker *b = &p->broker;
+	enum err e;
+
+	ASSERT(n_envs > 0 && n_envs <= BROKER_SHARDS_MAX);
+	memcpy(p->env, env, sizeof(*env) * (size_t)n_envs);
+	b->conf = &p->conf;
+	b->store = p->store;
+	b->rows = p->rows;
+	b->n_rows = p->n_rows;
+	b->n_shards = n_envs;
+	b->incarnation = prng_uuid(&env[0]->prng);
+	if ((e = dirs_open(env[0], &p->conf, &b->dirs, why, cap)))
+		return e;
+	for (int i = 0; i < n_envs; i++) {
+		b->shards[i] = shard_new(b, env[i], i);
+		b->shards[i]->api = api_shard_new(b->shards[i]);
+		shard_start(b->shards[i]);
+	}
+	b->shards[0]->link = ctllink_new(b->shards[0]);
+	p->checkpoints = checkpoints_new(b);
+	checkpoints_start(p->checkpoints);
+	if ((e = listen_all(p, why, cap)))
+		return e;
+	ctllink_start(b->shards[0]->link);
+	log_info("broker", "started", F_I64("node_id", p->conf.node_id),
+		 F_I64("shards", b->n_shards), F_Z("host", p->conf.listener[0].advertised.host),
+		 F_I64("port", p->conf.listener[0].advertised.port));
+	return ERR_OK;
+}
+
+static enum err listen_all(struct boot *p, char *why, size_t cap)
+{
+	struct env *env = p->env[0];
+
+	for (int32_t i = 0; i < p->conf.n_listeners; i++) {
+		struct broker_listener *l = &p->conf.listener[i];
+		int32_t port = 0;
+		enum err e = env->peers->listen(env, &l->bind, api_accept, &p->broker,
+						&p->listeners[i], &port);
+		if (e) {
+			snprintf(why, cap, "cannot listen on %s:%d (%s): %s", l->bind.host,
+				 l->bind.port, "listeners",
+				 e == ERR_REFUSED ? "the address is in use" : err_text(e));
+			return e;
+		}
+		l->bind.port = port;
+		if (l->advertised.port == 0)
+			l->advertised.port = port;
+	}
+	return ERR_OK;
+}
+
+/* ---- stopping: leaders move away, then every shard lets go, then logs close and are marked clean
+ * -- */
+
+void boot_stop(struct boot *p, void (*stopped)(void *arg), void *arg)
+{
+	p->stopped = stopped;
+	p->arg = arg;
+	ctllink_shutdown(p->broker.shards[0]->link, stop_shards, p);
+}
+
+static void stop_shards(void *arg)
+{
+	struct boot *p = arg;
+	struct broker *b = &p->broker;
+
+	for (int32_t i = 0; i < p->conf.n_listeners; i++)
+		b->shards[0]->env->peers->unlisten(p->listeners[i]);
+	p->n_stopping = b->n_shards;
+	for (int i = b->n_shards - 1; i >= 0; i--) {
+		p->stops[i] = (struct call){ .from = b->shards[0],
+					     .to = b->shards[i],
+					     .work = stop_shard,
+					     .done = shard_stopped };
+		call_send(&p->stops[i]);
+	}
+}
+
+static void stop_shard(struct call *c)
+{
+	shard_stop(c->to);
+	api_shard_stop(c->to->api);
+	call_return(c);
+}
+
+static void shard_stopped(struct call *c)
+{
+	struct boot *p = CONTAINER_OF(c, struct boot, stops[c->to->id]);
+
+	if (--p->n_stopping == 0)
+		p->stopped(p->arg);
+}
+
+void boot_free(struct boot *p, bool is_clean)
+{
+	if (p->checkpoints)
+		close_shards(p, is_clean);
+	if (p->broker.dirs)
+		dirs_free(p->broker.dirs);
+	conf_free(p->store);
+}
+
+static void close_shards(struct boot *p, bool is_clean)
+{
+	struct broker *b = &p->broker;
+	int64_t epoch = ctllink_broker_epoch(b->shards[0]->link);
+
+	checkpoints_stop(p->checkpoints);
+	ctllink_free(b->shards[0]->link);
+	for (int i = 0; i < b->n_shards; i++) {
+		shard_stop(b->shards[i]);
+		api_shard_stop(b->shards[i]->api);
+		api_shard_free(b->shards[i]->api);
+		if (is_clean)
+			shard_close_logs(b->shards[i]);
+	}
+	if (is_clean) {
+		checkpoints_finish(p->checkpoints);
+		dirs_mark_clean(b->shards[0]->env, b->dirs, epoch);
+	}
+	checkpoints_free(p->checkpoints);
+	for (int i = 0; i < b->n_shards; i++)
+		shard_free(b->shards[i]);
+	log_info("broker", "stopped", F_I64("broker_epoch", epoch), F_I64("clean", is_clean));
+}
