@@ -2,6 +2,7 @@
 
 #include <stdatomic.h>
 
+#include "broker/api/producer_ids.h"
 #include "broker/api/versions.h"
 #include "broker/core/fetch_session.h"
 #include "common/base/log.h"
@@ -385,6 +386,7 @@ struct api_shard *api_shard_new(struct shard *s)
 	list_init(&a->clients);
 	list_init(&a->paused);
 	list_init(&a->free_reqs);
+	a->producer_ids = producer_ids_new(s);
 	a->sessions = fetch_sessions_new(s->broker->conf->session_slots, prng_u64(&s->env->prng));
 	return a;
 }
@@ -410,5 +412,6 @@ void api_shard_free(struct api_shard *a)
 		mem_free(q);
 	}
 	fetch_sessions_free(a->sessions);
+	producer_ids_free(a->producer_ids);
 	mem_free(a);
 }
