@@ -13,10 +13,12 @@
 struct cursor {
 	const uint8_t *at, *end;
 };
-static bool take_varint(struct cursor *, int32_t *);
-static bool take_varlong(struct cursor *, int64_t *);
+static inline bool take_varint(struct cursor *, int32_t *);
+static inline bool take_varlong(struct cursor *, int64_t *);
 static bool take_bytes(struct cursor *, struct str *);
 static bool take_record(struct cursor *, const struct batch *, struct record *);
+static inline bool scan_one(struct cursor *, const struct batch *, int32_t i, struct record_scan *);
+static inline bool skip_bytes(struct cursor *, bool *is_null);
 static uint8_t *put_bytes(uint8_t *to, struct str);
 static void put_header(uint8_t *to, const struct batch *);
 
@@ -119,6 +121,26 @@ bool record_walk_next(struct record_walk *w, struct record *out)
 	return true;
 }
 
+bool record_scan(const struct batch *b, const uint8_t *records, size_t n, struct record_scan *out)
+{
+	struct cursor c = { records, records };
+	int32_t length;
+
+	*out = (struct record_scan){ .min_timestamp_ms = INT64_MAX, .max_timestamp_ms = -1 };
+	if (n == 0)
+		return b->n_records == 0;
+	for (int32_t i = 0; i < b->n_records; i++) {
+		c.end = records + n;
+		if (!take_varint(&c, &length) || length < 0 || length > c.end - c.at)
+			return false;
+		c.end = c.at + length;
+		if (!scan_one(&c, b, i, out))
+			return false;
+		c.at = c.end;
+	}
+	return c.at == records + n;
+}
+
 void header_walk_init(struct header_walk *w, const struct record *r)
 {
 	*w = (struct header_walk){ .at = r->headers, .end = r->headers_end, .left = r->n_headers };
@@ -204,12 +226,28 @@ size_t record_size_max(const struct record *r)
 	return 1 + 5 * VARINT_MAX + VARLONG_MAX + r->key.n + r->value.n + n_headers;
 }
 
-static bool take_varint(struct cursor *c, int32_t *out)
+/* One or two bytes nearly always: lengths below 8192, deltas of neighbours. */
+static inline bool take_short(struct cursor *c, int64_t *out)
 {
+	if (c->end - c->at >= 2 && c->at[0] >= 0x80 && c->at[1] < 0x80) {
+		*out = unzigzag((uint64_t)(c->at[0] & 0x7f) | (uint64_t)c->at[1] << 7);
+		c->at += 2;
+		return true;
+	}
+	if (c->at < c->end && c->at[0] < 0x80) {
+		*out = unzigzag(*c->at++);
+		return true;
+	}
+	return false;
+}
+
+static inline bool take_varint(struct cursor *c, int32_t *out)
+{
+	int64_t v;
 	size_t n;
 
-	if (c->at < c->end && *c->at < 0x80) { /* one byte: nearly always */
-		*out = (int32_t)unzigzag(*c->at++);
+	if (__builtin_expect(take_short(c, &v), 1)) {
+		*out = (int32_t)v;
 		return true;
 	}
 	n = varint_get(c->at, (size_t)(c->end - c->at), out);
@@ -217,14 +255,12 @@ static bool take_varint(struct cursor *c, int32_t *out)
 	return n > 0;
 }
 
-static bool take_varlong(struct cursor *c, int64_t *out)
+static inline bool take_varlong(struct cursor *c, int64_t *out)
 {
 	size_t n;
 
-	if (c->at < c->end && *c->at < 0x80) {
-		*out = unzigzag(*c->at++);
+	if (__builtin_expect(take_short(c, out), 1))
 		return true;
-	}
 	n = varlong_get(c->at, (size_t)(c->end - c->at), out);
 	c->at += n;
 	return n > 0;
@@ -267,6 +303,42 @@ static bool take_record(struct cursor *c, const struct batch *b, struct record *
 		b->attributes & BATCH_LOG_APPEND_TIME
 			? b->max_timestamp_ms
 			: (int64_t)((uint64_t)b->base_timestamp_ms + (uint64_t)timestamp_delta);
+	return true;
+}
+
+static inline bool scan_one(struct cursor *c, const struct batch *b, int32_t i,
+			    struct record_scan *out)
+{
+	int64_t delta, timestamp_ms;
+	int32_t offset, n_headers;
+	bool no_key, no_value;
+
+	if (c->at == c->end)
+		return false;
+	c->at++;
+	if (!take_varlong(c, &delta) || !take_varint(c, &offset) || !skip_bytes(c, &no_key) ||
+	    !skip_bytes(c, &no_value) || !take_varint(c, &n_headers))
+		return false;
+	if (n_headers < 0 || n_headers > (c->end - c->at) / 2 ||
+	    (n_headers == 0 && c->at != c->end))
+		return false;
+	timestamp_ms = (int64_t)((uint64_t)b->base_timestamp_ms + (uint64_t)delta);
+	if (timestamp_ms != -1)
+		out->min_timestamp_ms = i64_min(out->min_timestamp_ms, timestamp_ms);
+	out->max_timestamp_ms = i64_max(out->max_timestamp_ms, timestamp_ms);
+	out->n_without_key += no_key;
+	out->offsets_wrong |= offset != i;
+	return true;
+}
+
+static inline bool skip_bytes(struct cursor *c, bool *is_null)
+{
+	int32_t n;
+
+	if (!take_varint(c, &n) || n < -1 || n > c->end - c->at)
+		return false;
+	*is_null = n < 0;
+	c->at += n < 0 ? 0 : n;
 	return true;
 }
 

@@ -16,7 +16,7 @@
 #include "common/base/base.h"
 
 #define BATCH_HEADER_BYTES 61
-#define BATCH_OVERHEAD     12    /* bytes that batchLength does not count */
+#define BATCH_OVERHEAD 12 /* bytes that batchLength does not count */
 
 enum batch_attr {
 	BATCH_CODEC_MASK = 7,
@@ -27,8 +27,8 @@ enum batch_attr {
 };
 
 struct batch {
-	const uint8_t *at;       /* the batch's first byte */
-	int64_t size;            /* total bytes: batchLength + 12 */
+	const uint8_t *at; /* the batch's first byte */
+	int64_t size;      /* total bytes: batchLength + 12 */
 	int64_t base_offset;
 	int32_t leader_epoch;
 	int8_t magic;
@@ -42,22 +42,22 @@ struct batch {
 	int32_t n_records;
 };
 
-enum batch_state { BATCH_OK, BATCH_SHORT, BATCH_BAD };   /* SHORT: more bytes are needed */
+enum batch_state { BATCH_OK, BATCH_SHORT, BATCH_BAD }; /* SHORT: more bytes are needed */
 /* Parses a header; needs at least BATCH_HEADER_BYTES of n and does not need the body.  BAD: not a
  * v2 batch, or numbers no writer produces; the fields are filled all the same, to say why. */
 enum batch_state batch_view(struct batch *, const uint8_t *at, int64_t n);
-bool batch_crc_ok(const struct batch *);                 /* needs the whole batch at `at` */
+bool batch_crc_ok(const struct batch *); /* needs the whole batch at `at` */
 int64_t batch_last_offset(const struct batch *);
-int32_t batch_last_sequence(const struct batch *);       /* wraps at 2^31; -1 without sequence */
+int32_t batch_last_sequence(const struct batch *); /* wraps at 2^31; -1 without sequence */
 /* Copies the header with base offset and leader epoch replaced. */
 void batch_stamp(uint8_t out[BATCH_HEADER_BYTES], const uint8_t *header, int64_t base_offset,
 		 int32_t leader_epoch);
 
 struct record {
 	int64_t offset, timestamp_ms;
-	struct str key, value;           /* null: at == NULL */
+	struct str key, value; /* null: at == NULL */
 	int32_t n_headers;
-	const uint8_t *headers, *headers_end;    /* raw, n_headers of them */
+	const uint8_t *headers, *headers_end; /* raw, n_headers of them */
 };
 /* Walks the records in `records` (decompressed) of a batch; sticky: bad is set on the first
  * malformed byte and the walk ends. */
@@ -69,16 +69,29 @@ struct record_walk {
 };
 void record_walk_init(struct record_walk *, const struct batch *, const uint8_t *records, size_t n);
 bool record_walk_next(struct record_walk *, struct record *);
-struct header_walk { const uint8_t *at, *end; int32_t left; bool bad; };
+struct header_walk {
+	const uint8_t *at, *end;
+	int32_t left;
+	bool bad;
+};
 void header_walk_init(struct header_walk *, const struct record *);
 bool header_walk_next(struct header_walk *, struct str *key, struct str *value);
+
+/* One pass over the framing of all records, for the produce path: no record is looked at twice
+ * and none is handed out.  False: malformed, fewer or more than the header says. */
+struct record_scan {
+	int64_t min_timestamp_ms, max_timestamp_ms; /* of those that have one (not -1) */
+	int32_t n_without_key;
+	bool offsets_wrong; /* deltas other than 0, 1, 2 ... */
+};
+bool record_scan(const struct batch *, const uint8_t *records, size_t n, struct record_scan *);
 
 /* Writes one uncompressed batch into memory of the caller: control batches, the records of the
  * coordinators, rebuilt client batches, tests.  Offset deltas are 0, 1, 2 ... */
 struct batch_builder {
 	uint8_t *at;
 	size_t n, cap;
-	bool full;                       /* a record did not fit; sticky */
+	bool full;         /* a record did not fit; sticky */
 	struct batch head; /* the caller's: attributes, producer, base offset and epoch */
 };
 void batch_builder_init(struct batch_builder *, uint8_t *at, size_t cap);

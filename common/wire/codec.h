@@ -19,7 +19,7 @@ enum codec { CODEC_NONE, CODEC_GZIP, CODEC_SNAPPY, CODEC_LZ4, CODEC_ZSTD };
 #define CODEC_LEVEL_DEFAULT INT32_MIN
 
 struct codec_buf {
-	uint8_t *at;             /* heap, owned */
+	uint8_t *at; /* heap, owned */
 	size_t n, cap, max;
 };
 void codec_buf_init(struct codec_buf *, size_t max);
@@ -37,5 +37,5 @@ must_check enum err codec_decompress(struct codec_state *, int codec, struct str
 				     struct codec_buf *out);
 must_check enum err codec_compress(struct codec_state *, int codec, int32_t level, struct str in,
 				   struct codec_buf *out);
-const char *codec_name(int codec);       /* "gzip"; "unknown" */
-bool codec_parse(struct str name, int *codec);   /* "uncompressed" is CODEC_NONE */
+const char *codec_name(int codec);             /* "gzip"; "unknown" */
+bool codec_parse(struct str name, int *codec); /* "uncompressed" is CODEC_NONE */

@@ -38,6 +38,9 @@ static bool validate_header(struct validate_result *);
 static bool validate_records(struct validator *, const struct validate_rules *, int64_t now_ms,
 			     struct validate_result *, struct findings *);
 static bool inflate_records(struct validator *, struct validate_result *, struct findings *);
+static bool is_fine(const struct validate_rules *, const struct record_scan *, int64_t now_ms);
+static bool refuse_records(const struct validate_rules *, int64_t now_ms, struct str records,
+			   struct validate_result *);
 static const char *record_fault(const struct validate_rules *, const struct record *,
 				int64_t now_ms);
 static bool is_far_off(const struct validate_rules *, int64_t timestamp_ms, int64_t now_ms);
@@ -185,33 +188,51 @@ static bool validate_header(struct validate_result *out)
 	return true;
 }
 
+/* One cheap pass answers whether anything is wrong; who is to blame is asked only then. */
 static bool validate_records(struct validator *v, const struct validate_rules *rules,
 			     int64_t now_ms, struct validate_result *out, struct findings *found)
 {
-	struct record_walk walk;
-	struct record r;
-	int32_t n = 0;
-	int64_t max = NO_TIMESTAMP;
+	struct record_scan scan;
 
 	if (!inflate_records(v, out, found))
 		return false;
-	record_walk_init(&walk, &out->batch, (const uint8_t *)found->records.at, found->records.n);
-	while (record_walk_next(&walk, &r)) {
+	if (!record_scan(&out->batch, (const uint8_t *)found->records.at, found->records.n, &scan))
+		return refuse(out, KERR_INVALID_RECORD,
+			      "the records are malformed, or not the %d that the header says",
+			      out->batch.n_records);
+	found->max_timestamp_ms = scan.max_timestamp_ms;
+	found->offsets_wrong = scan.offsets_wrong;
+	if (is_fine(rules, &scan, now_ms))
+		return true;
+	return refuse_records(rules, now_ms, found->records, out);
+}
+
+static bool is_fine(const struct validate_rules *rules, const struct record_scan *scan,
+		    int64_t now_ms)
+{
+	if (rules->is_compacted && scan->n_without_key > 0)
+		return false;
+	if (rules->log_append_time || scan->min_timestamp_ms == INT64_MAX)
+		return true;
+	return !is_far_off(rules, scan->min_timestamp_ms, now_ms) &&
+	       !is_far_off(rules, scan->max_timestamp_ms, now_ms);
+}
+
+static bool refuse_records(const struct validate_rules *rules, int64_t now_ms, struct str records,
+			   struct validate_result *out)
+{
+	struct record_walk walk;
+	struct record r;
+
+	record_walk_init(&walk, &out->batch, (const uint8_t *)records.at, records.n);
+	for (int32_t i = 0; record_walk_next(&walk, &r); i++) {
 		const char *fault = record_fault(rules, &r, now_ms);
 
 		if (fault != NULL)
-			note_fault(out, n, fault);
-		if (r.offset != n)
-			found->offsets_wrong = true;
-		max = i64_max(max, r.timestamp_ms);
-		n++;
+			note_fault(out, i, fault);
 	}
-	if (walk.bad || n != out->batch.n_records)
-		return refuse(out, KERR_INVALID_RECORD,
-			      "record %d of %d is malformed, or bytes follow the last one", n,
-			      out->batch.n_records);
-	found->max_timestamp_ms = max;
-	return out->n_errors == 0 || refuse_faults(rules, out);
+	ASSERT(out->n_errors > 0);
+	return refuse_faults(rules, out);
 }
 
 static bool inflate_records(struct validator *v, struct validate_result *out,

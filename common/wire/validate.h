@@ -12,32 +12,32 @@
 #include "common/wire/kerr.h"
 
 struct validate_rules {
-	bool is_compacted;               /* cleanup.policy has compact: keys are needed */
-	bool log_append_time;            /* message.timestamp.type */
-	bool zstd_allowed;               /* Produce version 7 and up */
-	bool crc_only;                   /* record.validation=crc: trust the records inside */
-	int8_t codec;                    /* compression.type; -1: producer's */
-	int32_t codec_level;             /* or CODEC_LEVEL_DEFAULT */
-	int32_t message_bytes_max;       /* max.message.bytes */
-	int64_t before_max_ms, after_max_ms;     /* message.timestamp.{before,after}.max.ms */
+	bool is_compacted;                   /* cleanup.policy has compact: keys are needed */
+	bool log_append_time;                /* message.timestamp.type */
+	bool zstd_allowed;                   /* Produce version 7 and up */
+	bool crc_only;                       /* record.validation=crc: trust the records inside */
+	int8_t codec;                        /* compression.type; -1: producer's */
+	int32_t codec_level;                 /* or CODEC_LEVEL_DEFAULT */
+	int32_t message_bytes_max;           /* max.message.bytes */
+	int64_t before_max_ms, after_max_ms; /* message.timestamp.{before,after}.max.ms */
 };
 
 #define VALIDATE_ERRORS_MAX 16
-#define VALIDATE_TEXT_MAX   240
+#define VALIDATE_TEXT_MAX 240
 struct validate_error {
-	int32_t index;                   /* of the record in its batch */
-	const char *text;                /* static */
+	int32_t index;    /* of the record in its batch */
+	const char *text; /* static */
 };
 struct validate_result {
-	enum kerr kerr;                  /* KERR_NONE: append it */
-	char text[VALIDATE_TEXT_MAX];    /* why not, in words */
-	struct validate_error errors[VALIDATE_ERRORS_MAX];       /* the first bad records */
+	enum kerr kerr;                                    /* KERR_NONE: append it */
+	char text[VALIDATE_TEXT_MAX];                      /* why not, in words */
+	struct validate_error errors[VALIDATE_ERRORS_MAX]; /* the first bad records */
 	int32_t n_errors;
 
-	struct batch batch;              /* what to append; at is the frame's */
+	struct batch batch; /* what to append; at is the frame's */
 	uint8_t header[BATCH_HEADER_BYTES];
 	const uint8_t *body;
-	bool is_header_new, is_rebuilt;  /* differs from what came; both false: PASS */
+	bool is_header_new, is_rebuilt; /* differs from what came; both false: PASS */
 };
 
 struct validator;
