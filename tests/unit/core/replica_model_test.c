@@ -61,6 +61,7 @@ static bool check_world(void)
 		    memcmp(b->log, committed, (size_t)b->r.high_watermark * sizeof(int32_t)) != 0)
 			return FAIL("%d shows records that were never committed", id);
 		epoch_cache_check(&b->epochs);
+		replica_check(&b->r);
 	}
 	return true;
 }
