@@ -185,7 +185,7 @@ $(B)/weir: $(B)/obj/controller/cli/main.o $(LIBCLI) $(LIBCOMMON)
 	$(link)
 $(B)/weir-sim: $(call obj,$(SIM_C)) $(filter-out $(LIBTEST),$(LIBS_ALL))
 	$(link)
-$(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(filter-out $(LIBTEST),$(LIBS_ALL))
+$(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(LIBS_ALL)
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< -Wl,--start-group $(filter %.a,$^) \

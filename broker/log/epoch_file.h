@@ -16,5 +16,6 @@ struct epoch_row {
 
 must_check enum err epoch_file_write(struct env *, const char *dir, const struct epoch_row *,
 				     int32_t n);
-/* *v: heap, the caller's; a missing file has no rows.  ERR_CORRUPT: no rows; rebuild from the log. */
-must_check enum err epoch_file_read(struct env *, const char *dir, struct epoch_row **v, int32_t *n);
+/* *v: heap, the caller's; a missing file has no rows.  ERR_CORRUPT: none, rebuild from the log. */
+must_check enum err epoch_file_read(struct env *, const char *dir, struct epoch_row **v,
+				    int32_t *n);

@@ -3,12 +3,13 @@
 
 static enum err load(struct hop *);
 
-void hop_init(struct hop *h, struct file *file, int64_t at, int64_t end, int64_t least_offset)
+void hop_init(struct hop *h, struct file *file, int64_t at, int64_t end, int64_t base)
 {
 	h->file = file;
 	h->at = h->next = at;
 	h->end = end;
-	h->next_offset = least_offset;
+	h->next_offset = base;
+	h->last_offset = base > INT64_MAX - INT32_MAX ? INT64_MAX : base + INT32_MAX;
 	h->err = ERR_OK;
 	h->chunk_at = 0;
 	h->chunk_n = 0;
@@ -29,7 +30,7 @@ enum hop_state hop_next(struct hop *h)
 	    BATCH_BAD)
 		return HOP_BAD;
 	if (h->batch.size > h->end - h->at || h->batch.base_offset < h->next_offset ||
-	    h->batch.last_offset_delta < 0 || h->batch.base_offset > INT64_MAX - INT32_MAX - 1)
+	    batch_last_offset(&h->batch) > h->last_offset)
 		return HOP_BAD;
 	h->next = h->at + h->batch.size;
 	h->next_offset = batch_last_offset(&h->batch) + 1;

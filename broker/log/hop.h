@@ -19,6 +19,7 @@ struct hop {
 	struct file *file;   /* the caller's reference */
 	int64_t at, next;    /* where the batch in view begins and ends */
 	int64_t end;         /* bytes of the file that count */
+	int64_t last_offset;  /* no batch may reach beyond: what the segment can hold */
 	int64_t next_offset; /* least base offset that may come next */
 	struct batch batch;  /* its `at` points to the header only */
 	enum err err;
@@ -27,5 +28,6 @@ struct hop {
 	uint8_t chunk[HOP_CHUNK_BYTES];
 };
 
-void hop_init(struct hop *, struct file *, int64_t at, int64_t end, int64_t least_offset);
+/* Offsets lie in [base, base + 2^31). */
+void hop_init(struct hop *, struct file *, int64_t at, int64_t end, int64_t base);
 enum hop_state hop_next(struct hop *);

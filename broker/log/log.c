@@ -49,7 +49,8 @@ enum err log_close(struct log *l)
 	enum err e = l->failed ? ERR_IO : ERR_OK;
 
 	ASSERT(!l->flushing);
-	if (!e && (log_active(l)->dirty || l->fresh_bytes > 0)) {
+	if (!e && (log_active(l)->dirty || l->fresh_bytes > 0 ||
+		   l->writer.last_time_ms < log_active(l)->max_time_ms)) {
 		e = segment_finish(&l->home, log_active(l), &l->writer);
 		log_active(l)->dirty = l->names_changed = true;
 	}
@@ -335,11 +336,11 @@ void log_forget_positions(struct log *l)
 
 enum err log_fail(struct log *l, enum err e)
 {
-	if (e == ERR_NOSPACE || e == ERR_CORRUPT || e == ERR_OK)
+	if (e != ERR_IO)
 		return e;
 	if (!l->failed)
 		log_error("log", "the log is failed: the first error of its device is final",
-			  F_Z("dir", l->dir), F_I64("end", l->end), F_Z("cause", err_text(e)));
+			  F_Z("dir", l->dir), F_I64("end", l->end));
 	l->failed = true;
 	return ERR_IO;
 }

@@ -32,7 +32,7 @@ struct log_recovery {
 	/* Not a torn tail: bytes fail their check with valid batches after them, or below the
 	 * recovery point.  The log ends before them, they lie in a .corrupt file, and what was
 	 * acknowledged may be missing here: the replica must not lead before it has fetched that
-	 * again.  -1: none. */
+	 * again.  Later starts say so again until the log has grown past it.  -1: none. */
 	int64_t corrupt_offset, bytes_quarantined;
 };
 struct log_options {

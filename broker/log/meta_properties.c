@@ -56,7 +56,8 @@ static enum err take(struct meta_properties *m, struct str key, struct str value
 	} else if (str_eq(key, STR("cluster.id"))) {
 		if (value.n >= sizeof(m->cluster_id))
 			return ERR_CORRUPT;
-		memcpy(m->cluster_id, value.at, value.n);
+		if (value.n > 0)
+			memcpy(m->cluster_id, value.at, value.n);
 		m->cluster_id[value.n] = '\0';
 	}
 	return e == ERR_OK ? ERR_OK : ERR_CORRUPT;

@@ -135,7 +135,7 @@ static bool cursor_spot(struct log *l, int64_t offset, struct spot *spot)
 		k = log_segment_of(l, offset);
 		if (l->v[k].base != c->segment_base || log_use(l, k) != ERR_OK)
 			return false;
-		hop_init(&hop, l->v[k].file, c->at, l->v[k].bytes, offset);
+		hop_init(&hop, l->v[k].file, c->at, l->v[k].bytes, l->v[k].base);
 		if (hop_next(&hop) != HOP_BATCH)
 			return false;
 		*spot = (struct spot){ k, hop.at, hop.batch.size, hop.batch.base_offset,
@@ -205,7 +205,7 @@ static enum err hop_from(struct log *l, const struct spot *spot, const struct li
 	*end = (struct boundary){ spot->at + spot->size, spot->next_offset };
 	if ((e = indexed_start(l, s, limits, &from)) != ERR_OK)
 		return e;
-	hop_init(&hop, s->file, i64_max(from, end->at), s->bytes, end->next_offset);
+	hop_init(&hop, s->file, i64_max(from, end->at), s->bytes, s->base);
 	while (hop_next(&hop) == HOP_BATCH) {
 		*end = (struct boundary){ hop.at, i64_min(hop.batch.base_offset, limits->bound) };
 		if (hop.next > limits->at_most || hop.next_offset > limits->bound)

@@ -8,7 +8,8 @@
  *   .log.swap         complete: replaces the originals it covers, then loses the suffix
  *   index, no .log    unlinked
  *   .log, no index    the index is rebuilt
- *   .corrupt          kept for a person to look at */
+ *   .corrupt          kept for a person to look at; while the log ends below it, it is incomplete
+ */
 #include "broker/log/state.h"
 #include "common/base/log.h"
 #include <stdio.h>
@@ -35,8 +36,8 @@ static enum err drop_stray_snapshots(struct log *, const struct listing *);
 static enum err reindex_missing(struct log *, const struct listing *, int32_t i,
 				struct log_recovery *);
 static enum err settle_end(struct log *, const struct log_options *, struct log_recovery *);
+static void remember_corruption(const struct log *, const struct listing *, struct log_recovery *);
 static enum err begin_empty(struct log *, int64_t offset);
-static enum err read_whole(const struct hop *, uint8_t **body, int64_t *cap, struct batch *);
 static bool suffix_is(const struct found *, const char *);
 static bool ends_with(const char *, const char *tail);
 static const struct found *find_name(const struct listing *, int64_t base, const char *suffix);
@@ -60,11 +61,13 @@ enum err log_load(struct log *l, const struct log_options *o, struct log_recover
 		e = build_segments(l, &names, rec);
 	if (e == ERR_OK)
 		e = drop_stray_snapshots(l, &names);
-	mem_free(names.v);
 	if (e == ERR_OK && l->n == 0)
 		e = begin_empty(l, i64_max(o->start_offset, 0));
 	if (e == ERR_OK)
 		e = settle_end(l, o, rec);
+	if (e == ERR_OK)
+		remember_corruption(l, &names, rec);
+	mem_free(names.v);
 	if (e == ERR_OK && o->replay)
 		e = log_replay(l, o->replay_from, o->replay, o->arg);
 	rec->segments = l->n;
@@ -291,6 +294,15 @@ static enum err settle_end(struct log *l, const struct log_options *o, struct lo
 	return ERR_OK;
 }
 
+/* What an earlier start has quarantined still counts until the log has grown past it again. */
+static void remember_corruption(const struct log *l, const struct listing *names,
+				struct log_recovery *rec)
+{
+	for (int32_t i = 0; i < names->n && rec->corrupt_offset < 0; i++)
+		if (suffix_is(&names->v[i], ".log.corrupt") && names->v[i].base >= l->end)
+			rec->corrupt_offset = l->end;
+}
+
 enum err log_find_end(struct log *l, int64_t *whole)
 {
 	struct segment *s = log_active(l);
@@ -329,50 +341,6 @@ static enum err begin_empty(struct log *l, int64_t offset)
 	*log_push_segment(l, offset, 0) = fresh;
 	l->names_changed = true;
 	return ERR_OK;
-}
-
-enum err log_replay(struct log *l, int64_t from, void (*fn)(void *, const struct batch *),
-		    void *arg)
-{
-	uint8_t *body = NULL;
-	int64_t cap = 0;
-	enum err e = ERR_OK;
-
-	for (int32_t i = log_segment_of(l, from); i < l->n && !e; i++) {
-		enum hop_state state = HOP_BATCH;
-		struct hop hop;
-
-		e = log_use(l, i);
-		if (e == ERR_OK)
-			e = segment_seek(&l->home, &l->v[i], from, &hop);
-		for (; e == ERR_OK && state == HOP_BATCH; state = hop_next(&hop)) {
-			struct batch b = hop.batch;
-
-			if (b.attributes & BATCH_CONTROL)
-				e = read_whole(&hop, &body, &cap, &b);
-			if (e == ERR_OK)
-				fn(arg, &b);
-		}
-		if (e == ERR_NOT_FOUND)
-			e = ERR_OK;
-		if (state == HOP_FAILED)
-			e = hop.err;
-	}
-	mem_free(body);
-	return e;
-}
-
-/* Only control batches are looked into, so only they are read whole. */
-static enum err read_whole(const struct hop *hop, uint8_t **body, int64_t *cap, struct batch *b)
-{
-	size_t got;
-
-	if (b->size > *cap) {
-		*body = mem_grow(*body, (size_t)b->size);
-		*cap = b->size;
-	}
-	b->at = *body;
-	return hop->file->ops->read(hop->file, *body, (size_t)b->size, hop->at, &got);
 }
 
 static bool suffix_is(const struct found *f, const char *suffix)

@@ -1,57 +1,30 @@
 /* scan.c - after an unclean stop: check every batch that was not known to be on the device.
  *
- * Kafka cuts the log at the first bad batch and deletes what follows, whatever it is.  Here a bad
- * batch is one of two things (reliability 7.6):
- *   torn tail    nothing valid follows: a write the crash interrupted.  Cut.
- *   corruption   it lies below the recovery point, or valid batches or whole segments follow: bytes
- *                that were acknowledged may be gone.  Cut, too, for a log has no holes, but what is
- *                cut off goes to .corrupt files, and log_recovery says so.
  * Checked are length, magic, CRC, offsets without gap (ascending in compacted logs), and leader
  * epochs. */
-#include "broker/log/state.h"
+#include "broker/log/scan.h"
 #include "common/base/crc32c.h"
 #include "common/base/log.h"
 
-#define WINDOW_BYTES ((int64_t)256 << 10)
 #define CRC_FROM 21
-
-struct scan {
-	struct log *l;
-	struct log_recovery *rec;
-	int64_t from;        /* the recovery point */
-	int64_t next_offset; /* least base offset that may come */
-	int32_t epoch;       /* of the last good batch */
-	uint8_t *window;     /* of the file being read: [window_at, window_at + window_n) */
-	int64_t window_at, window_n;
-};
 
 static enum err scan_from(struct scan *, int32_t first);
 static bool may_follow(const struct scan *, const struct segment *);
-static enum err drop_misplaced(struct scan *, int32_t i);
 static enum err find_start(struct scan *, struct segment *, int64_t *at);
 static enum err trust_index(struct scan *, struct segment *, int64_t at);
 static enum err resume_writer(struct scan *, struct segment *, int64_t at);
 static enum err scan_segment(struct scan *, struct segment *, int64_t *at);
 static enum err finish_segment(struct scan *, struct segment *);
 static enum err reindex_before(struct scan *, int32_t i);
-static enum err check_batch(struct scan *, struct segment *, int64_t at, struct batch *,
-			    bool *good);
 static enum err check_crc(struct scan *, struct segment *, int64_t at, const struct batch *,
 			  bool *good);
-static enum err look(struct scan *, const struct segment *, int64_t at, int64_t n,
-		     const uint8_t **bytes, int64_t *got);
-static enum err valid_after(struct scan *, struct segment *, int64_t at, bool *found);
-static enum err cut_here(struct scan *, int32_t i, int64_t at);
-static enum err quarantine_rest(struct scan *, struct segment *, int64_t at);
-static enum err copy_out(struct scan *, const struct segment *, int64_t at, struct file *to);
-static enum err remove_later(struct scan *, int32_t keep, bool quarantine);
 
 enum err log_scan(struct log *l, int64_t from, struct log_recovery *rec)
 {
 	struct scan sc = { .l = l, .rec = rec, .from = from, .epoch = -1 };
 	enum err e;
 
-	sc.window = mem_alloc((size_t)WINDOW_BYTES);
+	sc.window = mem_alloc((size_t)SCAN_WINDOW_BYTES);
 	e = scan_from(&sc, log_segment_of(l, from));
 	l->first_time_ms = TIME_UNKNOWN;
 	mem_free(sc.window);
@@ -71,7 +44,7 @@ static enum err scan_from(struct scan *sc, int32_t first)
 		int64_t at = 0;
 
 		if (i > first && !may_follow(sc, s))
-			return drop_misplaced(sc, i);
+			return salvage_misplaced(sc, i);
 		s->dirty = true;
 		sc->next_offset = s->base;
 		sc->window_n = 0;
@@ -84,7 +57,7 @@ static enum err scan_from(struct scan *sc, int32_t first)
 			return e;
 		sc->rec->segments_scanned++;
 		if (at < s->bytes)
-			return cut_here(sc, i, at);
+			return salvage_tail(sc, i, at);
 		if (i < l->n - 1)
 			e = finish_segment(sc, s);
 	}
@@ -96,27 +69,6 @@ static enum err scan_from(struct scan *sc, int32_t first)
 static bool may_follow(const struct scan *sc, const struct segment *s)
 {
 	return s->base == sc->next_offset || (s->base > sc->next_offset && sc->l->config.compacted);
-}
-
-/* Segment i begins below the end of its predecessor (a truncation whose unlink was lost with the
- * power) or above it (the predecessor's tail was). */
-static enum err drop_misplaced(struct scan *sc, int32_t i)
-{
-	struct log *l = sc->l;
-	bool full = false;
-	enum err e;
-
-	for (int32_t k = i; k < l->n; k++)
-		full = full || l->v[k].bytes > 0;
-	if (full && l->v[i].base > sc->next_offset)
-		sc->rec->corrupt_offset = sc->next_offset;
-	log_error("log", "a segment does not begin where its predecessor ends", F_Z("dir", l->dir),
-		  F_I64("segment", l->v[i].base), F_I64("end", sc->next_offset),
-		  F_I64("recovery_point", sc->from));
-	if ((e = remove_later(sc, i, true)) != ERR_OK || (e = log_activate(l)) != ERR_OK)
-		return e;
-	l->end = sc->next_offset;
-	return ERR_OK;
 }
 
 /* The position of the first batch that reaches the recovery point.  Header hops only. */
@@ -197,7 +149,7 @@ static enum err scan_segment(struct scan *sc, struct segment *s, int64_t *at)
 	while (*at < s->bytes) {
 		struct batch b;
 		bool good;
-		enum err e = check_batch(sc, s, *at, &b, &good);
+		enum err e = scan_check_batch(sc, s, *at, &b, &good);
 
 		if (e != ERR_OK || !good ||
 		    (b.base_offset > sc->next_offset && !sc->l->config.compacted))
@@ -241,8 +193,8 @@ static enum err reindex_before(struct scan *sc, int32_t i)
 	return e;
 }
 
-static enum err check_batch(struct scan *sc, struct segment *s, int64_t at, struct batch *b,
-			    bool *good)
+enum err scan_check_batch(struct scan *sc, struct segment *s, int64_t at, struct batch *b,
+			  bool *good)
 {
 	const uint8_t *bytes;
 	int64_t got;
@@ -251,7 +203,7 @@ static enum err check_batch(struct scan *sc, struct segment *s, int64_t at, stru
 	*good = false;
 	if (s->bytes - at < BATCH_HEADER_BYTES)
 		return ERR_OK;
-	e = look(sc, s, at, BATCH_HEADER_BYTES, &bytes, &got);
+	e = scan_look(sc, s, at, BATCH_HEADER_BYTES, &bytes, &got);
 	if (e != ERR_OK || batch_view(b, bytes, got) != BATCH_OK)
 		return e;
 	if (b->size > s->bytes - at || b->base_offset < sc->next_offset ||
@@ -271,7 +223,8 @@ static enum err check_crc(struct scan *sc, struct segment *s, int64_t at, const 
 	for (at += CRC_FROM; at < end;) {
 		const uint8_t *bytes;
 		int64_t got;
-		enum err e = look(sc, s, at, i64_min(end - at, WINDOW_BYTES), &bytes, &got);
+		enum err e =
+			scan_look(sc, s, at, i64_min(end - at, SCAN_WINDOW_BYTES), &bytes, &got);
 
 		if (e != ERR_OK || got == 0)
 			return e;
@@ -283,17 +236,18 @@ static enum err check_crc(struct scan *sc, struct segment *s, int64_t at, const 
 }
 
 /* Up to n bytes of the segment at `at`, valid until the next look. */
-static enum err look(struct scan *sc, const struct segment *s, int64_t at, int64_t n,
-		     const uint8_t **bytes, int64_t *got)
+enum err scan_look(struct scan *sc, const struct segment *s, int64_t at, int64_t n,
+		   const uint8_t **bytes, int64_t *got)
 {
 	int64_t end = i64_min(at + n, s->bytes);
 	size_t filled;
 	enum err e;
 
-	ASSERT(n <= WINDOW_BYTES);
+	ASSERT(n <= SCAN_WINDOW_BYTES);
 	if (at < sc->window_at || end > sc->window_at + sc->window_n) {
 		e = s->file->ops->read(s->file, sc->window,
-				       (size_t)i64_min(WINDOW_BYTES, s->bytes - at), at, &filled);
+				       (size_t)i64_min(SCAN_WINDOW_BYTES, s->bytes - at), at,
+				       &filled);
 		if (e != ERR_OK)
 			return e;
 		sc->window_at = at;
@@ -302,121 +256,4 @@ static enum err look(struct scan *sc, const struct segment *s, int64_t at, int64
 	*bytes = sc->window + (at - sc->window_at);
 	*got = i64_min(n, sc->window_at + sc->window_n - at);
 	return ERR_OK;
-}
-
-/* Is there a whole valid batch with a later offset anywhere behind a bad one?  Its length may be
- * what is bad, so every byte is tried; the magic and the offset weed out nearly all of them. */
-static enum err valid_after(struct scan *sc, struct segment *s, int64_t at, bool *found)
-{
-	struct batch b;
-	enum err e = ERR_OK;
-
-	*found = false;
-	for (at++; s->bytes - at >= BATCH_HEADER_BYTES && !*found && !e; at++) {
-		const uint8_t *bytes;
-		int64_t got;
-
-		e = look(sc, s, at, BATCH_HEADER_BYTES, &bytes, &got);
-		if (e == ERR_OK && got >= BATCH_HEADER_BYTES && bytes[16] == 2)
-			e = check_batch(sc, s, at, &b, found);
-	}
-	return e;
-}
-
-/* The log ends at byte `at` of segment i. */
-static enum err cut_here(struct scan *sc, int32_t i, int64_t at)
-{
-	struct log *l = sc->l;
-	struct segment *s = &l->v[i];
-	bool corrupt = sc->next_offset < sc->from;
-	enum err e = ERR_OK;
-
-	for (int32_t k = i + 1; k < l->n; k++)
-		corrupt = corrupt || l->v[k].bytes > 0;
-	if (!corrupt)
-		e = valid_after(sc, s, at, &corrupt);
-	if (e == ERR_OK && corrupt) {
-		log_error("log",
-			  "corruption: valid batches lie behind bytes that fail their check, or "
-			  "synced ones fail",
-			  F_Z("dir", l->dir), F_I64("segment", s->base), F_I64("position", at),
-			  F_I64("offset", sc->next_offset), F_I64("recovery_point", sc->from));
-		sc->rec->corrupt_offset = sc->next_offset;
-		e = quarantine_rest(sc, s, at);
-	} else if (e == ERR_OK) {
-		log_warn("log", "torn tail cut", F_Z("dir", l->dir), F_I64("segment", s->base),
-			 F_I64("position", at), F_I64("bytes", s->bytes - at),
-			 F_I64("end", sc->next_offset));
-		sc->rec->bytes_cut += s->bytes - at;
-	}
-	if (e == ERR_OK)
-		e = remove_later(sc, i + 1, corrupt);
-	if (e == ERR_OK)
-		e = s->file->ops->truncate(s->file, at);
-	s->bytes = at;
-	l->end = sc->next_offset;
-	return e;
-}
-
-static enum err quarantine_rest(struct scan *sc, struct segment *s, int64_t at)
-{
-	struct segment_home *home = &sc->l->home;
-	char path[SEGMENT_PATH_MAX];
-	struct file *to;
-	enum err e;
-
-	segment_path(path, home, sc->next_offset, ".log.corrupt");
-	e = home->env->files->open(home->env, path,
-				   FILE_READ | FILE_WRITE | FILE_CREATE | FILE_TRUNCATE, &to);
-	if (e != ERR_OK)
-		return e;
-	e = copy_out(sc, s, at, to);
-	if (e == ERR_OK)
-		e = to->ops->sync(to);
-	file_put(to);
-	if (e == ERR_OK)
-		e = home->env->files->sync_dir(home->env, home->dir);
-	return e;
-}
-
-static enum err copy_out(struct scan *sc, const struct segment *s, int64_t at, struct file *to)
-{
-	for (int64_t done = 0; at < s->bytes;) {
-		struct file_iov iov;
-		const uint8_t *bytes;
-		int64_t got;
-		enum err e = look(sc, s, at, i64_min(WINDOW_BYTES, s->bytes - at), &bytes, &got);
-
-		if (e != ERR_OK || got == 0)
-			return e;
-		iov = (struct file_iov){ bytes, (size_t)got };
-		if ((e = to->ops->writev(to, &iov, 1, done)) != ERR_OK)
-			return e;
-		at += got;
-		done += got;
-		sc->rec->bytes_quarantined += got;
-	}
-	return ERR_OK;
-}
-
-static enum err remove_later(struct scan *sc, int32_t keep, bool quarantine)
-{
-	struct log *l = sc->l;
-	enum err e = ERR_OK;
-
-	for (; l->n > keep && !e; l->n--) {
-		struct segment *s = log_active(l);
-		char from[SEGMENT_PATH_MAX], to[SEGMENT_PATH_MAX];
-
-		l->names_changed = true;
-		if (quarantine && s->bytes > 0) {
-			segment_path(from, &l->home, s->base, ".log");
-			segment_path(to, &l->home, s->base, ".log.corrupt");
-			e = l->home.env->files->rename(l->home.env, from, to);
-			sc->rec->bytes_quarantined += s->bytes;
-		}
-		if (e == ERR_OK)
-			e = segment_unlink(&l->home, s);
-	}
-	return e;
 }

@@ -34,7 +34,7 @@ bool segment_name(const char *name, int64_t *base, const char **suffix)
 	return true;
 }
 
-const char *index_suffix(enum index_kind kind)
+static const char *index_suffix(enum index_kind kind)
 {
 	return kind == INDEX_OFFSET ? ".index" : ".timeindex";
 }

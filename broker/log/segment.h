@@ -44,7 +44,6 @@ void segment_path(char out[SEGMENT_PATH_MAX], const struct segment_home *, int64
 		  const char *suffix);
 /* "00000000000000000042.index" -> 42 and ".index"; false for any other name. */
 bool segment_name(const char *name, int64_t *base, const char **suffix);
-const char *index_suffix(enum index_kind);
 
 void segment_init(struct segment *, int64_t base, int64_t bytes);
 must_check enum err segment_create(const struct segment_home *,

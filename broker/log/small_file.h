@@ -7,8 +7,8 @@
 
 #define SMALL_PATH_MAX 1024
 
-must_check enum err small_file_write(struct env *, const char *dir, const char *name, const void *at,
-				     size_t n);
+must_check enum err small_file_write(struct env *, const char *dir, const char *name,
+				     const void *at, size_t n);
 /* *at: heap, NUL terminated, the caller's; *n without the NUL.  ERR_NOT_FOUND; ERR_LIMIT. */
 must_check enum err small_file_read(struct env *, const char *dir, const char *name, size_t max,
 				    char **at, size_t *n);

@@ -1,9 +1,10 @@
 /* state.h - the inside of struct log, shared by the files that implement log.h and by nobody else.
  *
  *   log.c      open and close, append, roll         read.c     where bytes lie
- *   recover.c  what is in the directory, its end    scan.c     checking what may not be whole
+ *   recover.c  what is in the directory, its end    scan.c, salvage.c  what may not be whole
  *   cut.c      truncate, restart, start offset      retain.c   deleting old segments
  *   flush.c    making it durable                    time.c     offsets by timestamp
+ *   replay.c   batches for those who keep state
  *
  * v[0..n) are the segments in offset order, v[n - 1] the active one; n >= 1 once opened.  Only the
  * active segment has a writer, and is never closed. */
@@ -78,8 +79,7 @@ static inline int64_t log_segment_end(const struct log *l, int32_t i)
 	return i + 1 < l->n ? l->v[i + 1].base : l->end;
 }
 
-/* Marks the log failed for anything but a full disk and bytes that make no sense; returns e, or
- * ERR_IO. */
+/* Marks the log failed when e is ERR_IO; returns e. */
 enum err log_fail(struct log *, enum err e);
 struct segment *log_push_segment(struct log *, int64_t base, int64_t bytes);
 /* The segment that holds offset: the last with base <= offset, or the first. */

@@ -153,6 +153,6 @@ static enum err load_records(const struct hop *hop, uint8_t *raw, struct codec_b
 	codecs = codec_state_new();
 	e = codec_decompress(codecs, hop->batch.attributes & BATCH_CODEC_MASK, *records, plain);
 	codec_state_free(codecs);
-	*records = (struct str){ (const char *)plain->at, plain->n };
-	return e;
+	*records = plain->n > 0 ? (struct str){ (const char *)plain->at, plain->n } : STR("");
+	return e == ERR_OK ? ERR_OK : ERR_CORRUPT;
 }

@@ -22,6 +22,7 @@ TEST(random_histories_read_as_the_model)
 				kit_forget_from(&k, to);
 			} else if (what == 1) {
 				kit_close(&k);
+				kit_check_files(&k);
 				EXPECT_OK(kit_open(&k));
 				EXPECT_EQ(k.rec.bytes_scanned, 0);
 			} else if (what == 2) {

@@ -2,6 +2,10 @@
 #include "common/base/log.h"
 #include "tests/lib/test.h"
 
+#include "common/wire/segment_check.h"
+#include <stdio.h>
+#include <stdlib.h>
+
 #define BATCH_BYTES_MAX 70000
 
 static void read_one(struct kit *, int64_t offset, int64_t bound, int64_t max_bytes, bool min_one);
@@ -265,4 +269,64 @@ uint8_t *kit_read_all(struct kit *k, int64_t *n)
 		file_put(out.file);
 	}
 	return all;
+}
+
+static const char *const suffixes[SEGMENT_FILES] = { ".log", ".index", ".timeindex" };
+
+/* A segment's files on the kit's disk. */
+struct files_of {
+	struct kit *k;
+	const char *path; /* of the .log file */
+};
+
+static bool get_file(const struct files_of *f, enum segment_file file, const uint8_t **at,
+		     int64_t *n)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%.*s%s", (int)(strlen(f->path) - 4), f->path, suffixes[file]);
+	return fakefs_get(&f->k->fs, path, at, n);
+}
+
+static bool read_file(void *arg, enum segment_file file, int64_t at, void *to, size_t n)
+{
+	const uint8_t *bytes;
+	int64_t size;
+
+	if (!get_file(arg, file, &bytes, &size) || at + (int64_t)n > size)
+		return false;
+	memcpy(to, bytes + at, n);
+	return true;
+}
+
+static void found_problem(void *arg, enum segment_file file, int64_t at, const char *what)
+{
+	const struct files_of *f = arg;
+
+	FAIL("%s%s at %lld: %s", f->path, suffixes[file], (long long)at, what);
+}
+
+void kit_check_files(struct kit *k)
+{
+	for (int i = 0; i < k->fs.names.n; i++) {
+		struct files_of f = { k, k->fs.names.v[i].path };
+		struct segment_source from = { .arg = &f,
+					       .read = read_file,
+					       .problem = found_problem };
+		size_t n = strlen(f.path);
+		struct segment_facts facts;
+		const uint8_t *at;
+
+		if (n < 24 || strcmp(f.path + n - 4, ".log") != 0)
+			continue;
+		from.base_offset = strtoll(f.path + n - 24, NULL, 10);
+		for (int file = 0; file < SEGMENT_FILES; file++)
+			if (!get_file(&f, (enum segment_file)file, &at, &from.size[file]))
+				from.size[file] = -1;
+		segment_check(&from, &facts);
+		EXPECT(from.size[SEGMENT_INDEX] >= 0 && from.size[SEGMENT_TIMEINDEX] >= 0);
+		EXPECT_EQ(facts.valid_bytes, from.size[SEGMENT_LOG]);
+		EXPECT(facts.batches == 0 || facts.max_timestamp_ms < 0 ||
+		       facts.timeindex_entries > 0);
+	}
 }

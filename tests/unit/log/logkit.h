@@ -38,5 +38,7 @@ void kit_flush(struct kit *);
 
 /* Does the whole log read as the model says, by random reads and from start to end? */
 void kit_check(struct kit *, int n_reads);
+/* Does segment_check accept every segment?  Indexes are complete only after kit_close. */
+void kit_check_files(struct kit *);
 /* The content of [start, end) as bytes; freed by the caller. */
 uint8_t *kit_read_all(struct kit *, int64_t *n);

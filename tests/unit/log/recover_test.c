@@ -437,8 +437,15 @@ TEST(a_segment_missing_from_the_middle_is_noticed)
 	EXPECT_EQ(k.rec.corrupt_offset, 5);
 	EXPECT_EQ(count_names(&k, ".log.corrupt"), 4);
 	kit_forget_from(&k, 5);
-	EXPECT_OK(kit_append(&k, 4));
+	kit_close(&k);
+	EXPECT_OK(kit_open(&k));
+	EXPECT_EQ(k.rec.corrupt_offset, 5); /* a restart does not make it whole */
+	for (int i = 5; i < 10; i++)
+		EXPECT_OK(kit_append_one(&k, i, 1, 400, 1));
 	kit_check(&k, 50);
+	kit_close(&k);
+	EXPECT_OK(kit_open(&k));
+	EXPECT_EQ(k.rec.corrupt_offset, -1);
 	kit_fini(&k);
 }
 
