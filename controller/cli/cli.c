@@ -17,6 +17,7 @@
 
 static bool read_globals(struct cli *);
 static bool wants_color(const char *mode);
+static enum cli_exit exit_of(int code);
 
 int cli_main(int argc, char **argv)
 {
@@ -163,7 +164,7 @@ int cli_fail(struct cli *cli, enum cli_exit code, const char *fmt, ...)
 
 int cli_fail_code(struct cli *cli, int code, struct str message, const char *fmt, ...)
 {
-	enum cli_exit exit_code = cli_exit_of(code);
+	enum cli_exit exit_code = exit_of(code);
 	struct text t;
 	char what[512];
 	va_list ap;
@@ -181,7 +182,7 @@ int cli_fail_code(struct cli *cli, int code, struct str message, const char *fmt
 }
 
 /* Which of the exit codes a refusal of the cluster is. */
-enum cli_exit cli_exit_of(int code)
+static enum cli_exit exit_of(int code)
 {
 	static const enum kerr missing[] = { KERR_UNKNOWN_TOPIC_OR_PARTITION, KERR_UNKNOWN_TOPIC_ID,
 					     KERR_BROKER_ID_NOT_REGISTERED };
@@ -205,22 +206,12 @@ enum cli_exit cli_exit_of(int code)
 
 /* ---- time ------------------------------------------------------------------------------------ */
 
-static int64_t clock_ms(clockid_t id)
+int64_t cli_now_ms(void)
 {
 	struct timespec ts;
 
-	ASSERT(clock_gettime(id, &ts) == 0);
+	ASSERT(clock_gettime(CLOCK_MONOTONIC, &ts) == 0);
 	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-int64_t cli_now_ms(void)
-{
-	return clock_ms(CLOCK_MONOTONIC);
-}
-
-int64_t cli_wall_ms(void)
-{
-	return clock_ms(CLOCK_REALTIME);
 }
 
 void cli_sleep_ms(int64_t ms)

@@ -85,7 +85,6 @@ int cli_fail(struct cli *, enum cli_exit, const char *fmt, ...) printf_like(3, 4
 /* The same for Kafka's error code: adds its name and chooses the exit code. */
 int cli_fail_code(struct cli *, int code, struct str message, const char *fmt, ...)
 	printf_like(4, 5);
-enum cli_exit cli_exit_of(int kafka_error_code);
 
 /* "TOPIC-PARTITION"; the topic lies in cli->mem.  False: a sentence was printed. */
 struct topic_partition {
@@ -98,5 +97,4 @@ must_check bool cli_ids_arg(struct cli *, const char *text, int32_t *out, int ca
 const char *cli_z(struct cli *, struct str); /* NUL terminated copy in cli->mem */
 
 int64_t cli_now_ms(void); /* monotonic */
-int64_t cli_wall_ms(void);
 void cli_sleep_ms(int64_t ms);

@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+static void quote(struct str);
+
 static void item(struct json *j, const char *key)
 {
 	if (j->used[j->depth])
@@ -11,7 +13,7 @@ static void item(struct json *j, const char *key)
 	j->used[j->depth] = true;
 	if (!key)
 		return;
-	json_quote(str_of(key));
+	quote(str_of(key));
 	putchar(':');
 }
 
@@ -55,7 +57,7 @@ void json_str(struct json *j, const char *key, struct str s)
 	if (str_null(s))
 		fputs("null", stdout);
 	else
-		json_quote(s);
+		quote(s);
 }
 
 void json_i64(struct json *j, const char *key, int64_t v)
@@ -68,12 +70,6 @@ void json_bool(struct json *j, const char *key, bool v)
 {
 	item(j, key);
 	fputs(v ? "true" : "false", stdout);
-}
-
-void json_null(struct json *j, const char *key)
-{
-	item(j, key);
-	fputs("null", stdout);
 }
 
 void json_ids(struct json *j, const char *key, const int32_t *v, int n)
@@ -107,7 +103,7 @@ static size_t utf8_length(const unsigned char *at, size_t n)
 	return want;
 }
 
-void json_quote(struct str s)
+static void quote(struct str s)
 {
 	putchar('"');
 	for (size_t i = 0; i < s.n;) {

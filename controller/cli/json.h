@@ -18,6 +18,4 @@ void json_end(struct json *); /* a newline; asserts that all is closed */
 void json_str(struct json *, const char *key, struct str);
 void json_i64(struct json *, const char *key, int64_t);
 void json_bool(struct json *, const char *key, bool);
-void json_null(struct json *, const char *key);
 void json_ids(struct json *, const char *key, const int32_t *, int n);
-void json_quote(struct str); /* one quoted text to stdout, nothing else */

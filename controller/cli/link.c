@@ -186,7 +186,7 @@ static void free_nothing(void *arena, void *p)
 	(void)p;
 }
 
-ProtobufCAllocator link_allocator(struct cli *cli)
+static ProtobufCAllocator allocator(struct cli *cli)
 {
 	return (ProtobufCAllocator){ arena_of_allocator, free_nothing, &cli->mem };
 }
@@ -196,7 +196,7 @@ static enum err exchange(struct cli *cli, struct link *link, const Weir__Request
 {
 	size_t n = weir__request__get_packed_size(request);
 	struct str packed = { arena_must(&cli->mem, n + 1), n }, reply;
-	ProtobufCAllocator memory = link_allocator(cli);
+	ProtobufCAllocator memory = allocator(cli);
 	enum err e;
 
 	weir__request__pack(request, (uint8_t *)(uintptr_t)packed.at);

@@ -18,7 +18,3 @@ must_check int link_call(struct cli *, const Weir__Request *, const char *what, 
 must_check enum err link_ask(struct cli *, struct addr controller, const Weir__Request *,
 			     int64_t deadline_ms, Weir__Response **);
 void link_close(struct link *); /* NULL is fine */
-
-/* Memory for protobuf-c out of cli->mem. */
-struct ProtobufCAllocator;
-ProtobufCAllocator link_allocator(struct cli *);

@@ -22,7 +22,7 @@ struct image *local_image(struct local *l, int64_t deadline_ms)
 								    : NULL;
 }
 
-struct local_node *local_find(struct local *l, int32_t id)
+static struct local_node *find(struct local *l, int32_t id)
 {
 	for (int i = 0; i < l->n_nodes; i++)
 		if (l->nodes[i].id == id)
@@ -50,7 +50,7 @@ int local_choose(struct cli *cli, struct local *l, struct local_node **out)
 	if (parse_i32(str_of(cli->args[0]), &id))
 		return cli_fail(cli, CLI_USAGE, "%s is no node: write its id, for example 2",
 				cli->args[0]);
-	*out = local_find(l, id);
+	*out = find(l, id);
 	if (*out)
 		return CLI_OK;
 	return cli_fail(cli, CLI_MISSING, "no node %d: brokers are 1 to %d, controllers from %d",
@@ -75,7 +75,7 @@ static int find_leader(struct cli *cli, struct local *l, const char *partition,
 	if (topic && tp.partition < topic->n_partitions)
 		leader = topic->partitions[tp.partition].leader;
 	image_put(image);
-	*out = local_find(l, leader);
+	*out = find(l, leader);
 	if (*out)
 		return CLI_OK;
 	return cli_fail(cli, CLI_MISSING, topic ? "%s has no leader" : "there is no %s", partition);

@@ -8,4 +8,3 @@ struct image *local_image(struct local *, int64_t deadline_ms);
 /* Opens the cluster, looks at its processes and finds the node that the arguments name: an id, or
  * `leader-of TOPIC-PARTITION`.  Not CLI_OK: a sentence was printed. */
 must_check int local_choose(struct cli *, struct local *, struct local_node **);
-struct local_node *local_find(struct local *, int32_t id); /* NULL: there is none */

@@ -14,6 +14,7 @@ static void print_json(const struct out *);
 static void print_jsonl(const struct out *);
 static void print_csv(const struct out *);
 static void print_names(const struct out *);
+static const char *text_of_bytes(struct cli *, int64_t);
 
 void out_begin(struct out *o, struct cli *cli, const char *kind, const struct out_column *columns,
 	       int n_columns)
@@ -276,7 +277,7 @@ static void print_names(const struct out *o)
 
 /* ---- texts for people ---------------------------------------------------------------------- */
 
-const char *text_of_bytes(struct cli *cli, int64_t bytes)
+static const char *text_of_bytes(struct cli *cli, int64_t bytes)
 {
 	static const char *const unit[] = { "B", "kB", "MB", "GB", "TB", "PB" };
 	double v = (double)bytes;
