@@ -1,0 +1,252 @@
+#!/usr/bin/python3
+"""cli.py - the weir command: what it prints, what it answers to mistakes, how it drives processes."""
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lib.cluster import WEIR, Cluster, expect, expect_eq, main, test, wait_for
+
+
+def weir(*args, env=None, stdin=None):
+    """(exit code, stdout, stderr); nothing of the caller's environment tells it where a cluster is."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("WEIR_")}
+    clean.update({"XDG_STATE_HOME": "/nonexistent", **(env or {})})
+    run = subprocess.run([WEIR, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                         env=clean, stdin=stdin or subprocess.DEVNULL, timeout=120)
+    return run.returncode, run.stdout, run.stderr
+
+
+def refused(code, *args, says):
+    got, out, err = weir(*args)
+    expect_eq(got, code, f"exit code of {' '.join(args)} ({err.strip()})")
+    expect(err.startswith("error: "), f"{' '.join(args)}: {err!r}")
+    expect(says in err, f"{' '.join(args)}: {err!r} does not say {says!r}")
+    expect_eq(err.count("\n"), 1, f"lines of {err!r}")
+
+
+def golden(text, want):
+    """Equal but for runs of blanks and what differs from run to run."""
+    text = re.sub(r"[A-Za-z0-9_-]{22}", "ID", text)
+    text = re.sub(r"\b\d+(\.\d+)?(ms|s)\b", "TIME", text)
+    text = re.sub(r"127\.0\.0\.1:\d+", "ADDRESS", text)
+    squeeze = lambda t: [" ".join(line.split()) for line in t.strip().splitlines()]
+    expect_eq(squeeze(text), squeeze(want), "output")
+
+
+# ---- without a cluster --------------------------------------------------------------------------
+
+@test
+def mistakes_get_one_sentence_and_an_exit_code():
+    refused(2, "topix", "list", says="did you mean weir topics?")
+    refused(2, "topics", "lst", says="did you mean weir topics list?")
+    refused(2, "topics", "create", says="nothing was given")
+    refused(2, "topics", "create", "a", "--partition", "3", says="did you mean --partitions?")
+    refused(2, "topics", "create", "a", "-p", "many", says="a whole number")
+    refused(2, "topics", "create", "a", "-p", says="needs a value")
+    refused(2, "brokers", "list", "extra", says="takes no argument")
+    refused(2, "brokers", "list", "-o", "yaml", says="no output format")
+    refused(2, "partitions", "describe", "orders", says="write TOPIC-NUMBER")
+    refused(2, "configs", "set", "topics/a", "key", says="KEY=VALUE")
+    refused(2, "configs", "get", "orders", says="topics/NAME")
+    refused(2, "leaders", "elect", says="--all")
+    refused(2, "metadata", "log", "dump", "--offset", "x..y", says="N..M")
+    refused(2, "local", "up", "--dir", "/nonexistent/weir", "-n", "0", says="brokers")
+    refused(2, "local", "up", "--dir", "/nonexistent/weir", "--base-port", "60000", says="--port-step")
+    refused(6, "leaders", "elect", "a-0", "--unclean", says="--allow-data-loss")
+    refused(6, "topics", "delete", "a", says="--yes")
+    refused(7, "local", "status", "--dir", "/nonexistent/weir", says="weir local up")
+    refused(7, "log", "dump", "/nonexistent/0.log", says="no such file")
+    refused(3, "topics", "list", "-b", "127.0.0.1:1", says="127.0.0.1:1 (refused)")
+    refused(3, "topics", "list", "--controller", "127.0.0.1:1", says="127.0.0.1:1 (refused)")
+
+
+@test
+def help_knows_every_command():
+    code, out, _ = weir("help")
+    expect_eq(code, 0, "exit code of help")
+    paths = re.findall(r"^  ([a-z]+(?: [a-z]+)*) {2,}\S", out, re.M)
+    expect(len(paths) > 25, f"only {len(paths)} commands in help")
+    for path in paths:
+        code, out, err = weir(*path.split(), "-h")
+        expect(code == 0 and out.startswith(f"weir {path}"), f"weir {path} -h: {out!r} {err!r}")
+    expect("topics create" in weir("help", "t")[1], "the alias t")
+    expect_eq(weir("metadata", "snapshot", "show", "-h")[0], 0, "a word that is another's alias elsewhere")
+
+
+@test
+def completion_offers_words_and_flags():
+    offered = lambda *words: [line.split("\t")[0] for line in weir("__complete", "--", *words)[1].splitlines()]
+    expect_eq(offered("top"), ["topics"], "nouns")
+    expect("create" in offered("topics", ""), "verbs")
+    expect_eq(offered("topics", "create", "--part"), ["--partitions"], "flags")
+
+
+@test
+def json_is_json():
+    expect_eq(json.loads(weir("version", "-o", "json")[1])["kind"], "Version", "version")
+
+
+# ---- with one -----------------------------------------------------------------------------------
+
+def every_list_in_every_form(c):
+    commands = (["cluster", "health"], ["brokers", "list"], ["topics", "list"], ["topics", "describe"],
+                ["partitions", "list"], ["partitions", "describe", "orders-0"], ["leaders", "list"], ["isr", "list"],
+                ["configs", "get", "topics/orders"], ["metadata", "log", "dump"], ["metadata", "snapshot", "show"])
+    for cmd in commands:
+        value = json.loads(c.weir(*cmd, "-o", "json").stdout)
+        expect(value["kind"] and value["version"] == 1, f"{cmd}: {value}")
+        for line in c.weir(*cmd, "-o", "jsonl").stdout.splitlines():
+            json.loads(line)
+        for form in ("table", "wide", "csv", "name"):
+            expect(c.weir(*cmd, "-o", form).stdout, f"{cmd} -o {form} prints nothing")
+
+
+@test
+def a_cluster_told_in_tables_and_json():
+    with Cluster() as c:
+        golden(c.weir("topics", "create", "orders", "--replicas", "1,2,3", "--replicas", "2,3,1", "-c",
+                      "min.insync.replicas=2").stdout, "orders created 2 partitions RF 3")
+        golden(c.weir("topics", "list").stdout, """
+            TOPIC   PARTITIONS  RF  MIN ISR  OUT-OF-SYNC  OFFLINE  CONFIGS
+            orders           2   3        2            0        0        1""")
+        golden(c.weir("topics", "describe", "orders").stdout, """
+            orders id ID 2 partitions RF 3 min.insync.replicas 2
+            P LEADER EPOCH REPLICAS ISR   OUT-OF-SYNC START HW LEO UNCOMMITTED
+            0 1*         0 1,2,3    1,2,3 -               0  0   0           0
+            1 2*         0 2,3,1    2,3,1 -               0  0   0           0
+            * leader is the preferred replica""")
+        golden(c.weir("topics", "describe", "orders", "-o", "kafka").stdout, """
+            Topic: orders TopicId: ID PartitionCount: 2 ReplicationFactor: 3 Configs: min.insync.replicas=2
+            Topic: orders Partition: 0 Leader: 1 Replicas: 1,2,3 Isr: 1,2,3 Elr: LastKnownElr:
+            Topic: orders Partition: 1 Leader: 2 Replicas: 2,3,1 Isr: 2,3,1 Elr: LastKnownElr:""")
+        golden(c.weir("partitions", "list", "orders").stdout, """
+            TOPIC   P  LEADER  EPOCH  REPLICAS  ISR    OUT-OF-SYNC
+            orders  0       1      0  1,2,3     1,2,3  -
+            orders  1       2      0  2,3,1     2,3,1  -""")
+        health = c.weir("cluster", "health").stdout
+        expect(health.startswith("HEALTHY") and "brokers 3 of 3 up" in " ".join(health.split()), health)
+        every_list_in_every_form(c)
+        expect_eq(c.weir("isr", "list", "--shrunk", "-o", "name").stdout, "", "nobody is out of sync")
+
+
+@test
+def changes_print_old_and_new():
+    with Cluster() as c:
+        c.weir("topics", "create", "t", "-p", "1")
+        expect_eq(c.weir("topics", "create", "t", check=False).returncode, 1, "creating it twice")
+        expect_eq(c.weir("topics", "create", "t", "--if-not-exists").returncode, 0, "--if-not-exists")
+        expect_eq(c.weir("topics", "create", "t", "u", check=False).returncode, 4, "one of two failed")
+        c.weir("topics", "create", "v", "--dry-run")
+        expect_eq(c.weir("topics", "list", "-o", "name").stdout.split(), ["t", "u"], "topics")
+        golden(c.weir("configs", "set", "topics/t", "retention.ms=1000").stdout,
+               "topics/t retention.ms (default) -> 1000")
+        golden(c.weir("configs", "set", "topics/t", "retention.ms=2000").stdout, "topics/t retention.ms 1000 -> 2000")
+        items = c.json("configs", "get", "topics/t", "retention.ms")["items"]
+        expect_eq([i["value"] for i in items], ["2000"], "retention.ms")
+        expect_eq(c.weir("configs", "set", "topics/t", "retention.ms=soon", check=False).returncode, 1, "a bad value")
+        expect_eq(c.weir("configs", "get", "topics/t", "no.such", check=False).returncode, 7, "an unknown key")
+        golden(c.weir("configs", "unset", "topics/t", "retention.ms").stdout,
+               "topics/t retention.ms 2000 -> (default)")
+        c.weir("topics", "alter", "t", "-p", "3")
+        expect_eq(len(c.json("partitions", "list", "t")["items"]), 3, "partitions")
+        expect_eq(c.weir("topics", "alter", "t", "-p", "2", check=False).returncode, 1, "fewer partitions")
+        c.weir("topics", "delete", "t", "--yes")
+        got = c.weir("topics", "describe", "t", check=False)
+        expect(got.returncode == 7 and "UNKNOWN_TOPIC_OR_PARTITION" in got.stderr, got.stderr)
+
+
+@test
+def a_killed_leader_is_seen_and_comes_back():
+    with Cluster() as c:
+        c.weir("topics", "create", "t", "--replicas", "2,3,1")
+        subprocess.run(["kcat", "-P", "-b", c.bootstrap, "-t", "t", "-p", "0", "-X", "acks=all"],
+                       input="a\nb\nc\n", text=True, check=True, timeout=60)
+        golden(c.weir("local", "kill", "leader-of", "t-0").stdout.replace(str(c.nodes[2]["pid"]), "PID"),
+               "killed broker 2 pid PID")
+        status = c.weir("local", "status", "-o", "json", check=False)
+        expect_eq(status.returncode, 1, "exit code of status with a dead node")
+        expect_eq([i["state"] for i in json.loads(status.stdout)["items"]], ["running", "running", "down", "running"],
+                  "states")
+        c.wait_leader("t", other_than=2)
+        got = c.weir("cluster", "health", check=False)
+        expect(got.returncode == 1 and got.stdout.startswith("DEGRADED") and "fenced: 2" in got.stdout, got.stdout)
+        expect_eq(c.weir("local", "kill", "2", check=False).returncode, 1, "killing the dead")
+        c.restart(2)
+        c.wait_isr("t", [1, 2, 3])
+        out = c.weir("leaders", "elect", "t-0").stdout
+        expect(re.match(r"t-0   leader [13] -> 2   epoch \d+ -> \d+   took", out), out)
+        golden(c.weir("leaders", "elect", "t-0").stdout, "t-0 leader stays 2")
+        expect_eq(c.weir("cluster", "health", "--wait", "10").returncode, 0, "health afterwards")
+        rows = json.loads(c.weir("local", "status", "-o", "json").stdout)["items"]
+        expect_eq([r["state"] for r in rows], ["running"] * 4, "states")
+        verify = subprocess.run([WEIR, "partitions", "verify", "t", "--dir", c.dir, "-b", c.bootstrap, "-o", "json"],
+                                stdout=subprocess.PIPE, text=True, timeout=60)
+        item = json.loads(verify.stdout)["items"][0]
+        expect_eq((verify.returncode, item["verdict"], item["to"], item["replicas"]), (0, "equal", 3, 3), "verify")
+        segment = os.path.join(c.log_dir(2, "t"), "0" * 20 + ".log")
+        records = [json.loads(line) for line in c.weir("log", "dump", segment, "--records", "-o", "jsonl")
+                   .stdout.splitlines()]
+        expect_eq([r["value"] for r in records], ["a", "b", "c"], "records in the file")
+        with open(segment, "r+b") as f:
+            f.seek(70)
+            f.write(b"\xff")
+        expect_eq(c.weir("log", "dump", segment, "--verify", check=False).returncode, 1, "a damaged segment")
+
+
+@test
+def pause_and_resume_a_node():
+    with Cluster() as c:
+        c.weir("local", "pause", "3")
+        rows = json.loads(c.weir("local", "status", "-o", "json", check=False).stdout)["items"]
+        expect_eq([r["state"] for r in rows if r["id"] == 3], ["paused"], "state")
+        # The paused one stands first in the list and does not answer; the next one does.
+        brokers = ",".join(c.nodes[i]["address"] for i in (3, 1))
+        expect_eq(subprocess.run([WEIR, "brokers", "list", "-b", brokers], stdout=subprocess.DEVNULL,
+                                 timeout=60).returncode, 0, "listing through a paused broker")
+        c.weir("local", "resume", "3")
+        expect_eq(c.weir("local", "status").returncode, 0, "all run")
+
+
+@test
+def up_again_starts_what_is_down_and_pids_are_checked():
+    with Cluster(brokers=1) as c:
+        pid = c.nodes[1]["pid"]
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: c.weir("local", "status", check=False).returncode == 1, 5, "status to see it")
+        # The pid now belongs to somebody else: the start time does not match, no signal is sent.
+        other = subprocess.Popen(["sleep", "60"])
+        try:
+            pid_file = os.path.join(c.nodes[1]["dir"], "pid")
+            with open(pid_file) as f:
+                started = f.read().split()[1]
+            with open(pid_file, "w") as f:
+                f.write(f"{other.pid} {started}\n")
+            expect_eq(c.weir("local", "kill", "1", check=False).returncode, 1, "killing a stranger")
+            expect(other.poll() is None, "a process that is not ours was killed")
+        finally:
+            other.kill()
+            other.wait()
+        c.weir("local", "up")
+        expect_eq(c.weir("local", "status").returncode, 0, "all run")
+        c.refresh()
+        expect_eq(c.weir("cluster", "health", "--wait", "10").returncode, 0, "health")
+        purge = c.weir("local", "purge", check=False)
+        expect_eq(purge.returncode, 6, "purge without --yes")
+
+
+@test
+def a_start_that_fails_says_why():
+    with tempfile.TemporaryDirectory() as d:
+        code, _, err = weir("local", "up", "--dir", d, "-n", "1", "--base-port", "20991", "-c", "min.insync.replicas=none")
+        expect_eq(code, 1, "exit code")
+        expect("broker 1 ended" in err and "min.insync.replicas" in err, err)
+        expect_eq(weir("local", "purge", "--dir", d, "--yes")[0], 0, "purge")
+
+
+if __name__ == "__main__":
+    main()
