@@ -90,8 +90,8 @@ static enum err listen_all(struct boot *p, char *why, size_t cap)
 		enum err e = env->peers->listen(env, &l->bind, api_accept, &p->broker,
 						&p->listeners[i], &port);
 		if (e) {
-			snprintf(why, cap, "cannot listen on %s:%d (%s): %s", l->bind.host,
-				 l->bind.port, "listeners",
+			snprintf(why, cap, "cannot listen on %s:%d: %s", l->bind.host,
+				 l->bind.port,
 				 e == ERR_REFUSED ? "the address is in use" : err_text(e));
 			return e;
 		}
@@ -119,6 +119,7 @@ static void stop_shards(void *arg)
 
 	for (int32_t i = 0; i < p->conf.n_listeners; i++)
 		b->shards[0]->env->peers->unlisten(p->listeners[i]);
+	ctllink_stop(b->shards[0]->link);
 	p->n_stopping = b->n_shards;
 	for (int i = b->n_shards - 1; i >= 0; i--) {
 		p->stops[i] = (struct call){ .from = b->shards[0],
@@ -127,6 +128,11 @@ static void stop_shards(void *arg)
 					     .done = shard_stopped };
 		call_send(&p->stops[i]);
 	}
+}
+
+void boot_stop_now(struct boot *p)
+{
+	ctllink_stop(p->broker.shards[0]->link);
 }
 
 static void stop_shard(struct call *c)

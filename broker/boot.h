@@ -39,5 +39,7 @@ must_check enum err boot_start(struct boot *, struct env *const *, int n_envs, c
 			       size_t cap);
 /* Leaders move away, then every shard lets go of its clients; then stopped(arg). */
 void boot_stop(struct boot *, void (*stopped)(void *arg), void *arg);
+/* Before the loops are stopped without boot_stop: nobody waits for the controller any longer. */
+void boot_stop_now(struct boot *);
 /* When nothing else runs: logs close; with is_clean the directories are marked so. */
 void boot_free(struct boot *, bool is_clean);

@@ -200,6 +200,7 @@ static void on_signal(void *arg, int signo)
 
 	if (p->n_signals++ > 0) {
 		log_warn("broker", "stopping at once", F_I64("signal", signo));
+		boot_stop_now(&p->boot);
 		loops_stop(p->loops);
 		return;
 	}

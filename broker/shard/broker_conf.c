@@ -51,9 +51,9 @@ static const struct conf_row rows[] = {
 	I32("num.io.threads", io_threads, 1, 256, "8",
 	    "threads for work that blocks: flushes, recovery, deletes"),
 	/* topics and records */
-	I32("num.partitions", num_partitions, 1, 100000, "1",
+	I32("num.partitions", num_partitions, -1, 100000, "-1",
 	    "partitions of a topic created without a count"),
-	I32("default.replication.factor", default_replication_factor, 1, 16, "1",
+	I32("default.replication.factor", default_replication_factor, -1, 16, "-1",
 	    "replicas of a topic created without a count"),
 	BOOL("auto.create.topics.enable", auto_create_topics, "false",
 	     "create a topic when a client asks for it"),

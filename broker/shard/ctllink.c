@@ -53,6 +53,18 @@ void ctllink_free(struct ctllink *l)
 	mem_free(l);
 }
 
+void ctllink_stop(struct ctllink *l)
+{
+	l->is_stopped = true;
+	rpc_close(l->rpc);
+	l->rpc = NULL;
+	l->state = CTL_RESTING;
+	timer_clear(l->env, &l->retry);
+	timer_clear(l->env, &l->heartbeat);
+	timer_clear(l->env, &l->shutdown);
+	ctl_ask_stop(l);
+}
+
 void ctllink_start(struct ctllink *l)
 {
 	dial(l);

@@ -18,6 +18,8 @@ struct ctllink;
 struct ctllink *ctllink_new(struct shard *zero);
 void ctllink_free(struct ctllink *);
 void ctllink_start(struct ctllink *);
+/* Ends the connection; every question that waits fails now, later ones at once. */
+void ctllink_stop(struct ctllink *);
 /* Some shard's `applied` moved: heartbeats carry the lowest. */
 void ctllink_applied(struct ctllink *);
 void ctllink_alter(struct ctllink *, struct isr_item *);

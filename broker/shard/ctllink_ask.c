@@ -20,6 +20,7 @@ static void alter_over(void *arg);
 void ctl_ask_init(struct ctllink *l)
 {
 	list_init(&l->asks);
+	list_init(&l->asked);
 	list_init(&l->isr_queue);
 	list_init(&l->isr_sent);
 	arena_init(&l->arena, RESPONSE_ARENA_MAX);
@@ -68,6 +69,11 @@ static void ask_arrives(struct call *call)
 	struct ctl_call *c = CONTAINER_OF(call, struct ctl_call, call);
 	struct ctllink *l = c->link;
 
+	if (l->is_stopped) {
+		c->code = KERR_NOT_CONTROLLER;
+		call_return(call);
+		return;
+	}
 	if (l->state == CTL_REGISTERED) {
 		ask_send(c);
 		return;
@@ -88,6 +94,7 @@ static void ask_expired(void *arg)
 
 static void ask_send(struct ctl_call *c)
 {
+	list_push_back(&c->link->asked, &c->node);
 	rpc_call(c->link->rpc, &c->request->base, c->timeout_ms, ask_answered, c);
 }
 
@@ -95,6 +102,7 @@ static void ask_answered(void *arg, enum err e, const ProtobufCMessage *m)
 {
 	struct ctl_call *c = arg;
 
+	list_remove(&c->node);
 	if (e) {
 		c->code = e == ERR_TIMEOUT ? KERR_REQUEST_TIMED_OUT : KERR_NETWORK_EXCEPTION;
 	} else {
@@ -103,6 +111,25 @@ static void ask_answered(void *arg, enum err e, const ProtobufCMessage *m)
 		c->reply->len = (uint32_t)protobuf_c_message_pack(m, c->reply->at);
 	}
 	call_return(&c->call);
+}
+
+static void fail_all(struct list *asks)
+{
+	while (!list_empty(asks)) {
+		struct ctl_call *c = CONTAINER_OF(asks->next, struct ctl_call, node);
+		list_remove(&c->node);
+		c->code = KERR_NETWORK_EXCEPTION;
+		call_return(&c->call);
+	}
+}
+
+void ctl_ask_stop(struct ctllink *l)
+{
+	LIST_FOR (c, &l->asks, struct ctl_call, node)
+		timer_clear(l->env, &c->deadline);
+	timer_clear(l->env, &l->isr_pause);
+	fail_all(&l->asks);
+	fail_all(&l->asked);
 }
 
 static void ask_back(struct call *call)

@@ -22,7 +22,9 @@ struct ctllink {
 	struct image *snapshot; /* one being received */
 	bool is_published;
 	/* questions and ISR proposals (ctllink_ask.c) */
-	struct list asks;                /* waiting for the link */
+	struct list asks;  /* waiting for the link */
+	struct list asked; /* on their way */
+	bool is_stopped;
 	struct list isr_queue, isr_sent; /* one AlterPartition in flight */
 	bool is_altering;
 	struct timer isr_pause;
@@ -41,4 +43,5 @@ int64_t ctl_applied(const struct ctllink *); /* the lowest of all shards */
 void ctl_beat(struct ctllink *);
 void ctl_link_up(struct ctllink *); /* registered: send what waits */
 void ctl_ask_init(struct ctllink *);
+void ctl_ask_stop(struct ctllink *);
 char *arena_str_z(struct arena *, struct str); /* a copy with its NUL */
