@@ -9,7 +9,11 @@
 
 #include "common/meta/image_priv.h"
 
+static void *array_copy(const void *from, int32_t n, size_t each);
+static struct image_broker *broker_get(struct image_broker *);
+static struct image_topic *topic_get(struct image_topic *);
 static struct image_config *configs_copy(const struct image_config *, int32_t n);
+static void configs_free(struct image_config *, int32_t n);
 static struct image_broker *broker_copy(const struct image_broker *);
 static struct image_topic *topic_copy(const struct image_topic *);
 
@@ -135,7 +139,7 @@ struct image_broker *broker_new(int32_t id)
 	return b;
 }
 
-struct image_broker *broker_get(struct image_broker *b)
+static struct image_broker *broker_get(struct image_broker *b)
 {
 	atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
 	return b;
@@ -175,7 +179,7 @@ static struct image_broker *broker_copy(const struct image_broker *from)
 	return b;
 }
 
-struct image_topic *topic_get(struct image_topic *t)
+static struct image_topic *topic_get(struct image_topic *t)
 {
 	atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
 	return t;
@@ -237,7 +241,7 @@ static struct image_config *configs_copy(const struct image_config *from, int32_
 	return to;
 }
 
-void configs_free(struct image_config *v, int32_t n)
+static void configs_free(struct image_config *v, int32_t n)
 {
 	for (int32_t i = 0; i < n; i++) {
 		text_free(v[i].name);
@@ -325,7 +329,7 @@ void *array_room(void *old, int32_t n, size_t each)
 	return mem_grow(old, (n == 0 ? 1 : (size_t)n * 2) * each);
 }
 
-void *array_copy(const void *from, int32_t n, size_t each)
+static void *array_copy(const void *from, int32_t n, size_t each)
 {
 	size_t room = 1;
 	void *to;

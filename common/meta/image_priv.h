@@ -6,7 +6,6 @@
 #include "common/meta/image.h"
 
 void *array_room(void *old, int32_t n, size_t each);     /* room for element n */
-void *array_copy(const void *from, int32_t n, size_t each);
 void array_open(void *at, int32_t n, int32_t i, size_t each); /* make a hole at i of n elements */
 void array_close(void *at, int32_t n, int32_t i, size_t each);   /* close the hole at i; n before */
 
@@ -14,9 +13,7 @@ struct str text_dup(struct str);                         /* null stays null */
 void text_free(struct str);
 
 struct image_broker *broker_new(int32_t id);
-struct image_broker *broker_get(struct image_broker *);
 void broker_put(struct image_broker *);
-struct image_topic *topic_get(struct image_topic *);
 void topic_put(struct image_topic *);
 
 /* Where it is, or where it would be inserted; true: it is there. */
@@ -31,4 +28,3 @@ struct image_broker *broker_own(struct image *, int32_t at);
 struct image_topic *topic_own(struct image *, int32_t at);
 
 bool ids_same(const struct image_ids *, const struct image_ids *);
-void configs_free(struct image_config *, int32_t n);

@@ -10,6 +10,7 @@
 
 #include "controller/core/decide.h"
 
+static void leave_everything(struct ctl_result *, const struct image_broker *, const char *why);
 static bool is_acceptable(struct ctl_result *, const struct ctl_cmd *);
 static bool dirs_acceptable(struct ctl_result *, const Weir__RegisterBroker *);
 static void write_registration(struct ctl_result *, const Weir__RegisterBroker *,
@@ -220,7 +221,7 @@ void decide_begin_shutdown(struct ctl_result *r, const struct ctl_cmd *cmd)
 }
 
 /* One batch however many partitions there are: one append, one sync, one push to the brokers. */
-void leave_everything(struct ctl_result *r, const struct image_broker *b, const char *why)
+static void leave_everything(struct ctl_result *r, const struct image_broker *b, const char *why)
 {
 	const struct image *im = r->ctl->image;
 	char *reason = zprintf(r, "broker %d: %s", b->id, why);

@@ -42,8 +42,6 @@ const struct image_broker *sender(struct ctl_result *, int32_t id, int64_t epoch
 /* Everything that the election routine must know of a partition as it is. */
 struct election election_of(const struct ctl_result *, const struct image *,
 			    const struct image_topic *, int32_t partition);
-/* Takes a broker out of every ISR and leadership. */
-void leave_everything(struct ctl_result *, const struct image_broker *, const char *reason);
 /* Leaders for the leaderless partitions of a topic; NULL: of every topic. */
 void elect_leaderless(struct ctl_result *, const struct image *, const struct image_topic *,
 		      const char *reason);

@@ -1,5 +1,6 @@
 #include "controller/core/election.h"
 
+static bool can_lead(const struct election *, int32_t broker);
 static int32_t choose_clean(const struct election *, const struct image_ids *isr);
 static int32_t choose_unclean(const struct election *);
 static bool is_valid(const struct election *, const struct image_ids *isr, int32_t broker);
@@ -68,7 +69,8 @@ static bool is_valid(const struct election *e, const struct image_ids *isr, int3
 	return image_ids_has(isr, broker) && can_lead(e, broker);
 }
 
-bool can_lead(const struct election *e, int32_t broker)
+/* Alive, not leaving, not shutting down. */
+static bool can_lead(const struct election *e, int32_t broker)
 {
 	return broker != e->leaving && image_broker_active(e->image, broker);
 }

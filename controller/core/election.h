@@ -34,5 +34,3 @@ struct elected {
 };
 
 struct elected elect(const struct election *);
-/* Alive, not leaving, not shutting down. */
-bool can_lead(const struct election *, int32_t broker);

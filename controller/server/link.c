@@ -27,6 +27,7 @@ static void push_snapshot(struct link *);
 static void push_snapshot_record(void *arg, const Weir__MetadataRecord *);
 static void push_batch(struct link *, const struct raw *, Weir__MetadataBatch *);
 static const struct image_broker *row_of(const struct link *, const struct image *);
+static void push_answer(struct link *);
 static void send_answer(struct session *, const Weir__HeartbeatAnswer *);
 
 struct link *link_of(struct node *n, int32_t broker)
@@ -205,7 +206,7 @@ void link_heartbeat(struct session *s, const Weir__Heartbeat *m)
 		l->shutdown_end = mlog_end(s->node->log);
 		break;
 	}
-	link_answer(l);
+	push_answer(l);
 	node_progress(s->node);
 }
 
@@ -230,11 +231,11 @@ static void changed(struct parked *p)
 	struct link *l = link_of(p->node, p->broker);
 
 	if (l != NULL)
-		link_answer(l);
+		push_answer(l);
 }
 
 /* What is committed, never what is only decided. */
-void link_answer(struct link *l)
+static void push_answer(struct link *l)
 {
 	const struct image_broker *b = row_of(l, l->node->stable);
 	Weir__HeartbeatAnswer out = WEIR__HEARTBEAT_ANSWER__INIT;
@@ -281,7 +282,7 @@ void links_check_shutdowns(struct node *n)
 
 		if (l->want_shutdown && l->shutdown_end >= 0 &&
 		    links_applied(n, l->shutdown_end, l->id))
-			link_answer(l);
+			push_answer(l);
 	}
 }
 

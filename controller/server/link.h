@@ -36,7 +36,6 @@ void link_contact(struct link *);                /* something arrived */
 void link_stream(struct link *, int64_t from);   /* start to push committed records */
 void link_pump(struct link *);                   /* push what there is room for */
 void link_heartbeat(struct session *, const Weir__Heartbeat *);
-void link_answer(struct link *);                 /* push a heartbeat answer of its own accord */
 /* Every broker that is not fenced has applied the log up to end; but: not asked, -1 none. */
 bool links_applied(struct node *, int64_t end, int32_t but);
 void links_check_shutdowns(struct node *);

@@ -136,11 +136,6 @@ void mlog_close(struct mlog *l)
 	mem_free(l);
 }
 
-bool mlog_is_idle(const struct mlog *l)
-{
-	return !l->round.is_running && !l->is_snapshotting;
-}
-
 int64_t mlog_start(const struct mlog *l)
 {
 	return l->start;

@@ -39,7 +39,6 @@ must_check enum err mlog_open(struct env *, const struct mlog_options *, const s
 			      struct mlog **out, char *why, size_t cap);
 void mlog_close(struct mlog *);          /* asserts that no round is under way; NULL is fine */
 /* everything appended is committed, nothing is being written */
-bool mlog_is_idle(const struct mlog *);
 
 /* The records become one batch: after a crash all of it is there or none.  The new end. */
 int64_t mlog_append(struct mlog *, int64_t epoch, Weir__MetadataRecord *const *, int32_t n);

@@ -71,7 +71,8 @@ void mlog_peek_entry(const uint8_t *at, struct mlog_head *h)
 	h->left = load_be32(at + 32);
 }
 
-bool mlog_get_entry(const uint8_t *at, size_t n, struct mlog_head *h)
+/* The entry at the start of at[n], if it is whole and checks. */
+static bool get_entry(const uint8_t *at, size_t n, struct mlog_head *h)
 {
 	if (n < MLOG_ENTRY)
 		return false;
@@ -213,13 +214,13 @@ static enum err read_snapshot(struct recovery *r, int64_t base)
 		goto out;
 	e = ERR_CORRUPT;
 	if (header_ok(&c, MLOG_SNAPSHOT, base))
-		while (mlog_get_entry(c.at + at, c.n - at, &h) && h.size > 0) {
+		while (get_entry(c.at + at, c.n - at, &h) && h.size > 0) {
 			r->each(r->arg, &h, c.at + at + MLOG_ENTRY, true);
 			at += MLOG_ENTRY + h.size;
 			n++;
 		}
 	if (at + MLOG_ENTRY == c.n && h.size == 0 && h.durable == n &&
-	    mlog_get_entry(c.at + at, c.n - at, &h))
+	    get_entry(c.at + at, c.n - at, &h))
 		e = ERR_OK;
 	else
 		text_printf(&r->why,
@@ -275,7 +276,7 @@ static enum err read_log(struct recovery *r, int64_t base, bool is_last)
 		e = ERR_CORRUPT;
 		goto out;
 	}
-	while (at < good && mlog_get_entry(c.at + at, c.n - at, &h)) {
+	while (at < good && get_entry(c.at + at, c.n - at, &h)) {
 		if (h.offset >= found->end) {
 			r->each(r->arg, &h, c.at + at + MLOG_ENTRY, false);
 			found->end = h.offset + 1;
@@ -301,7 +302,7 @@ static size_t whole_batches(const struct recovery *r, const struct content *c, i
 	struct mlog_head h;
 
 	(void)r;
-	while (mlog_get_entry(c->at + at, c->n - at, &h) && h.offset == next) {
+	while (get_entry(c->at + at, c->n - at, &h) && h.offset == next) {
 		at += MLOG_ENTRY + h.size;
 		next++;
 		if (h.left == 0) {
@@ -318,8 +319,8 @@ static bool is_rotten(const struct content *c, size_t at, int64_t end)
 	struct mlog_head h;
 
 	for (; at + MLOG_ENTRY <= c->n; at++)
-		if (c->at[at] == 0 && mlog_get_entry(c->at + at, c->n - at, &h) &&
-		    h.offset >= end && h.durable > end)
+		if (c->at[at] == 0 && get_entry(c->at + at, c->n - at, &h) && h.offset >= end &&
+		    h.durable > end)
 			return true;
 	return false;
 }

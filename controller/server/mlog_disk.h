@@ -34,8 +34,6 @@ struct mlog_head {
 void mlog_put_header(uint8_t to[MLOG_HEADER], enum mlog_file_kind, int64_t base);
 void mlog_put_entry(uint8_t *to, const struct mlog_head *); /* the record is at to + MLOG_ENTRY */
 void mlog_peek_entry(const uint8_t *at, struct mlog_head *);     /* our own, unchecked */
-/* The entry at the start of at[n], if it is whole and checks. */
-bool mlog_get_entry(const uint8_t *at, size_t n, struct mlog_head *);
 void mlog_path(const char *dir, enum mlog_file_kind, int64_t base, char *out, size_t cap);
 
 struct mlog_found {
