@@ -13,6 +13,7 @@
 #define REGISTER_TIMEOUT_MS 5000
 #define REST_MIN_MS 20
 #define REST_MAX_MS 1000
+#define SHUTDOWN_ALONE_MS 1000
 
 static void dial(void *arg);
 static void rest(struct ctllink *);
@@ -97,6 +98,9 @@ static void rest(struct ctllink *l)
 	l->rpc = NULL;
 	l->controller = (l->controller + 1) % l->broker->conf->n_controllers;
 	timer_clear(l->env, &l->heartbeat);
+	/* Nobody is there to move our leaders: do not sit out the whole shutdown. */
+	if (l->shutdown_done)
+		timer_after_ms(l->env, &l->shutdown, SHUTDOWN_ALONE_MS);
 	timer_after_ms(l->env, &l->retry,
 		       rpc_backoff_ms(&l->env->prng, l->tries++, REST_MIN_MS, REST_MAX_MS));
 }
