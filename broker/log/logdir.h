@@ -11,7 +11,7 @@
 
 #define LOGDIR_NAME_MAX 256
 
-/* Takes .lock in dir (made when missing) until *lock is put.  ERR_LOCKED: another process has it. */
+/* Takes .lock in dir (made when missing) until *lock is put.  ERR_LOCKED: it is taken elsewhere. */
 must_check enum err logdir_lock(struct env *, const char *dir, struct file **lock);
 /* "a-b-7" -> topic "a-b", partition 7. */
 bool logdir_parse(struct str name, struct str *topic, int32_t *partition);

@@ -35,7 +35,8 @@ static bool recent_end(const struct log *, const struct spot *, const struct lim
 		       struct boundary *);
 static enum err hop_from(struct log *, const struct spot *, const struct limits *,
 			 struct boundary *);
-static enum err indexed_start(struct log *, struct segment *, const struct limits *, int64_t *from);
+static enum err indexed_start(struct log *, const struct spot *, const struct limits *,
+			      int64_t *from);
 static bool is_cold(const struct log *, int32_t segment, int64_t at);
 static int64_t guess_position(const struct log *, int32_t segment, int64_t offset);
 
@@ -203,7 +204,7 @@ static enum err hop_from(struct log *l, const struct spot *spot, const struct li
 	enum err e;
 
 	*end = (struct boundary){ spot->at + spot->size, spot->next_offset };
-	if ((e = indexed_start(l, s, limits, &from)) != ERR_OK)
+	if ((e = indexed_start(l, spot, limits, &from)) != ERR_OK)
 		return e;
 	hop_init(&hop, s->file, i64_max(from, end->at), s->bytes, s->base);
 	while (hop_next(&hop) == HOP_BATCH) {
@@ -215,25 +216,31 @@ static enum err hop_from(struct log *l, const struct spot *spot, const struct li
 	return hop.err;
 }
 
-/* A position from the index that begins a batch at or before the end to be found, or 0. */
-static enum err indexed_start(struct log *l, struct segment *s, const struct limits *limits,
+/* A position from the index that begins a batch at or before the end to be found, or 0.  Only the
+ * limits that lie within the segment are looked up. */
+static enum err indexed_start(struct log *l, const struct spot *spot, const struct limits *limits,
 			      int64_t *from)
 {
+	struct segment *s = &l->v[spot->segment];
 	struct index *ix = &s->index[INDEX_OFFSET];
-	struct index_entry by_bytes, by_offset;
-	int32_t i, j;
+	struct index_entry first = { -1, INT64_MAX }, entry;
+	bool by_offset = limits->bound < log_segment_end(l, spot->segment);
+	int32_t at = 0;
 	enum err e;
 
 	*from = 0;
-	if ((e = segment_open_index(&l->home, s, INDEX_OFFSET)) != ERR_OK)
-		return e;
-	e = index_floor(ix, INDEX_BY_VALUE, limits->at_most - 1, &by_bytes, &i);
-	if (e == ERR_OK)
-		e = index_floor(ix, INDEX_BY_OFFSET, limits->bound - 1, &by_offset, &j);
+	e = segment_open_index(&l->home, s, INDEX_OFFSET);
+	if (e == ERR_OK && limits->at_most < s->bytes)
+		e = index_floor(ix, INDEX_BY_VALUE, limits->at_most - 1, &first, &at);
+	if (e == ERR_OK && at >= 0 && by_offset) {
+		e = index_floor(ix, INDEX_BY_OFFSET, limits->bound - 1, &entry, &at);
+		if (e == ERR_OK && at >= 0 && entry.value < first.value)
+			first = entry;
+	}
 	if (e != ERR_OK)
 		return e == ERR_CORRUPT ? ERR_OK : e;
-	if (i >= 0 && j >= 0 && segment_entry_ok(s, i < j ? &by_bytes : &by_offset))
-		*from = i64_min(by_bytes.value, by_offset.value);
+	if (at >= 0 && segment_entry_ok(s, &first))
+		*from = first.value;
 	return ERR_OK;
 }
 
