@@ -18,6 +18,7 @@ static void adopt(struct partition *, const struct image_topic *);
 static int32_t known_peers(const struct partition *, const struct image_ids *,
 			   struct replica_peer *);
 static void isr_changed(struct partition *);
+static void start_raised(struct partition *);
 static void become_leader(struct partition *);
 static void leave_leadership(struct partition *);
 static void high_watermark_moved(struct partition *);
@@ -163,8 +164,8 @@ void partition_step(struct partition *p, const struct replica_event *ev)
 		leave_leadership(p);
 	if (fx.isr_changed)
 		isr_changed(p);
-	if (fx.log_start_moved && log_advance_start(p->log, p->replica.log_start))
-		partition_fail(p, ERR_IO);
+	if (fx.log_start_moved)
+		start_raised(p);
 	if (fx.hw_moved)
 		high_watermark_moved(p);
 	if (fx.propose_isr)
@@ -186,6 +187,17 @@ static void isr_changed(struct partition *p)
 	 * watermark stands still); better told now than after its timeout. */
 	if (!replica_has_enough(&p->replica))
 		wait_fail(p, KERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND);
+}
+
+/* A follower's log starts where its leader's does; epochs that ended below are forgotten. */
+static void start_raised(struct partition *p)
+{
+	if (log_advance_start(p->log, p->replica.log_start)) {
+		partition_fail(p, ERR_IO);
+		return;
+	}
+	epoch_cache_truncate_start(&p->epochs, p->replica.log_start);
+	persist_epochs(p);
 }
 
 static void become_leader(struct partition *p)
