@@ -13,8 +13,9 @@ cd "$(dirname "$0")/.." || exit 1
 
 PARTITIONS=6
 LINES_MAX=${LINES_MAX:-1000000}
+CHUNK=$((LINES_MAX / PARTITIONS / 80 + 1))      # lines that a partition gets at a time
 BASE_PORT=${BASE_PORT:-19092}
-GAP_SECONDS=6           # how long the one-record-a-millisecond producer runs beside the stream
+GAP_SECONDS=4           # how long the one-record-a-millisecond producer runs around the kill
 WEIR=build/release/weir
 GAP=build/release/tests/perf/rdkafka_bench
 dir=$(mktemp -d /tmp/weir-demo.XXXXXX)
@@ -77,10 +78,10 @@ prepare() {
 collect_lines() {
 	local index="$dir/index" have times=1
 	apt-cache dumpavail 2>/dev/null | sed '/^$/d' >"$index"
-	if [ "$(wc -l <"$index")" -lt 1000 ]; then
+	if [ "$(wc -l <"$index")" -lt "$LINES_MAX" ]; then
 		local as_root=
 		[ "$(id -u)" = 0 ] || as_root=sudo
-		$as_root apt-get -qq update >/dev/null 2>&1
+		$as_root apt-get -qq update >/dev/null 2>&1     # offline: what is there will do
 		apt-cache dumpavail | sed '/^$/d' >"$index"
 	fi
 	have=$(wc -l <"$index")
@@ -120,14 +121,25 @@ isr_is_full() { [ -z "$("$WEIR" isr list --shrunk -o name 2>/dev/null)" ]; }
 
 # ---- the stream and the kill --------------------------------------------------------------------
 
+# All at once a million lines would be in before anybody could kill anything: a chunk of each
+# partition every few milliseconds makes it a stream of some seconds.
+trickle() {
+	local i
+	for ((i = 0; i < lines; i += CHUNK * PARTITIONS)); do
+		head -n "$CHUNK"
+		sleep 0.04
+	done
+}
+
 start_stream() {
 	local p
 	producers=()
 	for ((p = 0; p < PARTITIONS; p++)); do
-		kcat -P -b "$brokers" -t lines -p $p -X acks=all -X enable.idempotence=true \
-			<"$dir/in.$p" 2>"$dir/err.$p" &
+		trickle <"$dir/in.$p" | kcat -P -b "$brokers" -t lines -p $p -X acks=all \
+			-X enable.idempotence=true 2>"$dir/err.$p" &
 		producers[p]=$!
 	done
+	streamed=$(now_ms)
 	say "streaming ${bold}$(number "$lines")$plain lines ($((bytes / 1000000)) MB; $origin) with kcat, acks=all, idempotent"
 }
 
@@ -142,15 +154,35 @@ start_pulse() {
 	fail "the producer that measures the gap gets no acknowledgements"
 }
 
-kill_leader() {
-	local n=0 deadline=$(( $(now_ms) + 60000 )) out
-	while n=$(committed); [ "$n" -lt $((lines / 2)) ]; do
-		[ "$(now_ms)" -lt "$deadline" ] || fail "half of the lines were not committed within a minute ($n were)"
+wait_for_committed() {
+	local deadline=$(( $(now_ms) + 60000 ))
+	while n=$(committed); [ "$n" -lt "$1" ]; do
+		[ "$(now_ms)" -lt "$deadline" ] || fail "only $n lines were committed within a minute"
 	done
-	[ "$n" -lt "$lines" ] || fail "the stream was over before the kill"
+}
+
+# The producer that measures the gap starts in time to have its acknowledgements flowing at half way.
+kill_leader() {
+	local n=0 out
+	wait_for_committed $((lines / 3))
+	start_pulse
+	wait_for_committed $((lines / 2))
 	out=$("$WEIR" local kill leader-of lines-0 --dir "$dir/cluster") || fail "nothing was killed"
+	killed=$(now_ms)
+	[ "$n" -lt "$lines" ] || fail "the stream was over before the kill"
 	victim=$(sed 's/killed broker \([0-9]*\).*/\1/' <<<"$out")
-	say "$red${bold}SIGKILL$plain broker $victim, leader of lines-0 and lines-3, at $(number "$n") committed"
+	say "$red${bold}SIGKILL$plain broker $victim, leader of lines-0 and lines-3, with $(number "$n") lines committed"
+}
+
+# The others go on without it for a second before it comes back.
+watch_election() {
+	local leader=$victim
+	while [ -z "$leader" ] || [ "$leader" = "$victim" ] || [ "$leader" = none ]; do
+		[ $(( $(now_ms) - killed )) -lt 10000 ] || fail "no new leader within ten seconds"
+		leader=$("$WEIR" partitions list lines --no-headers 2>/dev/null | awk '$2 == 0 { print $3 }')
+	done
+	say "broker $leader leads lines-0 now, seen $(( $(now_ms) - killed )) ms after the kill"
+	sleep 1
 }
 
 restart_victim() {
@@ -169,7 +201,8 @@ finish_stream() {
 		failed=$((failed + n))
 	done
 	acknowledged=$((lines - failed))
-	say "kcat is done: ${bold}$(number $acknowledged)$plain acknowledged, $failed refused"
+	local ms=$(( $(now_ms) - streamed ))
+	say "kcat is done: ${bold}$(number $acknowledged)$plain acknowledged, $failed refused; the stream took $((ms / 1000)).$((ms % 1000 / 100))s"
 }
 
 wait_in_sync() {
@@ -213,6 +246,7 @@ compare_text() {
 
 measure_gap() {
 	wait "$pulse" || { cat "$dir/gap.err" >&2; fail "the producer that measures the gap: $(tail -n 1 "$dir/gap")"; }
+	[ $(( $(now_ms) - killed )) -ge 1000 ] || fail "the gap was not measured: its producer ended too early"
 	gap=$(sed -n 's/.*gap_ms=\([0-9.]*\).*/\1/p' "$dir/gap")
 }
 
@@ -221,9 +255,9 @@ main() {
 	collect_lines
 	began=$(now_ms)
 	start_cluster
-	start_pulse
 	start_stream
 	kill_leader
+	watch_election
 	restart_victim
 	finish_stream
 	wait_in_sync
@@ -232,7 +266,7 @@ main() {
 	compare_text && text=1
 	say "read back $(number "$read") lines; per partition: $order"
 	measure_gap
-	say "write gap seen by a librdkafka producer on lines-0's leader: ${bold}$gap ms$plain"
+	say "write gap of the killed leader, seen by a librdkafka producer with defaults: ${bold}$gap ms$plain"
 	if out=$("$WEIR" partitions verify lines pulse --dir "$dir/cluster" 2>&1); then
 		bytes_equal=1
 		say "replicas' logs: $(grep -c 'equal$' <<<"$out") partitions x 3 replicas, byte-equal below the high watermark"
