@@ -279,6 +279,14 @@ void refuse(struct ctl_result *r, enum kerr code, const char *fmt, ...)
 	r->status.message = zdup(r, str_of(text));
 }
 
+bool is_too_much(struct ctl_result *r, size_t n, size_t max, const char *things)
+{
+	if (n > max)
+		refuse(r, KERR_POLICY_VIOLATION,
+		       "%zu %s in one request are too many: the most is %zu", n, things, max);
+	return n > max;
+}
+
 struct kerr_why because(struct ctl_result *r, enum kerr code, const char *fmt, ...)
 {
 	char text[1024];

@@ -12,6 +12,7 @@
 
 static void leave_everything(struct ctl_result *, const struct image_broker *, const char *why);
 static bool is_acceptable(struct ctl_result *, const struct ctl_cmd *);
+static bool listeners_acceptable(struct ctl_result *, const Weir__RegisterBroker *);
 static bool dirs_acceptable(struct ctl_result *, const Weir__RegisterBroker *);
 static void write_registration(struct ctl_result *, const Weir__RegisterBroker *,
 			       const struct image_broker *same);
@@ -80,7 +81,24 @@ static bool is_acceptable(struct ctl_result *r, const struct ctl_cmd *cmd)
 		       m->id);
 		return false;
 	}
-	return dirs_acceptable(r, m);
+	return listeners_acceptable(r, m) && dirs_acceptable(r, m);
+}
+
+static bool listeners_acceptable(struct ctl_result *r, const Weir__RegisterBroker *m)
+{
+	bool ok = m->n_endpoints > 0 && m->n_endpoints <= ENDPOINTS_MAX;
+
+	for (size_t i = 0; ok && i < m->n_endpoints; i++)
+		ok = strlen(m->endpoints[i]->name) <= NAME_MAX &&
+		     strlen(m->endpoints[i]->host) <= NAME_MAX &&
+		     strlen(m->endpoints[i]->protocol) <= NAME_MAX;
+	ok = ok && (m->rack == NULL || strlen(m->rack) <= NAME_MAX);
+	if (!ok)
+		refuse(r, KERR_INVALID_REGISTRATION,
+		       "broker %d needs between 1 and %d listeners, and no name of them or of its "
+		       "rack may have more than %d bytes",
+		       m->id, ENDPOINTS_MAX, NAME_MAX);
+	return ok;
 }
 
 static bool dirs_acceptable(struct ctl_result *r, const Weir__RegisterBroker *m)
@@ -93,6 +111,8 @@ static bool dirs_acceptable(struct ctl_result *r, const Weir__RegisterBroker *m)
 		       m->id);
 		return false;
 	}
+	if (is_too_much(r, m->n_log_dirs, LOG_DIRS_MAX, "log directories"))
+		return false;
 	for (size_t i = 0; i < m->n_log_dirs; i++) {
 		if (!uuid_from(&m->log_dirs[i], &dir) || uuid_is_zero(dir)) {
 			refuse(r, KERR_INVALID_REGISTRATION,
@@ -247,7 +267,10 @@ static void leave_everything(struct ctl_result *r, const struct image_broker *b,
 enum ctl_beat ctl_heartbeat(const struct ctl *c, const Weir__Heartbeat *m, int32_t *code)
 {
 	const struct image_broker *b = image_broker(c->image, m->id);
-	bool want_fence = m->has_want_fence && m->want_fence;
+	/* A broker without a directory that works can neither lead nor follow. */
+	bool is_dead =
+		b != NULL && b->n_log_dirs > 0 && m->n_offline_log_dirs >= (size_t)b->n_log_dirs;
+	bool want_fence = (m->has_want_fence && m->want_fence) || is_dead;
 	bool want_shutdown = m->has_want_shutdown && m->want_shutdown;
 
 	*code = KERR_NONE;

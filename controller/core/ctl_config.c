@@ -38,6 +38,8 @@ void decide_alter_configs(struct ctl_result *r, const struct ctl_cmd *cmd)
 	const Weir__AlterConfigs *m = cmd->alter_configs;
 	Weir__ConfigResults *out = arena_must(r->arena, sizeof(*out));
 
+	if (is_too_much(r, m->n_resources, REQUEST_RESOURCES_MAX, "resources"))
+		return;
 	*out = (Weir__ConfigResults)WEIR__CONFIG_RESULTS__INIT;
 	out->resources = arena_must(r->arena, m->n_resources * sizeof(*out->resources) + 1);
 	out->n_resources = m->n_resources;
@@ -59,9 +61,8 @@ void decide_alter_configs(struct ctl_result *r, const struct ctl_cmd *cmd)
 
 static struct kerr_why alter_resource(struct ctl_result *r, const Weir__AlterConfigs *m, size_t at)
 {
-	struct edit *e = arena_must(r->arena, sizeof(*e));
+	struct edit edit = { .r = r, .m = m->resources[at] }, *e = &edit;
 
-	*e = (struct edit){ .r = r, .m = m->resources[at] };
 	for (size_t j = 0; j < m->n_resources; j++)
 		if (j != at && m->resources[j]->type == e->m->type &&
 		    strcmp(m->resources[j]->name, e->m->name) == 0)
@@ -156,6 +157,12 @@ static bool apply_op(struct edit *e, const Weir__AlterConfig *op)
 		e->why = WHY(KERR_INVALID_REQUEST, "Null value not supported for : %s", op->name);
 		return false;
 	}
+	if (name.n > NAME_MAX || strlen(op->value) > TEXT_MAX) {
+		e->why = WHY(KERR_INVALID_CONFIG,
+			     "A config's name has at most %d bytes and its value %d.", NAME_MAX,
+			     TEXT_MAX);
+		return false;
+	}
 	if (op->op == WEIR__CONFIG_OP__CONFIG_SET) {
 		o->value = str_of(op->value);
 		return true;
@@ -198,7 +205,10 @@ static bool edit_list(struct edit *e, struct override *o, const Weir__AlterConfi
 			    str_trim(one).at);
 	ASSERT(!t.cut);
 	o->value = (struct str){ t.at, t.n };
-	return true;
+	if (t.n > TEXT_MAX)
+		e->why = WHY(KERR_INVALID_CONFIG, "The list of %s would have more than %d bytes.",
+			     op->name, TEXT_MAX);
+	return t.n <= TEXT_MAX;
 }
 
 /* A broker knows a topic config under the broker's name for it; what else a broker may be told is
@@ -271,11 +281,18 @@ struct kerr_why check_configs(struct ctl_result *r, Weir__Config *const *v, size
 {
 	char text[512];
 
+	if (n > OVERRIDES_MAX)
+		return because(r, KERR_INVALID_CONFIG, "More than %d configs for one topic.",
+			       OVERRIDES_MAX);
 	for (size_t i = 0; i < n; i++) {
 		if (v[i]->value == NULL)
 			return because(r, KERR_INVALID_CONFIG,
 				       "Null value not supported for topic configs: %s",
 				       v[i]->name);
+		if (strlen(v[i]->value) > TEXT_MAX)
+			return because(r, KERR_INVALID_CONFIG,
+				       "The value of %.*s has more than %d bytes.", NAME_MAX,
+				       v[i]->name, TEXT_MAX);
 		for (size_t j = 0; j < i; j++)
 			if (strcmp(v[j]->name, v[i]->name) == 0)
 				return because(r, KERR_INVALID_CONFIG,

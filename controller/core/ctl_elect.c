@@ -79,6 +79,8 @@ void decide_elect_leaders(struct ctl_result *r, const struct ctl_cmd *cmd)
 	const struct image *im = r->ctl->image;
 	size_t room = m->n_partitions;
 
+	if (is_too_much(r, m->n_partitions, REQUEST_CHANGES_MAX, "partitions"))
+		return;
 	if (m->type != 0 && m->type != 1) {
 		refuse(r, KERR_INVALID_REQUEST, "election type %d: 0 is preferred, 1 unclean",
 		       m->type);

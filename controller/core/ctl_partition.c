@@ -15,7 +15,8 @@ void decide_alter_partition(struct ctl_result *r, const struct ctl_cmd *cmd)
 	Weir__AlteredPartitions *out;
 	Weir__AlterPartitionResult *items;
 
-	if (sender(r, m->broker, m->broker_epoch) == NULL)
+	if (sender(r, m->broker, m->broker_epoch) == NULL ||
+	    is_too_much(r, m->n_items, REQUEST_CHANGES_MAX, "partitions"))
 		return;
 	out = arena_must(r->arena, sizeof(*out));
 	*out = (Weir__AlteredPartitions)WEIR__ALTERED_PARTITIONS__INIT;

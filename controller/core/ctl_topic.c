@@ -69,9 +69,12 @@ static void only_validate(struct ctl_result *r, bool yes)
 void decide_create_topics(struct ctl_result *r, const struct ctl_cmd *cmd)
 {
 	const Weir__CreateTopics *m = cmd->create_topics;
-	Weir__TopicResults *out = results(r, m->n_topics);
+	Weir__TopicResults *out;
 	struct prng prng;
 
+	if (is_too_much(r, m->n_topics, REQUEST_RESOURCES_MAX, "topics"))
+		return;
+	out = results(r, m->n_topics);
 	prng_seed(&prng, cmd->seed);
 	for (size_t i = 0; i < m->n_topics; i++) {
 		struct str name = str_of(m->topics[i]->name);
@@ -239,10 +242,10 @@ static struct kerr_why plan_placed(struct ctl_result *r, int32_t partitions, int
 
 	if (rf == -1)
 		rf = i32_max(1, i32_min(3, usable));
-	if (partitions > PARTITIONS_PER_REQUEST_MAX)
+	if (r->n_records + partitions > REQUEST_PARTITIONS_MAX)
 		return WHY(KERR_POLICY_VIOLATION,
 			   "%d partitions at once are too many: the most is %d.", partitions,
-			   PARTITIONS_PER_REQUEST_MAX);
+			   REQUEST_PARTITIONS_MAX);
 	if (rf > usable || rf > IMAGE_REPLICAS_MAX)
 		return WHY(
 			KERR_INVALID_REPLICATION_FACTOR,
@@ -267,10 +270,10 @@ static struct kerr_why plan_assigned(struct ctl_result *r, Weir__BrokerIds *cons
 {
 	const struct image *im = r->ctl->image;
 
-	if (n > PARTITIONS_PER_REQUEST_MAX)
+	if ((size_t)r->n_records + n > REQUEST_PARTITIONS_MAX)
 		return WHY(KERR_POLICY_VIOLATION,
 			   "%zu partitions at once are too many: the most is %d.", n,
-			   PARTITIONS_PER_REQUEST_MAX);
+			   REQUEST_PARTITIONS_MAX);
 	plan->n = (int32_t)n;
 	plan->replicas = arena_must(r->arena, n * sizeof(*plan->replicas));
 	for (size_t i = 0; i < n; i++) {
@@ -341,8 +344,11 @@ static void write_partitions(struct ctl_result *r, struct uuid topic, int32_t fr
 void decide_delete_topics(struct ctl_result *r, const struct ctl_cmd *cmd)
 {
 	const Weir__DeleteTopics *m = cmd->delete_topics;
-	Weir__TopicResults *out = results(r, m->n_topics);
+	Weir__TopicResults *out;
 
+	if (is_too_much(r, m->n_topics, REQUEST_RESOURCES_MAX, "topics"))
+		return;
+	out = results(r, m->n_topics);
 	for (size_t i = 0; i < m->n_topics; i++) {
 		const Weir__DeleteTopic *d = m->topics[i];
 		const struct image_topic *t = NULL;
@@ -384,9 +390,12 @@ void decide_delete_topics(struct ctl_result *r, const struct ctl_cmd *cmd)
 void decide_create_partitions(struct ctl_result *r, const struct ctl_cmd *cmd)
 {
 	const Weir__CreatePartitions *m = cmd->create_partitions;
-	Weir__TopicResults *out = results(r, m->n_topics);
+	Weir__TopicResults *out;
 	struct prng prng;
 
+	if (is_too_much(r, m->n_topics, REQUEST_RESOURCES_MAX, "topics"))
+		return;
+	out = results(r, m->n_topics);
 	prng_seed(&prng, cmd->seed);
 	for (size_t i = 0; i < m->n_topics; i++) {
 		struct kerr_why w = fine;

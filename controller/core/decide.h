@@ -8,7 +8,14 @@
 #include "controller/core/ctl.h"
 #include "controller/core/election.h"
 
-#define PARTITIONS_PER_REQUEST_MAX 10000
+/* Hard maxima of what one request may ask for: everything that grows has one. */
+#define REQUEST_PARTITIONS_MAX 10000
+#define REQUEST_RESOURCES_MAX 10000      /* topics or config resources */
+#define REQUEST_CHANGES_MAX 100000       /* partitions of AlterPartition or ElectLeaders */
+#define TEXT_MAX 32767                   /* a config's value, as in Kafka's protocol */
+#define NAME_MAX 255                     /* hosts, listeners, racks, config names */
+#define ENDPOINTS_MAX 64
+#define LOG_DIRS_MAX 1024
 #define PRODUCER_ID_BLOCK 1000
 
 const struct image *view(struct ctl_result *);
@@ -36,6 +43,8 @@ bool uuid_from(const ProtobufCBinaryData *, struct uuid *);
 
 /* The whole command is refused. */
 void refuse(struct ctl_result *, enum kerr, const char *fmt, ...) printf_like(3, 4);
+/* Refuses a request for more than max things. */
+bool is_too_much(struct ctl_result *, size_t n, size_t max, const char *things);
 /* The broker that claims this epoch; NULL: refused already. */
 const struct image_broker *sender(struct ctl_result *, int32_t id, int64_t epoch);
 
