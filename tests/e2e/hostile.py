@@ -151,7 +151,7 @@ def a_reader_that_never_reads_stalls_nobody():
     def story(c):
         p = producer(c)
         for i in range(40):
-            send_ok(p, "t", os.urandom(MIB - 1024))
+            send_ok(p, "t", os.urandom(900000))
         with connect(c) as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             body = struct.pack(">iiiib", -1, 100, 1, 50 * MIB, 0) + struct.pack(">ih", 1, 1) + b"t" + \

@@ -121,11 +121,11 @@ class Cluster:
             raise Failed(f"{' '.join(args)}: exit {done.returncode}: {done.stderr.strip() or done.stdout.strip()}")
         return done
 
-    def json(self, *args):
-        return json.loads(self.weir(*args, "-o", "json").stdout)
+    def json(self, *args, check=True):
+        return json.loads(self.weir(*args, "-o", "json", check=check).stdout)
 
     def refresh(self):
-        items = self.json("local", "status")["items"]
+        items = self.json("local", "status", check=False)["items"]  # exit 1: not all of them run
         self.nodes = {int(i["id"]): i for i in items}
         self.brokers = {k: v for k, v in self.nodes.items() if v["role"] == "broker"}
         self.bootstrap = ",".join(b["address"] for b in self.brokers.values())
@@ -134,7 +134,17 @@ class Cluster:
         os.kill(self.nodes[node]["pid"], signal.SIGKILL)
 
     def pause(self, node):
-        os.kill(self.nodes[node]["pid"], signal.SIGSTOP)
+        """Every thread stands still when this returns; a signal alone would only have been sent."""
+        pid = self.nodes[node]["pid"]
+        os.kill(pid, signal.SIGSTOP)
+
+        def is_stopped():
+            for task in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{task}/stat") as f:
+                    if f.read().rsplit(")", 1)[1].split()[0] != "T":
+                        return False
+            return True
+        wait_for(is_stopped, 5, f"broker {node} to stand still")
 
     def resume(self, node):
         os.kill(self.nodes[node]["pid"], signal.SIGCONT)
