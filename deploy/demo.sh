@@ -108,7 +108,8 @@ start_cluster() {
 	# Placement is written out so that broker 1 leads what the gap is measured on.
 	"$WEIR" topics create lines -c min.insync.replicas=2 --replicas 1,2,3 --replicas 2,3,1 --replicas 3,1,2 \
 		--replicas 1,3,2 --replicas 2,1,3 --replicas 3,2,1 >/dev/null || fail "topic lines"
-	"$WEIR" topics create pulse -c min.insync.replicas=2 --replicas 1,2,3 >/dev/null || fail "topic pulse"
+	"$WEIR" topics create pulse -c min.insync.replicas=2 --replicas 1,2,3 --replicas 2,3,1 --replicas 3,1,2 \
+		>/dev/null || fail "topic pulse"
 	say "topic ${bold}lines$plain: $PARTITIONS partitions, RF 3, min.insync.replicas 2"
 }
 
@@ -144,7 +145,7 @@ start_stream() {
 }
 
 start_pulse() {
-	"$GAP" gap -b "$brokers" -t pulse -n "$GAP_SECONDS" >"$dir/gap" 2>"$dir/gap.err" &
+	"$GAP" gap -b "$brokers" -t pulse -p 3 -n "$GAP_SECONDS" >"$dir/gap" 2>"$dir/gap.err" &
 	pulse=$!
 	for _ in $(seq 500); do
 		grep -q go "$dir/gap" && return

@@ -3,9 +3,13 @@
  *   rdkafka_bench produce -b BROKERS -t TOPIC [-n RECORDS] [-s BYTES] [-p PARTITIONS] [-X k=v]...
  *   rdkafka_bench latency -b BROKERS -t TOPIC [-n RECORDS] [-s BYTES]       one record in flight
  *   rdkafka_bench consume -b BROKERS -t TOPIC [-n RECORDS] [-p PARTITIONS]  assigned, from the
- * beginning rdkafka_bench gap     -b BROKERS -t TOPIC [-n SECONDS]   one 100-byte record a
- * millisecond to partition 0, idempotent; prints "go" once acknowledgements flow; the longest time
- * between two delivery reports is what a kill of the leader costs a user
+ *                                                                           beginning
+ *   rdkafka_bench gap     -b BROKERS -t TOPIC [-n SECONDS] [-p PARTITIONS]
+ *
+ * gap: one 100-byte record a millisecond to the partitions in turn (default: only 0), idempotent;
+ * prints "go" once acknowledgements flow.  The longest time between two delivery reports of one
+ * partition is what a kill of its leader costs a user.  With one partition librdkafka holds no
+ * connection but the leader's and looks for a new one only at its next round of up to a second.
  *
  * Prints one line of key=value.  Exit status 1 when a record failed or went missing. */
 #include <errno.h>
@@ -20,6 +24,7 @@
 
 #define LATENCY_WARMUP 500
 #define CONSUME_IDLE_MS 15000
+#define PARTITIONS_MAX 64 /* whose gaps are told apart */
 
 struct options {
 	const char *mode, *brokers, *topic;
@@ -31,7 +36,7 @@ struct options {
 
 struct run {
 	int64_t acked, failed;
-	int64_t last_ack_us, gap_us;
+	int64_t last_ack_us[PARTITIONS_MAX], gap_us; /* the longest pause that a partition had */
 };
 
 static int64_t now_us(void)
@@ -77,9 +82,12 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaqu
 				rd_kafka_err2str(m->err));
 		return;
 	}
-	if (r->acked++)
-		r->gap_us = i64_max(r->gap_us, t - r->last_ack_us);
-	r->last_ack_us = t;
+	r->acked++;
+	if (m->partition < 0 || m->partition >= PARTITIONS_MAX)
+		return;
+	if (r->last_ack_us[m->partition])
+		r->gap_us = i64_max(r->gap_us, t - r->last_ack_us[m->partition]);
+	r->last_ack_us[m->partition] = t;
 }
 
 static rd_kafka_t *open_client(struct options *o, rd_kafka_type_t type, struct run *r)
@@ -253,7 +261,7 @@ static int gap(struct options *o)
 	t0 = next = now_us();
 	while (now_us() - t0 < o->n * 1000000) {
 		for (; next <= now_us(); next += 1000, sent++)
-			send_one(rk, o, 0, value);
+			send_one(rk, o, (int32_t)(sent % o->partitions), value);
 		rd_kafka_poll(rk, 1);
 		if (!said_go && r.acked > 200) {
 			/* The first connection's set-up is not what we measure. */
@@ -306,7 +314,7 @@ static void parse(struct options *o, int argc, char **argv)
 		default: usage();
 		}
 	}
-	if (!o->brokers || !o->topic || o->partitions < 1)
+	if (!o->brokers || !o->topic || o->partitions < 0)
 		usage();
 }
 
@@ -317,13 +325,14 @@ int main(int argc, char **argv)
 		int (*run)(struct options *);
 		int64_t n;
 		size_t bytes;
+		int partitions;
 	} modes[] = {
-		{ "produce", produce, 1000000, 1024 },
-		{ "latency", latency, 5000, 1024 },
-		{ "consume", consume, 1000000, 0 },
-		{ "gap", gap, 25, 100 },
+		{ "produce", produce, 1000000, 1024, 6 },
+		{ "latency", latency, 5000, 1024, 6 },
+		{ "consume", consume, 1000000, 0, 6 },
+		{ "gap", gap, 25, 100, 1 },
 	};
-	struct options o = { .partitions = 6, .conf = rd_kafka_conf_new() };
+	struct options o = { .conf = rd_kafka_conf_new() };
 
 	parse(&o, argc, argv);
 	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
@@ -331,6 +340,7 @@ int main(int argc, char **argv)
 			continue;
 		o.n = o.n ? o.n : modes[i].n;
 		o.bytes = o.bytes ? o.bytes : modes[i].bytes;
+		o.partitions = o.partitions ? o.partitions : modes[i].partitions;
 		return modes[i].run(&o);
 	}
 	usage();
