@@ -2,6 +2,7 @@
  * image without leaving the shard, unless a topic has to be created first. */
 #include "broker/api/metadata.h"
 
+#include "broker/api/operations.h"
 #include "broker/api/topic_names.h"
 #include "broker/shard/ctllink.h"
 #include "kafka/metadata.h"
@@ -33,6 +34,8 @@ static void fill(struct req *q)
 	if (!q->image)
 		return;
 	fill_brokers(q, out);
+	if (in->include_cluster_authorized_operations)
+		out->cluster_authorized_operations = OPERATIONS_OF_CLUSTER;
 	if (in->n_topics < 0 || (in->n_topics == 0 && q->head.api_version == 0))
 		fill_all(q, out);
 	else
@@ -97,6 +100,8 @@ static void fill_topic(struct req *q, const struct image_topic *topic,
 {
 	t->name = topic->name;
 	t->topic_id = topic->id;
+	if (((const struct metadata_request *)q->in)->include_topic_authorized_operations)
+		t->topic_authorized_operations = OPERATIONS_OF_TOPIC;
 	t->is_internal = topic_name_internal(topic->name);
 	t->n_partitions = topic->n_partitions;
 	t->partitions =

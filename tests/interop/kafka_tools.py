@@ -3,6 +3,7 @@
 every file that Weir wrote.  Needs Java and Kafka's jars ($KAFKA_JARS, or `make perf-versus` once,
 which fetches them from Maven Central); skips with the reason where they are not there."""
 import glob
+import json
 import os
 import shutil
 import subprocess
@@ -66,6 +67,50 @@ def kafka_configs_and_broker_api_versions():
         text = java("kafka.admin.ConfigCommand", "--bootstrap-server", c.bootstrap, "--describe", "--entity-type",
                     "topics", "--entity-name", "t")
         expect("retention.ms=1000000" in text, text)
+
+
+@test
+def kafka_offsets_delete_records_and_log_dirs():
+    with Cluster() as c:
+        c.create("t", partitions=2)
+        p = producer(c)
+        for i in range(50):
+            send_ok(p, "t", b"%d" % i, partition=1)
+        tools, server = "org.apache.kafka.tools.", ["--bootstrap-server", c.bootstrap]
+        expect_eq(java(tools + "GetOffsetShell", *server, "--topic", "t").split(), ["t:0:0", "t:1:50"], "ends")
+        plan = os.path.join(c.dir, "delete.json")
+        with open(plan, "w") as f:
+            f.write('{"version":1,"partitions":[{"topic":"t","partition":1,"offset":20}]}')
+        text = java(tools + "DeleteRecordsCommand", *server, "--offset-json-file", plan)
+        expect("t-1\tlow_watermark: 20" in text, text)
+        text = java(tools + "GetOffsetShell", *server, "--topic", "t", "--time", "earliest")
+        expect_eq(text.split(), ["t:0:0", "t:1:20"], "starts")
+        text = java(tools + "LogDirsCommand", *server, "--describe", "--topic-list", "t")
+        found = json.loads(text[text.index('{"'):])["brokers"]
+        expect_eq([b["broker"] for b in found], [1, 2, 3], "brokers")
+        for b in found:
+            sizes = {x["partition"]: x["size"] for d in b["logDirs"] for x in d["partitions"]}
+            expect(sizes["t-0"] == 0 and sizes["t-1"] > 50, f"broker {b['broker']}: {sizes}")
+
+
+@test
+def kafka_leader_election_and_cluster():
+    with Cluster() as c:
+        c.create("t", [[1, 2, 3]])
+        c.kill(1)
+        c.wait_leader("t", other_than=1)
+        tools, server = "org.apache.kafka.tools.", ["--bootstrap-server", c.brokers[2]["address"]]
+        text = java(tools + "ClusterTool", "list-endpoints", *server, "--include-fenced-brokers")
+        expect_eq([line.split()[4] for line in text.splitlines()[1:]], ["fenced", "unfenced", "unfenced"], "states")
+        c.restart(1)
+        c.wait_isr("t", [1, 2, 3])
+        java(tools + "LeaderElectionCommand", *server, "--election-type", "preferred", "--all-topic-partitions")
+        expect_eq(c.partition("t")["leader"], 1, "leader")
+        text = java(tools + "LeaderElectionCommand", *server, "--election-type", "unclean", "--topic", "t",
+                    "--partition", "0")
+        expect("already elected" in text, text)
+        text = java(tools + "BrokerApiVersionsCommand", *server)
+        expect("Produce(0): 0 to 13 [usable: 13]" in text and "10000" not in text, text)
 
 
 @test
