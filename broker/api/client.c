@@ -9,7 +9,8 @@
 #include "kafka/apis.h"
 
 #define OUTPUT_BYTES_MAX ((int64_t)64 << 20)
-#define ARENA_BYTES_MAX ((size_t)256 << 20)
+#define DECODED_BYTES_MAX ((size_t)16 << 20)
+#define ARENA_BYTES_MAX ((size_t)1 << 30) /* what a handler makes of DECODED_BYTES_MAX fits */
 #define FREE_REQS_MAX 256
 
 static void on_frame(void *arg, struct conn *, struct buf *);
@@ -107,12 +108,16 @@ static enum err parse(struct req *q)
 	if (!q->api || q->head.api_version < q->api->min || q->head.api_version > q->api->max)
 		return q->head.api_key == API_API_VERSIONS ? versions_unsupported(q)
 							   : ERR_UNSUPPORTED;
+	/* What a client sends is held to less than what we may need to answer it. */
+	q->arena.max_bytes = DECODED_BYTES_MAX;
 	q->in = arena_alloc(&q->arena, q->wire->request->size);
 	q->out = arena_alloc(&q->arena, q->wire->response->size);
 	if (!q->in || !q->out)
 		return ERR_LIMIT;
 	schema_init(q->wire->response, q->out);
-	return schema_decode(q->wire->request, q->head.api_version, &r, &q->arena, q->in);
+	e = schema_decode(q->wire->request, q->head.api_version, &r, &q->arena, q->in);
+	q->arena.max_bytes = ARENA_BYTES_MAX;
+	return e;
 }
 
 /* What was asked before it is still answered; then the connection goes. */
@@ -260,6 +265,14 @@ static void pump(struct client *c)
 	admit(c);
 }
 
+/* Until the first image nobody knows anything here; clients wait for it rather than be told that
+ * the cluster is empty. */
+static void image_adopted(struct shard *s)
+{
+	LIST_FOR (c, &s->api->clients, struct client, node)
+		pump(c);
+}
+
 /* A long poll holds up what its client sent after it: end it, as far as it can be. */
 static void hurry(struct req *q)
 {
@@ -272,6 +285,8 @@ static void hurry(struct req *q)
 
 static bool may_start(const struct client *c, const struct req *q)
 {
+	if (!c->api->shard->image && q->head.api_key != API_API_VERSIONS)
+		return false;
 	if (c->queue.next == &q->node)
 		return true;
 	if (q->api->flags != API_OVERLAPS)
@@ -387,6 +402,7 @@ struct api_shard *api_shard_new(struct shard *s)
 	list_init(&a->paused);
 	list_init(&a->free_reqs);
 	a->producer_ids = producer_ids_new(s);
+	s->image_adopted = image_adopted;
 	a->sessions = fetch_sessions_new(s->broker->conf->session_slots, prng_u64(&s->env->prng));
 	return a;
 }

@@ -61,12 +61,12 @@ static void route(struct req *q, const struct delete_records_request *in,
 				continue;
 			struct delete_call *c =
 				&w->calls[broker_shard(b, topic->id, slot->partition_index)->id];
-			if (!c->ops)
-				c->ops = ARENA_NEW(q, struct delete_op, n);
-			c->ops[c->n++] = (struct delete_op){ .topic_id = topic->id,
-							     .partition = slot->partition_index,
-							     .offset = t->partitions[j].offset,
-							     .slot = slot };
+			struct delete_op *op = ARENA_NEW(q, struct delete_op, 1);
+			*op = (struct delete_op){ .topic_id = topic->id,
+						  .partition = slot->partition_index,
+						  .offset = t->partitions[j].offset,
+						  .slot = slot };
+			delete_call_add(c, op);
 		}
 	}
 }
@@ -98,10 +98,10 @@ static void call_done(struct call *call)
 	struct req *q = c->arg;
 	struct delete_work *w = q->work;
 
-	for (int32_t i = 0; i < c->n; i++) {
-		struct delete_records_response_partition *slot = c->ops[i].slot;
-		slot->error_code = (int16_t)c->ops[i].error;
-		slot->low_watermark = c->ops[i].low_watermark;
+	for (const struct delete_op *op = c->ops; op; op = op->next) {
+		struct delete_records_response_partition *slot = op->slot;
+		slot->error_code = (int16_t)op->error;
+		slot->low_watermark = op->low_watermark;
 	}
 	if (--w->n_out == 0)
 		req_done(q);

@@ -38,7 +38,7 @@ enum api_ret handle_describe_log_dirs(struct req *q)
 		fill(q);
 		return API_DONE;
 	}
-	f = fanout_new(q, w->n);
+	f = fanout_new(q);
 	w->n_left = w->n;
 	for (int32_t i = 0; i < w->n; i++)
 		(void)fanout_add(f, w->items[i].topic->id, w->items[i].partition, &w->items[i]);

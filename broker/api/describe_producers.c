@@ -20,7 +20,7 @@ enum api_ret handle_describe_producers(struct req *q)
 
 	for (int32_t i = 0; i < in->n_topics; i++)
 		n += i32_max(in->topics[i].n_partition_indexes, 0);
-	f = fanout_new(q, n);
+	f = fanout_new(q);
 	out->n_topics = in->n_topics;
 	out->topics =
 		schema_new(&describe_producers_response_topic_schema, &q->arena, in->n_topics);

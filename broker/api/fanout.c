@@ -2,19 +2,18 @@
 
 struct fanout {
 	struct req *q;
-	int32_t n_max, n_out;
+	int32_t n_out;
 	struct ask_call *calls; /* by shard */
 	void (*done)(struct req *, struct ask_op *);
 };
 
 static void call_done(struct call *);
 
-struct fanout *fanout_new(struct req *q, int32_t n_max)
+struct fanout *fanout_new(struct req *q)
 {
 	struct fanout *f = ARENA_NEW(q, struct fanout, 1);
 
 	f->q = q;
-	f->n_max = n_max;
 	f->calls = ARENA_NEW(q, struct ask_call, q->shard->broker->n_shards);
 	return f;
 }
@@ -23,13 +22,12 @@ struct ask_op *fanout_add(struct fanout *f, struct uuid topic_id, int32_t partit
 {
 	struct ask_call *c = &f->calls[broker_shard(f->q->shard->broker, topic_id, partition)->id];
 
-	if (!c->ops)
-		c->ops = ARENA_NEW(f->q, struct ask_op, f->n_max);
-	ASSERT(c->n < f->n_max);
-	struct ask_op *op = &c->ops[c->n++];
+	struct ask_op *op = ARENA_NEW(f->q, struct ask_op, 1);
+
 	*op = (struct ask_op){
 		.topic_id = topic_id, .partition = partition, .leader_epoch = -1, .slot = slot
 	};
+	ask_call_add(c, op);
 	return op;
 }
 
@@ -61,8 +59,8 @@ static void call_done(struct call *call)
 	struct ask_call *c = CONTAINER_OF(call, struct ask_call, call);
 	struct fanout *f = c->arg;
 
-	for (int32_t i = 0; i < c->n; i++)
-		f->done(f->q, &c->ops[i]);
+	for (struct ask_op *op = c->ops; op; op = op->next)
+		f->done(f->q, op);
 	if (--f->n_out == 0)
 		req_done(f->q);
 }

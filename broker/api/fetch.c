@@ -84,9 +84,7 @@ static void route(struct req *q, struct fetch_work *w)
 			continue;
 		}
 		struct read_call *c = &w->calls[broker_shard(b, s->topic_id, s->ask.partition)->id];
-		if (!c->ops)
-			c->ops = ARENA_NEW(q, struct read_op, w->plan.n);
-		s->op = &c->ops[c->n++];
+		s->op = ARENA_NEW(q, struct read_op, 1);
 		*s->op =
 			(struct read_op){ .topic_id = s->topic_id,
 					  .partition = s->ask.partition,
@@ -98,6 +96,7 @@ static void route(struct req *q, struct fetch_work *w)
 					  .wants_news = s->member && !is_consumer,
 					  .told_high_watermark =
 						  s->member ? s->member->sent_high_watermark : -1 };
+		read_call_add(c, s->op);
 	}
 	for (int i = 0; i < b->n_shards; i++)
 		w->n_calls += w->calls[i].n > 0;
@@ -219,8 +218,8 @@ static void on_release(struct req *q)
 
 	timer_clear(q->shard->env, &w->deadline);
 	for (int i = 0; i < q->shard->broker->n_shards; i++)
-		for (int32_t j = 0; j < w->calls[i].n; j++)
-			read_op_release(&w->calls[i].ops[j]);
+		for (struct read_op *op = w->calls[i].ops; op; op = op->next)
+			read_op_release(op);
 	fetch_plan_close(&w->plan);
 }
 

@@ -6,8 +6,10 @@
 #include "kafka/list_offsets.h"
 #include "kafka/offset_for_leader_epoch.h"
 
-static enum kerr check_offset(const struct req *, const struct list_offsets_request_topic *,
-			      int32_t at, const struct image_topic *);
+static const uint8_t *count_asked(struct req *, const struct list_offsets_request_topic *,
+				  const struct image_topic *);
+static enum kerr check_offset(const struct req *, const struct list_offsets_request_partition *,
+			      const struct image_topic *, const uint8_t *asked);
 static void offset_done(struct req *, struct ask_op *);
 static void epoch_end_done(struct req *, struct ask_op *);
 
@@ -15,17 +17,14 @@ enum api_ret handle_list_offsets(struct req *q)
 {
 	const struct list_offsets_request *in = q->in;
 	struct list_offsets_response *out = q->out;
-	struct fanout *f;
-	int32_t n = 0;
+	struct fanout *f = fanout_new(q);
 
-	for (int32_t i = 0; i < in->n_topics; i++)
-		n += in->topics[i].n_partitions;
-	f = fanout_new(q, n);
 	out->n_topics = in->n_topics;
 	out->topics = schema_new(&list_offsets_response_topic_schema, &q->arena, in->n_topics);
 	for (int32_t i = 0; i < in->n_topics; i++) {
 		const struct list_offsets_request_topic *t = &in->topics[i];
 		const struct image_topic *topic = api_topic(q, t->name, (struct uuid){ { 0 } });
+		const uint8_t *asked = count_asked(q, t, topic);
 		struct list_offsets_response_topic *ot = &out->topics[i];
 		ot->name = t->name;
 		ot->n_partitions = t->n_partitions;
@@ -33,7 +32,7 @@ enum api_ret handle_list_offsets(struct req *q)
 					    t->n_partitions);
 		for (int32_t j = 0; j < t->n_partitions; j++) {
 			struct list_offsets_response_partition *slot = &ot->partitions[j];
-			enum kerr e = check_offset(q, t, j, topic);
+			enum kerr e = check_offset(q, &t->partitions[j], topic, asked);
 			slot->partition_index = t->partitions[j].partition_index;
 			slot->error_code = (int16_t)e;
 			if (e != KERR_NONE)
@@ -48,21 +47,32 @@ enum api_ret handle_list_offsets(struct req *q)
 	return fanout_go(f, ask_offset, offset_done);
 }
 
-static enum kerr check_offset(const struct req *q, const struct list_offsets_request_topic *t,
-			      int32_t at, const struct image_topic *topic)
+/* How often each partition of the topic is asked about: twice in one request is refused. */
+static const uint8_t *count_asked(struct req *q, const struct list_offsets_request_topic *t,
+				  const struct image_topic *topic)
 {
-	static const int16_t since[] = {
-		0, 0, 0, 7, 8, 9, 11
-	}; /* version of timestamp -1, -2, ... */
-	int64_t ts = t->partitions[at].timestamp;
+	uint8_t *times = topic ? ARENA_NEW(q, uint8_t, topic->n_partitions) : NULL;
 
-	if (ts < 0 && (ts < -6 || q->head.api_version < since[-ts]))
+	for (int32_t i = 0; topic && i < t->n_partitions; i++) {
+		int32_t n = t->partitions[i].partition_index;
+		if (n >= 0 && n < topic->n_partitions && times[n] < 2)
+			times[n]++;
+	}
+	return times;
+}
+
+static enum kerr check_offset(const struct req *q, const struct list_offsets_request_partition *p,
+			      const struct image_topic *topic, const uint8_t *asked)
+{
+	/* The version that brought timestamp -1, -2, ... */
+	static const int16_t since[] = { 0, 0, 0, 7, 8, 9, 11 };
+	enum kerr e = api_partition_known(topic, p->partition_index, false);
+
+	if (p->timestamp < -6 || (p->timestamp < 0 && q->head.api_version < since[-p->timestamp]))
 		return KERR_UNSUPPORTED_VERSION;
-	for (int32_t i = 0; i < t->n_partitions; i++)
-		if (i != at &&
-		    t->partitions[i].partition_index == t->partitions[at].partition_index)
-			return KERR_INVALID_REQUEST;
-	return api_partition_known(topic, t->partitions[at].partition_index, false);
+	if (e == KERR_NONE && asked[p->partition_index] > 1)
+		return KERR_INVALID_REQUEST;
+	return e;
 }
 
 static void offset_done(struct req *q, struct ask_op *op)
@@ -87,12 +97,8 @@ enum api_ret handle_offset_for_leader_epoch(struct req *q)
 {
 	const struct offset_for_leader_epoch_request *in = q->in;
 	struct offset_for_leader_epoch_response *out = q->out;
-	struct fanout *f;
-	int32_t n = 0;
+	struct fanout *f = fanout_new(q);
 
-	for (int32_t i = 0; i < in->n_topics; i++)
-		n += in->topics[i].n_partitions;
-	f = fanout_new(q, n);
 	out->n_topics = in->n_topics;
 	out->topics =
 		schema_new(&offset_for_leader_epoch_response_topic_schema, &q->arena, in->n_topics);

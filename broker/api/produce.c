@@ -18,7 +18,7 @@ static void refuse_all(struct req *, const struct produce_request *, struct prod
 		       enum kerr);
 static void send_calls(struct req *);
 static void call_done(struct call *);
-static void answer(struct req *, const struct append_op *);
+static void answer(struct req *, struct append_op *);
 static void name_records(struct req *, struct produce_response_partition *,
 			 const struct validate_result *);
 static enum api_ret finish(struct req *);
@@ -67,15 +67,12 @@ static void refuse_all(struct req *q, const struct produce_request *in,
 		}
 }
 
-/* Groups the batches by owning shard.  Every call gets room for all: requests are small. */
+/* Groups the batches by owning shard. */
 static void route(struct req *q, const struct produce_request *in, struct produce_response *out)
 {
 	struct produce_work *w = q->work;
 	struct broker *b = q->shard->broker;
-	int32_t n = 0;
 
-	for (int32_t i = 0; i < in->n_topic_data; i++)
-		n += in->topic_data[i].n_partition_data;
 	w->calls = ARENA_NEW(q, struct append_call, b->n_shards);
 	for (int32_t i = 0; i < in->n_topic_data; i++) {
 		const struct produce_request_topic *t = &in->topic_data[i];
@@ -93,15 +90,15 @@ static void route(struct req *q, const struct produce_request *in, struct produc
 			if (e != KERR_NONE)
 				continue;
 			struct append_call *c = &w->calls[broker_shard(b, topic->id, p->index)->id];
-			if (!c->ops)
-				c->ops = ARENA_NEW(q, struct append_op, n);
-			c->ops[c->n++] = (struct append_op){
+			struct append_op *op = ARENA_NEW(q, struct append_op, 1);
+			*op = (struct append_op){
 				.topic_id = topic->id,
 				.partition = p->index,
 				.records = { (const char *)p->records.at,
 					     p->records.n > 0 ? (size_t)p->records.n : 0 },
 				.slot = slot
 			};
+			append_call_add(c, op);
 		}
 	}
 }
@@ -122,7 +119,6 @@ static void send_calls(struct req *q)
 					 .done = call_done };
 		c->acks = in->acks;
 		c->zstd_allowed = q->head.api_version >= 7;
-		c->arena = &q->arena;
 		c->timeout_ms = in->timeout_ms;
 		c->arg = q;
 		w->n_out++;
@@ -136,15 +132,15 @@ static void call_done(struct call *call)
 	struct req *q = c->arg;
 	struct produce_work *w = q->work;
 
-	for (int32_t i = 0; i < c->n; i++)
-		answer(q, &c->ops[i]);
+	for (struct append_op *op = c->ops; op; op = op->next)
+		answer(q, op);
 	if (--w->n_out == 0) {
 		(void)finish(q);
 		req_done(q);
 	}
 }
 
-static void answer(struct req *q, const struct append_op *op)
+static void answer(struct req *q, struct append_op *op)
 {
 	struct produce_work *w = q->work;
 	struct produce_response_partition *slot = op->slot;
@@ -156,10 +152,11 @@ static void answer(struct req *q, const struct append_op *op)
 	if (op->error == KERR_NONE)
 		return;
 	w->has_error = true;
-	slot->error_message = str_of(op->refused && op->refused->text[0] ? op->refused->text
-									 : kerr_text(op->error));
+	slot->error_message = str_of(kerr_text(op->error));
 	if (op->refused)
 		name_records(q, slot, op->refused);
+	mem_free(op->refused);
+	op->refused = NULL;
 	if (op->error == KERR_NOT_LEADER_OR_FOLLOWER && op->leader >= 0) {
 		slot->current_leader.leader_id = op->leader;
 		slot->current_leader.leader_epoch = op->leader_epoch;
@@ -170,6 +167,8 @@ static void answer(struct req *q, const struct append_op *op)
 static void name_records(struct req *q, struct produce_response_partition *slot,
 			 const struct validate_result *r)
 {
+	if (r->text[0])
+		slot->error_message = arena_str(&q->arena, str_of(r->text));
 	slot->n_record_errors = r->n_errors;
 	slot->record_errors =
 		schema_new(&produce_response_record_error_schema, &q->arena, r->n_errors);

@@ -24,9 +24,9 @@ void append_call_work(struct call *call)
 	struct append_call *c = CONTAINER_OF(call, struct append_call, call);
 
 	c->n_left = c->n + 1;
-	for (int32_t i = 0; i < c->n; i++) {
-		c->ops[i].call = c;
-		append_one(c, &c->ops[i]);
+	for (struct append_op *op = c->ops; op; op = op->next) {
+		op->call = c;
+		append_one(c, op);
 	}
 	op_done(c);
 }
@@ -102,7 +102,7 @@ static enum kerr validate(struct append_call *c, struct append_op *op, struct pa
 	if (r->kerr == KERR_NONE && r->batch.size > p->conf.segment_bytes)
 		return KERR_RECORD_LIST_TOO_LARGE;
 	if (r->kerr != KERR_NONE) {
-		op->refused = arena_must(c->arena, sizeof(*r));
+		op->refused = mem_alloc(sizeof(*r));
 		*op->refused = *r;
 	}
 	return r->kerr;
@@ -186,4 +186,15 @@ static void op_done(struct append_call *c)
 {
 	if (--c->n_left == 0)
 		call_return(&c->call);
+}
+
+void append_call_add(struct append_call *c, struct append_op *op)
+{
+	op->next = NULL;
+	if (c->last)
+		c->last->next = op;
+	else
+		c->ops = op;
+	c->last = op;
+	c->n++;
 }

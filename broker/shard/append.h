@@ -6,11 +6,11 @@
 #pragma once
 #include "broker/shard/call.h"
 #include "broker/shard/wait.h"
-#include "common/base/arena.h"
 #include "common/wire/validate.h"
 
 struct append_call;
 struct append_op {
+	struct append_op *next; /* of the call */
 	/* what is asked */
 	struct uuid topic_id;
 	int32_t partition;
@@ -18,7 +18,8 @@ struct append_op {
 	void *slot;         /* the asker's: where the answer goes */
 	/* the answer */
 	enum kerr error;
-	struct validate_result *refused; /* what validation found; NULL: it passed */
+	struct validate_result
+		*refused; /* heap, the asker's: what validation found; NULL: nothing */
 	int64_t base_offset, append_time_ms, log_start;
 	int32_t leader,
 		leader_epoch; /* with NOT_LEADER_OR_FOLLOWER: who leads, as far as we know */
@@ -30,11 +31,12 @@ struct append_call {
 	struct call call;
 	int16_t acks;
 	bool zstd_allowed;
-	struct arena *arena; /* of this call alone, for `refused` */
 	int32_t timeout_ms;
-	struct append_op *ops;
+	struct append_op *ops, *last; /* in the order asked */
 	int32_t n, n_left;
 	void *arg; /* the asker's */
 };
 
 void append_call_work(struct call *); /* the work of append_call.call */
+/* Puts a further op on the call; not once it was sent. */
+void append_call_add(struct append_call *, struct append_op *);

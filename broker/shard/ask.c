@@ -19,10 +19,9 @@ void ask_call_work(struct call *call)
 {
 	struct ask_call *c = CONTAINER_OF(call, struct ask_call, call);
 
-	for (int32_t i = 0; i < c->n; i++) {
-		struct partition *p =
-			partition_find(call->to, c->ops[i].topic_id, c->ops[i].partition);
-		c->answer(&c->ops[i], p && p->state != PARTITION_OPENING ? p : NULL);
+	for (struct ask_op *op = c->ops; op; op = op->next) {
+		struct partition *p = partition_find(call->to, op->topic_id, op->partition);
+		c->answer(op, p && p->state != PARTITION_OPENING ? p : NULL);
 	}
 	call_return(call);
 }
@@ -118,4 +117,15 @@ void ask_epoch_end(struct ask_op *op, struct partition *p)
 	end = epoch_cache_end_of(&p->epochs, (int32_t)op->in[0], p->replica.log_end);
 	op->out[ASK_EPOCH] = end.epoch;
 	op->out[ASK_OFFSET] = end.start_offset;
+}
+
+void ask_call_add(struct ask_call *c, struct ask_op *op)
+{
+	op->next = NULL;
+	if (c->last)
+		c->last->next = op;
+	else
+		c->ops = op;
+	c->last = op;
+	c->n++;
 }

@@ -8,6 +8,7 @@
 #include "broker/shard/partition.h"
 
 struct ask_op {
+	struct ask_op *next; /* of the call */
 	struct uuid topic_id;
 	int32_t partition;
 	int32_t leader_epoch; /* the asker's; -1: not checked */
@@ -20,7 +21,7 @@ struct ask_op {
 struct ask_call {
 	struct call call;
 	void (*answer)(struct ask_op *, struct partition *);
-	struct ask_op *ops;
+	struct ask_op *ops, *last; /* in the order asked */
 	int32_t n;
 	void *arg;
 };
@@ -39,3 +40,5 @@ enum {
 void ask_offset(struct ask_op *, struct partition *); /* ListOffsets */
 void ask_epoch_end(struct ask_op *,
 		   struct partition *); /* OffsetForLeaderEpoch; in[0] is the epoch */
+/* Puts a further op on the call; not once it was sent. */
+void ask_call_add(struct ask_call *, struct ask_op *);

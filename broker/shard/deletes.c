@@ -14,8 +14,7 @@ void delete_call_work(struct call *call)
 	struct delete_call *c = CONTAINER_OF(call, struct delete_call, call);
 
 	c->n_left = c->n + 1;
-	for (int32_t i = 0; i < c->n; i++) {
-		struct delete_op *op = &c->ops[i];
+	for (struct delete_op *op = c->ops; op; op = op->next) {
 		op->call = c;
 		op->low_watermark = -1;
 		list_init(&op->node);
@@ -99,4 +98,15 @@ static void op_done(struct delete_call *c)
 {
 	if (--c->n_left == 0)
 		call_return(&c->call);
+}
+
+void delete_call_add(struct delete_call *c, struct delete_op *op)
+{
+	op->next = NULL;
+	if (c->last)
+		c->last->next = op;
+	else
+		c->ops = op;
+	c->last = op;
+	c->n++;
 }

@@ -7,6 +7,7 @@
 struct partition;
 struct delete_call;
 struct delete_op {
+	struct delete_op *next; /* of the call */
 	struct uuid topic_id;
 	int32_t partition;
 	int64_t offset; /* -1: the high watermark */
@@ -21,7 +22,7 @@ struct delete_op {
 struct delete_call {
 	struct call call;
 	int32_t timeout_ms;
-	struct delete_op *ops;
+	struct delete_op *ops, *last; /* in the order asked */
 	int32_t n, n_left;
 	void *arg;
 };
@@ -29,3 +30,5 @@ struct delete_call {
 void delete_call_work(struct call *);
 void deletes_look(struct partition *); /* a replica's log start moved */
 void deletes_fail(struct partition *, enum kerr);
+/* Puts a further op on the call; not once it was sent. */
+void delete_call_add(struct delete_call *, struct delete_op *);

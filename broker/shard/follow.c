@@ -14,6 +14,7 @@
 #define FETCH_VERSION 17
 #define OFFSETS_VERSION 7
 #define REST_MIN_MS 10
+#define PARTITION_REST_MIN_MS 2 /* doubled before the first rest */
 #define REST_MAX_MS 1000
 #define ANSWER_BYTES_MAX ((size_t)256 << 20)
 #define IN_FLIGHT_MAX 4
@@ -90,6 +91,7 @@ void follow_start(struct partition *p, int32_t leader)
 	list_push_back(&f->members, &me->node);
 	me->state = FOLLOW_FETCHING;
 	me->needs_range = false;
+	me->rest_ms = PARTITION_REST_MIN_MS;
 	me->since = f->n_asked + 1;
 	me->is_urgent = true;
 	note_change(p);
@@ -464,7 +466,9 @@ static void take_verdict(struct follow *f, struct partition *p, enum follow_verd
 	switch (v) {
 	case FOLLOW_GO_ON: note_change(p); return;
 	case FOLLOW_REST:
-		p->follow.retry_ms = env_mono_ms(f->shard->env) + c->fetch_backoff_ms / 10 + 1;
+		/* Often the leader has only not heard yet that it is the leader. */
+		p->follow.rest_ms = i64_min(2 * p->follow.rest_ms, c->fetch_backoff_ms);
+		p->follow.retry_ms = env_mono_ms(f->shard->env) + p->follow.rest_ms;
 		p->follow.state = FOLLOW_BACKOFF;
 		break;
 	case FOLLOW_ASK_RANGE:

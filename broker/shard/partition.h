@@ -35,7 +35,7 @@ struct following {         /* the follower's side; owned by follow.c */
 	bool needs_range;   /* out of the leader's range: its log end and start are asked next */
 	int32_t epoch;      /* leader epoch that we follow in */
 	uint64_t since;     /* number of the first request that told our leader epoch */
-	int64_t retry_ms;
+	int64_t retry_ms, rest_ms; /* rest_ms doubles with every refusal */
 };
 
 struct partition {

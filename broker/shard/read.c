@@ -39,8 +39,7 @@ static void read_all(struct read_call *c, bool only_woken)
 	int64_t bytes = 0;
 
 	c->is_urgent = false;
-	for (int32_t i = 0; i < c->n; i++) {
-		struct read_op *op = &c->ops[i];
+	for (struct read_op *op = c->ops; op; op = op->next) {
 		if (!only_woken || op->woken) {
 			read_op_release(op);
 			read_one(c, op, bytes == 0, c->bytes_max - bytes);
@@ -157,8 +156,7 @@ static void park(struct read_call *c)
 	ASSERT(!c->is_parked);
 	c->is_parked = true;
 	list_init(&c->ready);
-	for (int32_t i = 0; i < c->n; i++) {
-		struct read_op *op = &c->ops[i];
+	for (struct read_op *op = c->ops; op; op = op->next) {
 		op->at = partition_find(c->call.to, op->topic_id, op->partition);
 		op->call = c;
 		ASSERT(op->at);
@@ -180,9 +178,9 @@ static void unpark(struct read_call *c)
 	ASSERT(c->is_parked);
 	c->is_parked = false;
 	list_remove(&c->ready);
-	for (int32_t i = 0; i < c->n; i++) {
-		list_remove(&c->ops[i].watch);
-		c->ops[i].at = NULL;
+	for (struct read_op *op = c->ops; op; op = op->next) {
+		list_remove(&op->watch);
+		op->at = NULL;
 	}
 }
 
@@ -246,8 +244,8 @@ static void cancel_arrives(struct mail *m)
 
 	if (c->is_parked) {
 		unpark(c);
-		for (int32_t i = 0; i < c->n; i++)
-			c->ops[i].woken = READ_MOVED;
+		for (struct read_op *op = c->ops; op; op = op->next)
+			op->woken = READ_MOVED;
 		read_all(c, true);
 		call_return(&c->call);
 	}
@@ -264,4 +262,15 @@ static void cancel_returns(struct mail *m)
 
 	c->is_cancelling = false;
 	c->cancelled(c);
+}
+
+void read_call_add(struct read_call *c, struct read_op *op)
+{
+	op->next = NULL;
+	if (c->last)
+		c->last->next = op;
+	else
+		c->ops = op;
+	c->last = op;
+	c->n++;
 }

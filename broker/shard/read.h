@@ -22,6 +22,7 @@ enum read_wake {
 	READ_LOST,  /* leadership, epoch, the partition itself */
 };
 struct read_op {
+	struct read_op *next; /* of the call */
 	/* what is asked */
 	struct uuid topic_id;
 	int32_t partition, index; /* index: place in the fetch, for the asker */
@@ -43,8 +44,8 @@ struct read_op {
 };
 struct read_call {
 	struct call call;
-	struct mail cancel; /* read_call_cancel: there and back */
-	struct read_op *ops;
+	struct mail cancel;         /* read_call_cancel: there and back */
+	struct read_op *ops, *last; /* in the order asked */
 	int32_t n;
 	int32_t replica; /* -1 consumer, >= 0 follower */
 	int64_t replica_epoch;
@@ -68,3 +69,5 @@ void read_op_release(struct read_op *); /* drops the file */
 /* On the owner: something moved; wakes the watches it concerns. */
 void read_wake(struct partition *, enum read_wake why);
 void read_ready(struct shard *); /* end of turn: woken calls are read again */
+/* Puts a further op on the call; not once it was sent. */
+void read_call_add(struct read_call *, struct read_op *);

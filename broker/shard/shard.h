@@ -35,10 +35,11 @@ struct shard {
 	struct mail applied_mail; /* to shard 0: `applied` moved */
 	_Atomic bool is_applied_posted;
 	bool is_stopping;
-	struct validator *validator; /* of producers' batches */
-	struct ctllink *link;        /* shard 0 only */
-	struct api_shard *api;       /* the api module's part */
-	_Atomic int64_t applied;     /* image offset in force here, logs open; read by shard 0 */
+	struct validator *validator;           /* of producers' batches */
+	struct ctllink *link;                  /* shard 0 only */
+	struct api_shard *api;                 /* the api module's part */
+	void (*image_adopted)(struct shard *); /* the api module's, after the first image */
+	_Atomic int64_t applied; /* image offset in force here, logs open; read by shard 0 */
 };
 
 struct shard *shard_new(struct broker *, struct env *, int id);

@@ -32,6 +32,8 @@ void shard_adopt_image(struct shard *s, struct image *im)
 	refresh(s, was && brokers_differ(was, im), was && configs_differ(was, im));
 	image_put(was);
 	shard_note_applied(s);
+	if (!was && s->image_adopted)
+		s->image_adopted(s);
 }
 
 static void drop_topic(struct shard *s, const struct image_topic *t)
