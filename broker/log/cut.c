@@ -66,13 +66,17 @@ enum err log_advance_start(struct log *l, int64_t offset)
 
 static enum err drop_segments(struct log *l, int32_t keep)
 {
+	bool dropped = false;
 	enum err e = ERR_OK;
 
 	while (l->n > keep && !e) {
 		e = segment_unlink(&l->home, log_active(l));
 		l->n--;
-		l->names_changed = true;
+		dropped = true;
 	}
+	/* What is appended next must not find them back beside it after a power loss. */
+	if (e == ERR_OK && dropped)
+		e = l->home.env->files->sync_dir(l->home.env, l->dir);
 	return e;
 }
 

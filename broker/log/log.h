@@ -112,7 +112,8 @@ must_check enum err log_find_max_time(struct log *, int64_t bound, struct log_ti
 
 /* Truncate keeps what lies below offset and ends at a batch boundary at or below it; restart drops
  * everything and begins empty at offset.  Both may lower the recovery point: checkpoint it before
- * the next append, or a crash would trust bytes that were never synced. */
+ * the next append, or a crash would trust bytes that were never synced.  Both block when whole
+ * segments go, to make that durable. */
 must_check enum err log_truncate(struct log *, int64_t offset);
 must_check enum err log_restart(struct log *, int64_t offset);
 /* DeleteRecords, the leader's log start.  ERR_NOT_FOUND: past the end. */

@@ -15,7 +15,7 @@ static enum err trust_index(struct scan *, struct segment *, int64_t at);
 static enum err resume_writer(struct scan *, struct segment *, int64_t at);
 static enum err scan_segment(struct scan *, struct segment *, int64_t *at);
 static enum err finish_segment(struct scan *, struct segment *);
-static enum err reindex_before(struct scan *, int32_t i);
+static enum err reindex_before(struct scan *, int32_t i, bool *whole);
 static enum err check_crc(struct scan *, struct segment *, int64_t at, const struct batch *,
 			  bool *good);
 
@@ -35,10 +35,13 @@ enum err log_scan(struct log *l, int64_t from, struct log_recovery *rec)
 static enum err scan_from(struct scan *sc, int32_t first)
 {
 	struct log *l = sc->l;
+	bool whole = true;
 	enum err e = ERR_OK;
 
-	if (first > 0 && l->v[first].base >= sc->from)
-		e = reindex_before(sc, first - 1);
+	if (first > 0 && l->v[first].base >= sc->from) {
+		e = reindex_before(sc, first - 1, &whole);
+		first -= whole ? 0 : 1;
+	}
 	for (int32_t i = first; i < l->n && !e; i++) {
 		struct segment *s = &l->v[i];
 		int64_t at = 0;
@@ -176,8 +179,9 @@ static enum err finish_segment(struct scan *sc, struct segment *s)
 	return e;
 }
 
-/* A segment that ends at the recovery point is on the device, but maybe not its indexes. */
-static enum err reindex_before(struct scan *sc, int32_t i)
+/* A segment that ends at the recovery point is on the device, but maybe not its indexes; if it does
+ * not end there, bytes were lost or names have come back, and it must be scanned, too. */
+static enum err reindex_before(struct scan *sc, int32_t i, bool *whole)
 {
 	struct log *l = sc->l;
 	struct segment *s = &l->v[i];
@@ -187,8 +191,11 @@ static enum err reindex_before(struct scan *sc, int32_t i)
 	segment_attach(s, &l->writer, l->config.index_interval_bytes);
 	e = segment_reindex(&l->home, s, s->bytes, &l->writer, &end, &end_offset);
 	sc->rec->indexes_rebuilt++;
-	if (e == ERR_OK)
+	if (e == ERR_OK) {
+		sc->next_offset = end_offset;
+		*whole = end == s->bytes && may_follow(sc, &l->v[i + 1]);
 		return finish_segment(sc, s);
+	}
 	segment_detach(s);
 	return e;
 }

@@ -73,6 +73,47 @@ static void drop(struct fakefs *fs, struct fake_names *names, int i)
 	names->v[i] = names->v[--names->n];
 }
 
+static void note_change(struct fakefs *fs, const char *path, struct fake_inode *inode, bool added)
+{
+	struct fake_changes *c = &fs->changes;
+	size_t n = strlen(path) + 1;
+
+	if (c->n == c->cap) {
+		c->cap = c->cap ? 2 * c->cap : 16;
+		c->v = mem_grow(c->v, (size_t)c->cap * sizeof(*c->v));
+	}
+	c->v[c->n] = (struct fake_change){ mem_alloc(n), inode, c->calls, added };
+	memcpy(c->v[c->n++].path, path, n);
+	if (inode)
+		inode->refs++;
+}
+
+static void add_name(struct fakefs *fs, const char *path, struct fake_inode *inode)
+{
+	add(&fs->names, path, inode);
+	note_change(fs, path, inode, true);
+}
+
+static void drop_name(struct fakefs *fs, int i)
+{
+	note_change(fs, fs->names.v[i].path, fs->names.v[i].inode, false);
+	drop(fs, &fs->names, i);
+}
+
+/* Forgets the newest change, after taking it back when `undo`. */
+static void pop_change(struct fakefs *fs, bool undo)
+{
+	struct fake_change *change = &fs->changes.v[--fs->changes.n];
+	int i = find(&fs->names, change->path);
+
+	if (undo && change->added && i >= 0)
+		drop(fs, &fs->names, i);
+	if (undo && !change->added)
+		add(&fs->names, change->path, change->inode);
+	inode_put(fs, change->inode);
+	mem_free(change->path);
+}
+
 static void resize(struct fakefs *fs, struct fake_inode *inode, int64_t n)
 {
 	if (n > inode->cap) {
@@ -94,6 +135,7 @@ static enum err fake_open(struct env *env, const char *path, unsigned flags, str
 	int i = find(&fs->names, path);
 
 	fs->opens++;
+	fs->changes.calls++;
 	if (fails(fs, FAKE_OPEN))
 		return ERR_IO;
 	if (i < 0 && !(flags & FILE_CREATE))
@@ -104,7 +146,7 @@ static enum err fake_open(struct env *env, const char *path, unsigned flags, str
 		if (fs->bytes >= fs->bytes_max)
 			return ERR_NOSPACE;
 		inode = mem_alloc(sizeof(*inode));
-		add(&fs->names, path, inode);
+		add_name(fs, path, inode);
 	} else {
 		inode = fs->names.v[i].inode;
 	}
@@ -230,15 +272,12 @@ static enum err fake_sync_dir(struct env *env, const char *path)
 {
 	struct fakefs *fs = disk(env);
 
+	(void)path;
 	fs->syncs++;
 	if (fails(fs, FAKE_SYNC))
 		return ERR_IO;
-	for (int i = fs->durable.n - 1; i >= 0; i--)
-		if (in_dir(fs->durable.v[i].path, path))
-			drop(fs, &fs->durable, i);
-	for (int i = 0; i < fs->names.n; i++)
-		if (in_dir(fs->names.v[i].path, path))
-			add(&fs->durable, fs->names.v[i].path, fs->names.v[i].inode);
+	while (fs->changes.n > 0)
+		pop_change(fs, false);
 	return ERR_OK;
 }
 
@@ -248,12 +287,13 @@ static enum err fake_rename(struct env *env, const char *from, const char *to)
 	int i = find(&fs->names, from), old;
 	size_t n = strlen(from);
 
+	fs->changes.calls++;
 	if (fails(fs, FAKE_NAME))
 		return ERR_IO;
 	if (i < 0)
 		return ERR_NOT_FOUND;
 	if ((old = find(&fs->names, to)) >= 0 && old != i)
-		drop(fs, &fs->names, old);
+		drop_name(fs, old);
 	/* A directory takes what lies in it along. */
 	for (i = fs->names.n - 1; i >= 0; i--) {
 		struct fake_name *name = &fs->names.v[i];
@@ -263,8 +303,8 @@ static enum err fake_rename(struct env *env, const char *from, const char *to)
 		    (name->path[n] != '\0' && name->path[n] != '/'))
 			continue;
 		snprintf(path, sizeof(path), "%s%s", to, name->path + n);
-		add(&fs->names, path, name->inode);
-		drop(fs, &fs->names, i);
+		add_name(fs, path, name->inode);
+		drop_name(fs, i);
 	}
 	return ERR_OK;
 }
@@ -274,11 +314,12 @@ static enum err fake_unlink(struct env *env, const char *path)
 	struct fakefs *fs = disk(env);
 	int i = find(&fs->names, path);
 
+	fs->changes.calls++;
 	if (fails(fs, FAKE_NAME))
 		return ERR_IO;
 	if (i < 0)
 		return ERR_NOT_FOUND;
-	drop(fs, &fs->names, i);
+	drop_name(fs, i);
 	return ERR_OK;
 }
 
@@ -286,10 +327,11 @@ static enum err fake_mkdir(struct env *env, const char *path)
 {
 	struct fakefs *fs = disk(env);
 
+	fs->changes.calls++;
 	if (fails(fs, FAKE_NAME))
 		return ERR_IO;
 	if (find(&fs->names, path) < 0)
-		add(&fs->names, path, NULL);
+		add_name(fs, path, NULL);
 	return ERR_OK;
 }
 
@@ -298,12 +340,13 @@ static enum err fake_rmdir(struct env *env, const char *path)
 	struct fakefs *fs = disk(env);
 	size_t n = strlen(path);
 
+	fs->changes.calls++;
 	if (fails(fs, FAKE_NAME))
 		return ERR_IO;
 	for (int i = fs->names.n - 1; i >= 0; i--)
 		if (strncmp(fs->names.v[i].path, path, n) == 0 &&
 		    (fs->names.v[i].path[n] == '\0' || fs->names.v[i].path[n] == '/'))
-			drop(fs, &fs->names, i);
+			drop_name(fs, i);
 	return ERR_OK;
 }
 
@@ -374,10 +417,10 @@ void fakefs_fini(struct fakefs *fs)
 	ASSERT(fs->n_open == 0);
 	while (fs->names.n > 0)
 		drop(fs, &fs->names, fs->names.n - 1);
-	while (fs->durable.n > 0)
-		drop(fs, &fs->durable, fs->durable.n - 1);
+	while (fs->changes.n > 0)
+		pop_change(fs, false);
 	mem_free(fs->names.v);
-	mem_free(fs->durable.v);
+	mem_free(fs->changes.v);
 }
 
 /* Of what was written since the last sync a prefix survives, its end maybe as zeros. */
@@ -406,15 +449,12 @@ static void tear(struct fakefs *fs, struct fake_inode *inode)
 
 void fakefs_power_loss(struct fakefs *fs)
 {
-	struct prng *p = &fs->env.prng;
+	int64_t first = fs->changes.n > 0 ? fs->changes.v[0].call : 0;
+	int64_t keep = first + (int64_t)prng_below(&fs->env.prng,
+						   (uint64_t)(fs->changes.calls - first + 2));
 
-	for (int i = fs->names.n - 1; i >= 0; i--)
-		if (find(&fs->durable, fs->names.v[i].path) < 0 && fs->names.v[i].inode &&
-		    prng_chance(p, 1, 2))
-			drop(fs, &fs->names, i);
-	for (int i = 0; i < fs->durable.n; i++)
-		if (find(&fs->names, fs->durable.v[i].path) < 0 && prng_chance(p, 1, 2))
-			add(&fs->names, fs->durable.v[i].path, fs->durable.v[i].inode);
+	while (fs->changes.n > 0)
+		pop_change(fs, fs->changes.v[fs->changes.n - 1].call >= keep);
 	for (int i = 0; i < fs->names.n; i++)
 		if (fs->names.v[i].inode)
 			tear(fs, fs->names.v[i].inode);

@@ -1,7 +1,8 @@
 /* fakefiles.h - a disk in memory behind files_ops, that can fill up, fail and lose its power.
  *
- * What was written but not synced, and names whose directory was not synced, are at the mercy of
- * fakefs_power_loss.  One thread.  The disk's env has files and randomness and nothing else. */
+ * What was written but not synced is at the mercy of fakefs_power_loss.  Names change as in a
+ * journal: of the changes since the last sync_dir, of whatever directory, a prefix survives.  One
+ * thread.  The disk's env has files and randomness and nothing else. */
 #pragma once
 #include "common/env/env.h"
 
@@ -14,10 +15,21 @@ struct fake_names {
 	struct fake_name *v;
 	int n, cap;
 };
+struct fake_change {
+	char *path;
+	struct fake_inode *inode;
+	int64_t call; /* a rename is one call and several changes */
+	bool added;   /* or removed */
+};
+struct fake_changes {
+	struct fake_change *v;
+	int n, cap;
+	int64_t calls;
+};
 struct fakefs {
 	struct env env;            /* files and prng only */
-	struct fake_names names;   /* as processes see them */
-	struct fake_names durable; /* as the device has them */
+	struct fake_names names;
+	struct fake_changes changes; /* of names since the last sync_dir */
 	int n_open;
 	int64_t bytes, bytes_max; /* of all files; writes past the maximum answer ERR_NOSPACE */
 	/* Faults: after `fail_after` more calls of a kind in fail_kinds each one fails; -1: never.
