@@ -340,6 +340,10 @@ enum err broker_conf_finish(struct broker_conf *c, const struct conf_store *stor
 {
 	enum err e;
 
+	if (!is_set(store, v, n, "node.id")) {
+		snprintf(why, cap, "node.id is not set: give every broker a number of its own");
+		return ERR_INVALID;
+	}
 	if (!in_list(c->process_roles, STR("broker"))) {
 		snprintf(why, cap, "process.roles is '%.*s': this file is not for a broker",
 			 (int)c->process_roles.n, c->process_roles.at);
