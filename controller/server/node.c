@@ -22,7 +22,6 @@ static void maybe_snapshot(struct node *);
 static void dump_stable(void *state, void (*each)(void *arg, const Weir__MetadataRecord *),
 			void *arg);
 static void snapshot_freed(struct mlog_snapshot *);
-static void activate(struct node *);
 static void on_rebalance(void *arg);
 static void on_leaderless(void *arg);
 static void session_down(void *arg, struct rpc *, enum err);
@@ -67,7 +66,6 @@ enum err node_new(struct env *env, const struct node_options *o, struct node **o
 	n->ctl.image->offset = mlog_end(n->log);
 	n->stable = image_clone(n->ctl.image);
 	image_check(n->stable);
-	activate(n);
 	*out = n;
 	return ERR_OK;
 }
@@ -83,7 +81,7 @@ static void on_replay(void *arg, int64_t offset, bool is_snapshot, const Weir__M
 }
 
 /* The first record of an epoch; then the brokers that were in service have a session's time. */
-static void activate(struct node *n)
+void node_start(struct node *n)
 {
 	struct ctl_cmd cmd = { .kind = CTL_ACTIVATE, .activate.controller = n->options->id };
 	struct asked nobody = { 0 };

@@ -85,6 +85,7 @@ struct asked {                                   /* by whom, and how to answer *
 
 must_check enum err node_new(struct env *, const struct node_options *, struct node **, char *why,
 			     size_t cap);
+void node_start(struct node *); /* takes over: the first record of its epoch */
 void node_accept(void *node, struct env *, struct conn *);       /* for peers->listen */
 void node_stop(struct node *); /* closes every connection; jobs may still be running */
 void node_free(struct node *); /* after the actor's loop has ended; NULL is fine */

@@ -253,6 +253,43 @@ TEST(a_silent_broker_is_fenced_and_cut_off)
 	rig_fini(&r);
 }
 
+/* A controller that was stopped itself takes nobody's silence for death. */
+TEST(a_controller_that_slept_fences_nobody)
+{
+	struct rig r;
+
+	if (!rig_init(&r, "broker.session.timeout.ms=400\n") || !three_brokers(&r))
+		return;
+	kill(r.pid, SIGSTOP);
+	usleep(1000000);
+	kill(r.pid, SIGCONT);
+	usleep(100000);
+	for (int i = 1; i <= 3; i++)
+		fake_heartbeat(&r.b[i]);
+	EXPECT(!fake_wait(&r.b[2], 200, one_is_fenced));
+	EXPECT(!r.b[2].is_fenced);
+	rig_fini(&r);
+}
+
+TEST(a_second_controller_says_why_it_cannot_start)
+{
+	struct rig r, other;
+	int status;
+
+	if (!rig_init(&r, NULL))
+		return;
+	other = r;
+	other.pid = spawn(&other); /* the same directory */
+	EXPECT_EQ(waitpid(other.pid, &status, 0), other.pid);
+	EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	other.extra = "node.id=7\n";
+	(void)snprintf(other.dir, sizeof(other.dir), "%s", test_tmpdir());
+	other.pid = spawn(&other); /* the same address */
+	EXPECT_EQ(waitpid(other.pid, &status, 0), other.pid);
+	EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	rig_fini(&r);
+}
+
 TEST(a_created_topic_is_known_everywhere_when_it_is_answered)
 {
 	struct rig r;

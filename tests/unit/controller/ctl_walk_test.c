@@ -233,6 +233,9 @@ TEST(heartbeats_ask_for_transitions)
 	EXPECT_EQ(ctl_heartbeat(&w.ctl, &m, &code), CTL_BEAT_FENCE);
 	m.want_fence = false;
 	EXPECT_EQ(ctl_heartbeat(&w.ctl, &m, &code), CTL_BEAT_NOTHING);
+	m.n_offline_log_dirs = 1; /* all it has */
+	EXPECT_EQ(ctl_heartbeat(&w.ctl, &m, &code), CTL_BEAT_FENCE);
+	m.n_offline_log_dirs = 0;
 	m.has_want_shutdown = m.want_shutdown = true;
 	EXPECT_EQ(ctl_heartbeat(&w.ctl, &m, &code), CTL_BEAT_BEGIN_SHUTDOWN);
 	ctlworld_broker(&w, CTL_BEGIN_SHUTDOWN, 1, "leaves");
