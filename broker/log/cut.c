@@ -1,10 +1,10 @@
 /* cut.c - taking offsets back: truncation, starting over, moving the start.
  *
  * Files are removed from the newest to the oldest, so that a crash half way leaves a log that ends
- * earlier, not one with a hole.  The caller checkpoints the recovery point before it appends
- * again: a point that lies above the new end would vouch for bytes not yet written. */
+ * earlier, not one with a hole. */
 #include "broker/log/state.h"
 
+static enum err boundary_at(struct log *, int64_t offset, int64_t *end);
 static enum err drop_segments(struct log *, int32_t keep);
 static enum err cut_active(struct log *, int64_t offset);
 static enum err cut_index(struct log *, enum index_kind, enum index_field, int64_t below);
@@ -12,6 +12,7 @@ static void note_cut(struct log *);
 
 enum err log_truncate(struct log *l, int64_t offset)
 {
+	int64_t end;
 	enum err e;
 
 	ASSERT(offset >= 0);
@@ -21,6 +22,8 @@ enum err log_truncate(struct log *l, int64_t offset)
 		return ERR_OK;
 	if (offset < l->v[0].base)
 		return log_restart(l, offset);
+	if ((e = boundary_at(l, offset, &end)) != ERR_OK || (e = log_lower_point(l, end)) != ERR_OK)
+		return log_fail(l, e);
 	e = segment_finish(&l->home, log_active(l), &l->writer);
 	if (e == ERR_OK)
 		e = drop_segments(l, log_segment_of(l, offset) + 1);
@@ -39,7 +42,9 @@ enum err log_restart(struct log *l, int64_t offset)
 	ASSERT(offset >= 0);
 	if (l->failed)
 		return ERR_IO;
-	if ((e = drop_segments(l, 0)) != ERR_OK)
+	if ((e = log_lower_point(l, offset)) != ERR_OK)
+		return log_fail(l, e);
+	if (drop_segments(l, 0) != ERR_OK)
 		return log_fail(l, ERR_IO);
 	segment_init(&fresh, offset, 0);
 	/* There is no way back to the old segments: even a full disk is the end of this log. */
@@ -51,6 +56,21 @@ enum err log_restart(struct log *l, int64_t offset)
 	e = log_activate(l);
 	note_cut(l);
 	return e;
+}
+
+/* Where the log will end: offset, or the base of the batch that reaches past it. */
+static enum err boundary_at(struct log *l, int64_t offset, int64_t *end)
+{
+	int32_t i = log_segment_of(l, offset);
+	struct hop hop;
+	enum err e = log_use(l, i);
+
+	*end = offset;
+	if (e == ERR_OK)
+		e = segment_seek(&l->home, &l->v[i], offset, &hop);
+	if (e == ERR_OK)
+		*end = i64_min(offset, hop.batch.base_offset);
+	return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
 enum err log_advance_start(struct log *l, int64_t offset)

@@ -83,7 +83,7 @@ enum err log_flush_end(struct log *l, struct log_flush *f)
 		if (!s->dirty && i < l->n - 1)
 			segment_close(s);
 	}
-	return ERR_OK;
+	return log_fail(l, log_forget_lowered(l, false));
 }
 
 enum err log_sync_segment(struct segment *s)

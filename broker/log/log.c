@@ -57,6 +57,8 @@ enum err log_close(struct log *l)
 	for (int32_t i = 0; i < l->n && !e; i++)
 		if (l->v[i].dirty)
 			e = log_sync_segment(&l->v[i]);
+	if (!e)
+		e = log_forget_lowered(l, true);
 	if (!e && l->names_changed)
 		e = l->home.env->files->sync_dir(l->home.env, l->dir);
 	log_drop(l);
@@ -116,6 +118,9 @@ enum err log_append(struct log *l, const struct log_batch *b, int n, int64_t now
 		return ERR_IO;
 	if ((e = weigh(l, b, n, &in)) != ERR_OK)
 		return e;
+	l->now_ms = now_ms;
+	if (l->lowered_ms == 0)
+		l->lowered_ms = now_ms;
 	*out = (struct log_appended){ .first_offset = in.first_offset,
 				      .last_offset = in.last_offset };
 	if (must_roll(l, &in, now_ms)) {

@@ -111,9 +111,9 @@ must_check enum err log_find_time(struct log *, int64_t timestamp_ms, int64_t bo
 must_check enum err log_find_max_time(struct log *, int64_t bound, struct log_time *);
 
 /* Truncate keeps what lies below offset and ends at a batch boundary at or below it; restart drops
- * everything and begins empty at offset.  Both may lower the recovery point: checkpoint it before
- * the next append, or a crash would trust bytes that were never synced.  Both block when whole
- * segments go, to make that durable. */
+ * everything and begins empty at offset.  Both block for a moment when whole segments go, or the
+ * recovery point must come down, to make that durable.  The caller checkpoints recovery points at
+ * least once a minute. */
 must_check enum err log_truncate(struct log *, int64_t offset);
 must_check enum err log_restart(struct log *, int64_t offset);
 /* DeleteRecords, the leader's log start.  ERR_NOT_FOUND: past the end. */
@@ -122,7 +122,8 @@ must_check enum err log_advance_start(struct log *, int64_t offset);
  * renamed to .deleted at once and unlinked after the delay by log_purge.  Also closes files of
  * old segments that nobody read since the last call. */
 must_check enum err log_retain(struct log *, int64_t bound, int64_t now_ms, int32_t *n_segments);
-void log_purge(struct log *, int64_t now_ms);  /* from a timer, on the owner's thread */
+/* From a job: while it runs, log_retain deletes nothing and all else goes on. */
+void log_purge(struct log *, int64_t now_ms);
 
 /* Flush in two halves, so that the device works off the shard's thread:
  *   log_flush_begin (shard) pins the dirty files; log_flush_work (job, blocks) syncs them;

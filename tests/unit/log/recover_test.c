@@ -175,7 +175,7 @@ TEST(a_clean_open_of_many_segments_opens_only_the_last)
 	EXPECT_OK(kit_open(&k));
 	EXPECT(k.rec.segments > 200);
 	EXPECT_EQ(k.rec.bytes_scanned, 0);
-	EXPECT(k.fs.opens <= 4);
+	EXPECT(k.fs.opens <= 5);
 	EXPECT(k.fs.read_bytes < 20000);
 	EXPECT_EQ(k.fs.n_open, 1);
 	kit_check(&k, 300);
@@ -462,5 +462,43 @@ TEST(a_start_above_the_end_begins_a_new_log)
 	EXPECT_EQ(log_start(k.l), 1000);
 	EXPECT_EQ(log_end(k.l), 1000);
 	EXPECT_EQ(log_bytes(k.l), 0);
+	kit_fini(&k);
+}
+
+/* The checkpoint of the directory still names the old recovery point. */
+TEST(a_truncation_caps_the_recovery_point_until_a_clean_close)
+{
+	struct kit k;
+	int64_t to;
+
+	kit_init(&k, 16);
+	EXPECT_OK(kit_open(&k));
+	for (int i = 0; i < 10; i++)
+		EXPECT_OK(kit_append(&k, 3));
+	kit_flush(&k);
+	EXPECT_OK(kit_append(&k, 2));
+	to = k.v[k.n / 2].view.base_offset + 1; /* within a batch, maybe */
+	EXPECT_OK(log_truncate(k.l, to));
+	kit_forget_from(&k, to);
+	EXPECT_EQ(count_names(&k, "recovery-point-lowered"), 1);
+	kit_crash(&k);
+	k.o.recovery_point = 1000000;
+	EXPECT_OK(kit_open(&k));
+	EXPECT_EQ(k.rec.corrupt_offset, -1);
+	EXPECT(log_recovery_point(k.l) <= k.end);
+	EXPECT_OK(kit_append(&k, 3));
+	kit_flush(&k);
+	EXPECT_EQ(count_names(&k, "recovery-point-lowered"), 1);
+	k.now_ms += 100000;
+	EXPECT_OK(kit_append(&k, 3));
+	kit_flush(&k);
+	EXPECT_EQ(count_names(&k, "recovery-point-lowered"), 0);
+	EXPECT_OK(log_truncate(k.l, to));
+	kit_forget_from(&k, to);
+	EXPECT_EQ(count_names(&k, "recovery-point-lowered"), 1);
+	kit_close(&k);
+	EXPECT_EQ(count_names(&k, "recovery-point-lowered"), 0);
+	EXPECT_OK(kit_open(&k));
+	kit_check(&k, 30);
 	kit_fini(&k);
 }
