@@ -100,7 +100,9 @@ class Cluster:
             self.show_logs()
         try:
             self.weir("local", "down", check=False, timeout=60)
-            self.sanitizer_reports(raise_on_any=value is None and kind is None)
+            self.sanitizer_reports(raise_on_any=kind is None)
+            if kind is None:
+                self.check_files()
         finally:
             for node in getattr(self, "nodes", {}).values():
                 end_process(node["pid"])
@@ -193,6 +195,13 @@ class Cluster:
         d = self.log_dir(node, topic, number)
         return b"".join(open(os.path.join(d, f), "rb").read() for f in sorted(os.listdir(d))
                         if f.endswith(".log"))
+
+    def check_files(self):
+        """Every segment and index that the story left behind is what its format says."""
+        for node in self.brokers.values():
+            for base, f in ((b, f) for b, _, files in os.walk(node["dir"]) for f in files):
+                if re.match(r"^\d{20}\.log$", f):
+                    self.weir("log", "dump", "--verify", os.path.join(base, f), timeout=60)
 
     # ---- what went wrong ------------------------------------------------------------------
 
