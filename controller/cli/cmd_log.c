@@ -5,6 +5,7 @@
 #include "controller/cli/json.h"
 #include "controller/cli/out.h"
 #include "controller/cli/segments.h"
+#include "controller/cli/verify.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -206,6 +207,8 @@ static int finish(struct dump *d, enum err last)
 			last == ERR_CORRUPT ? "what follows is no whole batch" : err_text(last));
 		d->problems++;
 	}
+	if (d->quiet)
+		d->problems += verify_indexes(d->reader.path);
 	if (people)
 		printf("%" PRId64 " batches, %" PRId64 " records, %" PRId64 " bytes, %" PRId64
 		       " problems\n",
