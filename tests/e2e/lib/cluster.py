@@ -56,11 +56,17 @@ def wait_for(condition, seconds, what):
 
 
 def free_base_port():
-    """A base such that base, base+10000, ... are likely free: `weir local` steps by 10000."""
-    for base in range(20100 + os.getpid() % 700, 29000, 7):
-        ports = [base + step * 10000 + d for step in range(3) for d in (0, 1)]
+    """A base such that base, base+10000, base+20000 are free (`weir local` steps by 10000) and below
+    the range that the kernel hands to clients: there a killed broker's port may be a client's by the
+    time the broker comes back."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+        lowest = min(int(f.read().split()[0]), 32768)
+    room = max(lowest - 20002 - 9100, 100)
+    for step in range(0, room, 7):
+        base = 9100 + (os.getpid() * 7 + step) % room
+        ports = [base + node * 10000 + d for node in range(3) for d in (0, 1)]
+        socks = []
         try:
-            socks = []
             for p in ports:
                 s = socket.socket()
                 socks.append(s)
