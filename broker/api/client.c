@@ -262,7 +262,22 @@ static void pump(struct client *c)
 		client_free(c);
 		return;
 	}
+	head = LIST_FIRST(&c->queue, struct req, node);
+	if (c->move_to && !c->is_ending && !c->is_clogged && (!head || head->state == REQ_QUEUED)) {
+		client_move(c);
+		return;
+	}
 	admit(c);
+}
+
+void client_arrived(struct client *c)
+{
+	if (!c->api->is_stopping) {
+		pump(c);
+		return;
+	}
+	c->api->shard->env->peers->finish(c->conn);
+	client_free(c);
 }
 
 /* Until the first image nobody knows anything here; clients wait for it rather than be told that
@@ -285,7 +300,7 @@ static void hurry(struct req *q)
 
 static bool may_start(const struct client *c, const struct req *q)
 {
-	if (!c->api->shard->image && q->head.api_key != API_API_VERSIONS)
+	if (c->move_to || (!c->api->shard->image && q->head.api_key != API_API_VERSIONS))
 		return false;
 	if (c->queue.next == &q->node)
 		return true;

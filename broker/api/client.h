@@ -5,7 +5,10 @@
  * A request starts when nothing before it is unanswered, or when it and all of those overlap.
  * Admission is by bytes: past connection.max.request.bytes or the shard's
  * queued.max.request.bytes, or with too much unsent output, the connection is not read.
- * Bad frames close their connection, with one line in the log. */
+ * Bad frames close their connection, with one line in the log.
+ *
+ * A connection whose requests all go to one other shard moves there (client_move.c), so that a
+ * follower or a producer of one partition costs no mail between threads. */
 #pragma once
 #include "broker/api/api.h"
 
@@ -28,7 +31,17 @@ struct client {
 	struct list queue; /* struct req, oldest first */
 	int64_t bytes;
 	bool is_pumping, is_paused;
-	bool is_clogged; /* too much output unsent */
-	bool is_ending;  /* read nothing more, close when the queue is empty */
-	bool is_mute;    /* and answer nothing either */
+	bool is_clogged;       /* too much output unsent */
+	bool is_ending;        /* read nothing more, close when the queue is empty */
+	bool is_mute;          /* and answer nothing either */
+	struct shard *owner;   /* of the partitions in its last requests, when there is one */
+	int32_t n_owned;       /* requests in a row that were all for `owner` */
+	struct shard *move_to; /* start nothing more, move when nothing is in flight */
 };
+
+/* All of this request's partitions belong to `owner`. */
+void client_note_owner(struct req *, struct shard *owner);
+/* Moves the client to client->move_to; nothing of it may be in flight. */
+void client_move(struct client *);
+/* For client_move: the client has arrived at its new shard. */
+void client_arrived(struct client *);

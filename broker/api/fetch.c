@@ -4,6 +4,7 @@
  * files are read ahead by a job, and the reply is spliced out of the segments. */
 #include "broker/api/fetch.h"
 
+#include "broker/api/client.h"
 #include "broker/api/fetch_plan.h"
 #include "broker/api/leader_hints.h"
 #include "broker/shard/read.h"
@@ -59,6 +60,8 @@ enum api_ret handle_fetch(struct req *q)
 	for (int i = 0; i < q->shard->broker->n_shards; i++) {
 		struct read_call *c = &w->calls[i];
 		c->may_wait = c->may_wait && !w->is_finishing;
+		if (c->n > 0 && w->n_calls == 1)
+			client_note_owner(q, c->call.to);
 		if (c->n > 0)
 			send_call(q, c);
 	}

@@ -3,6 +3,7 @@
  * in shard/append.c, the wait of acks=all in shard/wait.c. */
 #include "broker/api/produce.h"
 
+#include "broker/api/client.h"
 #include "broker/api/leader_hints.h"
 #include "broker/shard/append.h"
 #include "kafka/produce.h"
@@ -108,7 +109,10 @@ static void send_calls(struct req *q)
 	const struct produce_request *in = q->in;
 	struct produce_work *w = q->work;
 	struct broker *b = q->shard->broker;
+	int n_calls = 0;
 
+	for (int i = 0; i < b->n_shards; i++)
+		n_calls += w->calls[i].n > 0;
 	for (int i = 0; i < b->n_shards; i++) {
 		struct append_call *c = &w->calls[i];
 		if (c->n == 0)
@@ -122,6 +126,8 @@ static void send_calls(struct req *q)
 		c->timeout_ms = in->timeout_ms;
 		c->arg = q;
 		w->n_out++;
+		if (n_calls == 1)
+			client_note_owner(q, b->shards[i]);
 		call_send(&c->call);
 	}
 }
