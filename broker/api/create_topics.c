@@ -5,6 +5,8 @@
 #include "broker/api/forward.h"
 #include "kafka/create_topics.h"
 
+#define REPLY_BYTES_MAX ((size_t)256 << 20) /* of memory; past it configs are left out */
+
 static Weir__CreateTopic *ask_topic(struct req *, const struct create_topics_request_topic *);
 static bool take_assignments(struct req *, const struct create_topics_request_topic *,
 			     Weir__CreateTopic *);
@@ -104,7 +106,8 @@ static void answer(struct forward *f)
 			continue;
 		}
 		take_result(q, r->topics->topics[at++], slot);
-		if (slot->error_code == KERR_NONE && q->head.api_version >= 5)
+		if (slot->error_code == KERR_NONE && q->head.api_version >= 5 &&
+		    q->arena.used_bytes < REPLY_BYTES_MAX)
 			fill_configs(q, &in->topics[i], slot);
 	}
 }

@@ -9,6 +9,8 @@
 #include "kafka/describe_configs.h"
 #include "kafka/list_config_resources.h"
 
+#define REPLY_BYTES_MAX ((size_t)256 << 20) /* of memory; a list of resources may repeat one */
+
 enum { LOGGER = 8, CLIENT_METRICS = 16, GROUP = 32 }; /* further resource types: nothing to tell */
 enum { TYPE_BOOLEAN = 1, TYPE_STRING, TYPE_INT, TYPE_LONG = 5, TYPE_DOUBLE, TYPE_LIST };
 
@@ -47,7 +49,10 @@ static void describe(struct req *q, const struct describe_configs_request_resour
 	out->resource_type = in->resource_type;
 	out->resource_name = in->resource_name;
 	out->error_message = STR(""); /* as Kafka: some clients take null for a failure */
-	if (in->resource_type == IMAGE_TOPIC)
+	if (q->arena.used_bytes > REPLY_BYTES_MAX)
+		refuse(out, KERR_INVALID_REQUEST,
+		       STR("This would be too large a reply: ask for fewer resources at once."));
+	else if (in->resource_type == IMAGE_TOPIC)
 		describe_topic(q, in, out);
 	else if (in->resource_type == IMAGE_BROKER && in->resource_name.n == 0)
 		describe_cluster_default(q, in, out);

@@ -20,8 +20,8 @@ struct dirs_work {
 };
 
 static void list_items(struct req *, const struct describe_log_dirs_request *);
-static bool is_asked(const struct describe_log_dirs_request *, const struct image_topic *,
-		     int32_t partition);
+static bool **mark_asked(struct req *, const struct describe_log_dirs_request *);
+static int32_t place_of(const struct image *, struct str name);
 static void answer(struct ask_op *, struct partition *);
 static void done(struct req *, struct ask_op *);
 static void fill(struct req *);
@@ -49,13 +49,16 @@ static void list_items(struct req *q, const struct describe_log_dirs_request *in
 {
 	struct dirs_work *w = q->work;
 	int32_t self = q->shard->broker->conf->node_id, n = 0;
+	bool **asked = mark_asked(q, in);
 
 	for (int pass = 0; pass < 2; pass++) {
 		for (int32_t i = 0; i < q->image->n_topics; i++) {
 			const struct image_topic *t = q->image->topics[i];
+			if (asked && !asked[i])
+				continue;
 			for (int32_t p = 0; p < t->n_partitions; p++) {
 				if (!image_ids_has(&t->partitions[p].replicas, self) ||
-				    !is_asked(in, t, p))
+				    (asked && !asked[i][p]))
 					continue;
 				if (pass == 0)
 					n++;
@@ -70,16 +73,43 @@ static void list_items(struct req *q, const struct describe_log_dirs_request *in
 	}
 }
 
-/* Null asks for everything. */
-static bool is_asked(const struct describe_log_dirs_request *in, const struct image_topic *t,
-		     int32_t partition)
+/* Flags by place of the topic in the image and by partition; NULL asks for everything. */
+static bool **mark_asked(struct req *q, const struct describe_log_dirs_request *in)
 {
-	for (int32_t i = 0; i < in->n_topics; i++)
-		for (int32_t j = 0;
-		     str_eq(in->topics[i].topic, t->name) && j < in->topics[i].n_partitions; j++)
-			if (in->topics[i].partitions[j] == partition)
-				return true;
-	return in->n_topics < 0;
+	bool **asked;
+
+	if (in->n_topics < 0)
+		return NULL;
+	asked = ARENA_NEW(q, bool *, q->image->n_topics);
+	for (int32_t i = 0; i < in->n_topics; i++) {
+		int32_t at = place_of(q->image, in->topics[i].topic);
+		if (at < 0)
+			continue;
+		int32_t n = q->image->topics[at]->n_partitions;
+		if (!asked[at])
+			asked[at] = ARENA_NEW(q, bool, n);
+		for (int32_t j = 0; j < in->topics[i].n_partitions; j++)
+			if (in->topics[i].partitions[j] >= 0 && in->topics[i].partitions[j] < n)
+				asked[at][in->topics[i].partitions[j]] = true;
+	}
+	return asked;
+}
+
+static int32_t place_of(const struct image *im, struct str name)
+{
+	int32_t low = 0, high = im->n_topics - 1;
+
+	while (low <= high) {
+		int32_t at = low + (high - low) / 2;
+		int order = str_cmp(im->topics[at]->name, name);
+		if (order == 0)
+			return at;
+		if (order < 0)
+			low = at + 1;
+		else
+			high = at - 1;
+	}
+	return -1;
 }
 
 static void answer(struct ask_op *op, struct partition *p)

@@ -1,22 +1,29 @@
 /* DescribeProducers(61): whom a partition's leader remembers, with their last sequences and open
- * transactions.  The rows cross from the partition's shard on the heap: only it can count them. */
+ * transactions.  The rows cross from the partition's shard on the heap: only it can count them.
+ * One reply carries a bounded number of rows, shared by the partitions asked for. */
 #include "broker/api/describe_producers.h"
 
 #include "broker/api/fanout.h"
 #include "kafka/describe_producers.h"
 
-enum { OUT_N = 0 }; /* out[]: rows in data */
+#define PARTITIONS_MAX 10000
+#define ROWS_MAX 1000000
+#define ROWS_MIN 100 /* of a partition, however many are asked for */
+
+enum { IN_ROWS_MAX = 0 }; /* in[] */
+enum { OUT_N = 0 };       /* out[]: rows in data */
 
 static void answer(struct ask_op *, struct partition *);
 static struct describe_producers_response_active_producer row_of(const struct producer_entry *);
 static void done(struct req *, struct ask_op *);
+static void refuse(struct describe_producers_response_partition *, enum kerr);
 
 enum api_ret handle_describe_producers(struct req *q)
 {
 	const struct describe_producers_request *in = q->in;
 	struct describe_producers_response *out = q->out;
 	struct fanout *f;
-	int32_t n = 0;
+	int64_t n = 0;
 
 	for (int32_t i = 0; i < in->n_topics; i++)
 		n += i32_max(in->topics[i].n_partition_indexes, 0);
@@ -37,11 +44,13 @@ enum api_ret handle_describe_producers(struct req *q)
 				&out->topics[i].partitions[j];
 			enum kerr e = api_partition_known(topic, t->partition_indexes[j], false);
 			slot->partition_index = t->partition_indexes[j];
-			slot->error_code = (int16_t)e;
+			if (n > PARTITIONS_MAX)
+				e = KERR_INVALID_REQUEST;
 			if (e == KERR_NONE)
-				(void)fanout_add(f, topic->id, slot->partition_index, slot);
+				fanout_add(f, topic->id, slot->partition_index, slot)
+					->in[IN_ROWS_MAX] = i64_max(ROWS_MAX / n, ROWS_MIN);
 			else
-				slot->error_message = str_of(kerr_text(e));
+				refuse(slot, e);
 		}
 	}
 	return fanout_go(f, answer, done);
@@ -57,6 +66,10 @@ static void answer(struct ask_op *op, struct partition *p)
 	if (op->error != KERR_NONE)
 		return;
 	n = producers_count(&p->producers);
+	if (n > op->in[IN_ROWS_MAX]) {
+		op->error = KERR_INVALID_REQUEST;
+		return;
+	}
 	v = mem_alloc(sizeof(const void *) * (size_t)(n + 1));
 	rows = mem_alloc(sizeof(*rows) * (size_t)(n + 1));
 	n = producers_rows(&p->producers, v, n);
@@ -84,9 +97,8 @@ static void done(struct req *q, struct ask_op *op)
 	struct describe_producers_response_partition *slot = op->slot;
 	int32_t n = (int32_t)op->out[OUT_N];
 
-	slot->error_code = (int16_t)op->error;
 	if (op->error != KERR_NONE) {
-		slot->error_message = str_of(kerr_text(op->error));
+		refuse(slot, op->error);
 		return;
 	}
 	slot->active_producers =
@@ -94,4 +106,13 @@ static void done(struct req *q, struct ask_op *op)
 	memcpy(slot->active_producers, op->data, sizeof(*slot->active_producers) * (size_t)n);
 	slot->n_active_producers = n;
 	mem_free(op->data);
+}
+
+static void refuse(struct describe_producers_response_partition *slot, enum kerr e)
+{
+	slot->error_code = (int16_t)e;
+	slot->error_message =
+		e == KERR_INVALID_REQUEST
+			? STR("This would be too large a reply: ask for fewer partitions at once.")
+			: str_of(kerr_text(e));
 }

@@ -5,7 +5,9 @@
 #include "broker/api/forward.h"
 #include "kafka/elect_leaders.h"
 
-static void ask_partitions(struct req *, const struct elect_leaders_request *,
+#define PARTITIONS_MAX 100000 /* the controller takes no more at once */
+
+static bool ask_partitions(struct req *, const struct elect_leaders_request *,
 			   Weir__ElectLeaders *);
 static void answer(struct forward *);
 static void refuse_all(struct forward *);
@@ -23,17 +25,22 @@ enum api_ret handle_elect_leaders(struct req *q)
 	m->has_all = m->has_timeout_ms = true;
 	m->all = in->n_topic_partitions < 0;
 	m->timeout_ms = f->wait_ms;
-	ask_partitions(q, in, m);
+	if (!ask_partitions(q, in, m)) {
+		((struct elect_leaders_response *)q->out)->error_code = KERR_INVALID_REQUEST;
+		return API_DONE;
+	}
 	return m->all || m->n_partitions > 0 ? forward_go(f, answer) : API_DONE;
 }
 
-static void ask_partitions(struct req *q, const struct elect_leaders_request *in,
+static bool ask_partitions(struct req *q, const struct elect_leaders_request *in,
 			   Weir__ElectLeaders *m)
 {
 	int32_t n = 0;
 
 	for (int32_t i = 0; i < in->n_topic_partitions; i++)
 		n += i32_max(in->topic_partitions[i].n_partitions, 0);
+	if (n > PARTITIONS_MAX)
+		return false;
 	m->partitions = ARENA_NEW(q, Weir__ElectPartition *, n);
 	for (int32_t i = 0; i < in->n_topic_partitions; i++) {
 		char *topic = forward_z(q, in->topic_partitions[i].topic);
@@ -45,6 +52,7 @@ static void ask_partitions(struct req *q, const struct elect_leaders_request *in
 			p->partition = in->topic_partitions[i].partitions[j];
 		}
 	}
+	return true;
 }
 
 /* The results of one topic may be apart in the controller's list; in the reply they are together.

@@ -8,7 +8,7 @@
 static void drop_topic(struct shard *, const struct image_topic *);
 static void adopt_topic(struct shard *, const struct image_topic *);
 static bool brokers_differ(const struct image *, const struct image *);
-static bool configs_differ(const struct image *, const struct image *);
+static bool configs_differ(const struct image *, const struct image *, int32_t self);
 static void refresh(struct shard *, bool brokers, bool configs);
 
 void shard_adopt_image(struct shard *s, struct image *im)
@@ -29,7 +29,8 @@ void shard_adopt_image(struct shard *s, struct image *im)
 		i += order <= 0;
 		j += order >= 0;
 	}
-	refresh(s, was && brokers_differ(was, im), was && configs_differ(was, im));
+	refresh(s, was && brokers_differ(was, im),
+		was && configs_differ(was, im, s->broker->conf->node_id));
 	image_put(was);
 	shard_note_applied(s);
 	if (!was && s->image_adopted)
@@ -64,15 +65,24 @@ static bool brokers_differ(const struct image *a, const struct image *b)
 	       memcmp(a->brokers, b->brokers, (size_t)a->n_brokers * sizeof(a->brokers[0])) != 0;
 }
 
-static bool configs_differ(const struct image *a, const struct image *b)
+static bool same_configs(const struct image_config *a, int32_t n_a, const struct image_config *b,
+			 int32_t n_b)
 {
-	if (a->n_broker_configs != b->n_broker_configs)
-		return true;
-	for (int32_t i = 0; i < a->n_broker_configs; i++)
-		if (!str_eq(a->broker_configs[i].name, b->broker_configs[i].name) ||
-		    !str_eq(a->broker_configs[i].value, b->broker_configs[i].value))
-			return true;
-	return false;
+	for (int32_t i = 0; n_a == n_b && i < n_a; i++)
+		if (!str_eq(a[i].name, b[i].name) || !str_eq(a[i].value, b[i].value))
+			return false;
+	return n_a == n_b;
+}
+
+/* Those of every broker, and our own. */
+static bool configs_differ(const struct image *a, const struct image *b, int32_t self)
+{
+	const struct image_broker *was = image_broker(a, self), *now = image_broker(b, self);
+
+	return !same_configs(a->broker_configs, a->n_broker_configs, b->broker_configs,
+			     b->n_broker_configs) ||
+	       !same_configs(was ? was->configs : NULL, was ? was->n_configs : 0,
+			     now ? now->configs : NULL, now ? now->n_configs : 0);
 }
 
 static void refresh(struct shard *s, bool brokers, bool configs)

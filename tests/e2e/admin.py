@@ -8,7 +8,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lib.clients import producer, send, send_ok, values
-from lib.cluster import PATIENCE, Cluster, Failed, expect, expect_eq, main, test, wait_for
+from lib.cluster import BUILD, PATIENCE, Cluster, Failed, expect, expect_eq, main, test, wait_for
 
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic
@@ -301,6 +301,13 @@ def configs_change_at_run_time():
         late = send(p, "t", b"x" * 20000)
         expect(late.error is not None and late.error.name() == "MSG_SIZE_TOO_LARGE", f"{late.error}")
         send_ok(p, "t", b"x" * 5000)
+        leader = c.partition("t")["leader"]
+        expect_eq(outcome(alter(c, "topic", "t", min_insync_replicas="2")), None, "back to the brokers' limit")
+        send_ok(p, "t", b"x" * 20000)
+        expect_eq(increment(c, 4, b"%d" % leader, (b"message.max.bytes", 0, b"10000")), (0, None), "the leader's own")
+        late = send(p, "t", b"x" * 20000)
+        expect(late.error is not None and late.error.name() == "MSG_SIZE_TOO_LARGE", f"{late.error}")
+        expect_eq(outcome(alter(c, "topic", "t", max_message_bytes="10000")), None, "alter")
         refused(alter(c, "topic", "t", max_message_bytes="many"), "INVALID_CONFIG", "max.message.bytes", "many")
         refused(alter(c, "topic", "none", retention_ms="1"), "UNKNOWN_TOPIC_OR_PART", "none")
         expect_eq(configs(c, "topic", "t")["max.message.bytes"].value, "10000", "what is in force")
@@ -418,6 +425,22 @@ def without_a_controller_the_answer_is_an_error_in_time():
         expect(got is not None, "created without a controller")
         send_ok(producer(c), "t", b"served as before")
         expect_eq(values(c, "t"), [b"served as before"], "records")
+
+
+@test
+def every_version_of_every_api_is_answered():
+    """Random requests, half of them aimed at a topic that is there."""
+    with Cluster() as c:
+        c.create("every-api", partitions=3)
+        for b, node in c.brokers.items():
+            host, port = node["address"].rsplit(":", 1)
+            run = subprocess.run([os.path.join(BUILD, "tests/e2e/every_api"), host, port, "every-api", str(b), "20"],
+                                 stdout=subprocess.PIPE, text=True, timeout=120 * PATIENCE)
+            expect_eq(run.returncode, 0, f"broker {b}: {run.stdout}")
+        for node in c.nodes.values():
+            os.kill(node["pid"], 0)
+        c.create("after", partitions=3)
+        send_ok(producer(c), "after", b"x")
 
 
 @test
