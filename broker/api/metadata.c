@@ -2,11 +2,13 @@
  * image without leaving the shard, unless a topic has to be created first. */
 #include "broker/api/metadata.h"
 
+#include "broker/api/metadata_hold.h"
 #include "broker/api/operations.h"
 #include "broker/api/topic_names.h"
 #include "broker/shard/ctllink.h"
 #include "kafka/metadata.h"
 
+static void answer(struct req *);
 static void fill(struct req *);
 static void fill_brokers(struct req *, struct metadata_response *);
 static void fill_asked(struct req *, const struct metadata_request *, struct metadata_response *);
@@ -19,10 +21,16 @@ static void created(struct ctl_call *);
 
 enum api_ret handle_metadata(struct req *q)
 {
-	if (create_missing(q))
+	if (create_missing(q) || metadata_hold(q, answer))
 		return API_WAIT;
 	fill(q);
 	return API_DONE;
+}
+
+static void answer(struct req *q)
+{
+	fill(q);
+	req_done(q);
 }
 
 static void fill(struct req *q)

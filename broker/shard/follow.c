@@ -204,14 +204,19 @@ static void on_up(void *arg, struct conn *conn)
 
 	(void)conn;
 	f->link = LINK_UP;
+	lost_found(f->shard, f->broker);
 	ask_more(f);
 	set_timer(f);
 }
 
 static void on_down(void *arg, struct conn *conn, enum err why)
 {
+	struct follow *f = arg;
+
 	(void)conn;
-	rest(arg, err_text(why));
+	if (f->link == LINK_UP)
+		lost_tell(f->shard, f->broker);
+	rest(f, err_text(why));
 }
 
 static void on_frame(void *arg, struct conn *conn, struct buf *frame)

@@ -6,6 +6,7 @@
 #pragma once
 #include "broker/shard/broker.h"
 #include "broker/shard/call.h"
+#include "broker/shard/lost.h"
 #include "common/base/map.h"
 #include "common/env/env.h"
 #include "common/meta/image.h"
@@ -20,6 +21,7 @@ struct shard {
 	struct image *image;   /* NULL before the first */
 	struct map partitions; /* partition_key -> struct partition */
 	struct map follows;    /* broker id + 1 -> struct follow */
+	struct lost lost;      /* leaders that were there a moment ago */
 	struct list openings;  /* partitions whose logs are being opened, oldest first */
 	struct list ready;     /* woken read_calls */
 	struct mail ready_mail;

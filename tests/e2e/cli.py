@@ -192,10 +192,13 @@ def a_killed_leader_is_seen_and_comes_back():
         records = [json.loads(line) for line in c.weir("log", "dump", segment, "--records", "-o", "jsonl")
                    .stdout.splitlines()]
         expect_eq([r["value"] for r in records], ["a", "b", "c"], "records in the file")
-        with open(segment, "r+b") as f:
-            f.seek(70)
-            f.write(b"\xff")
-        expect_eq(c.weir("log", "dump", segment, "--verify", check=False).returncode, 1, "a damaged segment")
+        damaged = os.path.join(c.dir, "damaged.log")
+        with open(segment, "rb") as f:
+            data = bytearray(f.read())
+        data[70] ^= 0xff
+        with open(damaged, "wb") as f:
+            f.write(data)
+        expect_eq(c.weir("log", "dump", damaged, "--verify", check=False).returncode, 1, "a damaged segment")
 
 
 @test
