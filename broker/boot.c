@@ -10,6 +10,7 @@
 
 static enum err listen_all(struct boot *, char *why, size_t cap);
 static void stop_shards(void *arg);
+static void nobody_waits(void *arg);
 static void stop_shard(struct call *);
 static void shard_stopped(struct call *);
 static void close_shards(struct boot *, bool is_clean);
@@ -90,8 +91,7 @@ static enum err listen_all(struct boot *p, char *why, size_t cap)
 		enum err e = env->peers->listen(env, &l->bind, api_accept, &p->broker,
 						&p->listeners[i], &port);
 		if (e) {
-			snprintf(why, cap, "cannot listen on %s:%d: %s", l->bind.host,
-				 l->bind.port,
+			snprintf(why, cap, "cannot listen on %s:%d: %s", l->bind.host, l->bind.port,
 				 e == ERR_REFUSED ? "the address is in use" : err_text(e));
 			return e;
 		}
@@ -117,6 +117,9 @@ static void stop_shards(void *arg)
 	struct boot *p = arg;
 	struct broker *b = &p->broker;
 
+	if (p->is_stopping)
+		return;
+	p->is_stopping = true;
 	for (int32_t i = 0; i < p->conf.n_listeners; i++)
 		b->shards[0]->env->peers->unlisten(p->listeners[i]);
 	ctllink_stop(b->shards[0]->link);
@@ -132,7 +135,13 @@ static void stop_shards(void *arg)
 
 void boot_stop_now(struct boot *p)
 {
-	ctllink_stop(p->broker.shards[0]->link);
+	p->stopped = nobody_waits;
+	stop_shards(p);
+}
+
+static void nobody_waits(void *arg)
+{
+	(void)arg;
 }
 
 static void stop_shard(struct call *c)

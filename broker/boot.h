@@ -23,6 +23,7 @@ struct boot {
 	struct listener *listeners[BROKER_LISTENERS_MAX];
 	struct checkpoints *checkpoints;
 	struct call stops[BROKER_SHARDS_MAX];
+	bool is_stopping; /* the shards have been told to let go */
 	int n_stopping;
 	void (*stopped)(void *arg);
 	void *arg;
@@ -39,7 +40,8 @@ must_check enum err boot_start(struct boot *, struct env *const *, int n_envs, c
 			       size_t cap);
 /* Leaders move away, then every shard lets go of its clients; then stopped(arg). */
 void boot_stop(struct boot *, void (*stopped)(void *arg), void *arg);
-/* Before the loops are stopped without boot_stop: nobody waits for the controller any longer. */
+/* Before the loops are stopped without waiting for boot_stop: nobody waits for the controller any
+ * longer, and requests let go of what they hold. */
 void boot_stop_now(struct boot *);
 /* When nothing else runs: logs close; with is_clean the directories are marked so. */
 void boot_free(struct boot *, bool is_clean);
