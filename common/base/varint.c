@@ -1,7 +1,7 @@
 /* varint.c - see varint.h. */
 #include "common/base/varint.h"
 
-size_t uvarlong_put(uint8_t *to, uint64_t v)
+static size_t put(uint8_t *to, uint64_t v)
 {
 	size_t n = 0;
 
@@ -34,7 +34,7 @@ size_t uvarlong_size(uint64_t v)
 
 size_t uvarint_put(uint8_t *to, uint32_t v)
 {
-	return uvarlong_put(to, v);
+	return put(to, v);
 }
 
 size_t uvarint_get(const uint8_t *at, size_t n, uint32_t *out)
@@ -55,7 +55,7 @@ size_t uvarint_size(uint32_t v)
 
 size_t varint_put(uint8_t *to, int32_t v)
 {
-	return uvarlong_put(to, zigzag(v));
+	return put(to, zigzag(v));
 }
 
 size_t varint_get(const uint8_t *at, size_t n, int32_t *out)
@@ -75,7 +75,7 @@ size_t varint_size(int32_t v)
 
 size_t varlong_put(uint8_t *to, int64_t v)
 {
-	return uvarlong_put(to, zigzag(v));
+	return put(to, zigzag(v));
 }
 
 size_t varlong_get(const uint8_t *at, size_t n, int64_t *out)

@@ -11,7 +11,6 @@
 size_t uvarint_put(uint8_t *to, uint32_t);
 size_t uvarint_get(const uint8_t *at, size_t n, uint32_t *out);
 size_t uvarint_size(uint32_t);
-size_t uvarlong_put(uint8_t *to, uint64_t);
 size_t uvarlong_get(const uint8_t *at, size_t n, uint64_t *out);
 size_t uvarlong_size(uint64_t);
 

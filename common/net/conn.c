@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+static void at_turn_end(struct conn *);
 static void on_readable(evutil_socket_t, short, void *);
 static void on_writable(evutil_socket_t, short, void *);
 static void on_patience(void *);
@@ -72,7 +73,7 @@ void conn_want(struct conn *c)
 	watch(&c->write_event, &c->writing, write);
 }
 
-void conn_at_turn_end(struct conn *c)
+static void at_turn_end(struct conn *c)
 {
 	if (list_empty(&c->in_turn))
 		list_push_back(&c->loop->turn, &c->in_turn);
@@ -83,7 +84,7 @@ void conn_opened(struct conn *c)
 	ASSERT(c->state == CONN_DIALLING);
 	c->state = CONN_OPEN;
 	if (c->out_n > 0)
-		conn_at_turn_end(c);
+		at_turn_end(c);
 	if (c->on->up)
 		c->on->up(c->arg, c);
 	conn_want(c);
@@ -93,7 +94,7 @@ void conn_fail_later(struct conn *c, enum err why)
 {
 	ASSERT(why != ERR_OK);
 	c->failure = why;
-	conn_at_turn_end(c);
+	at_turn_end(c);
 	conn_want(c);
 }
 
@@ -131,7 +132,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	c->blocked = false;
-	conn_at_turn_end(c);
+	at_turn_end(c);
 	conn_want(c);
 }
 
@@ -213,7 +214,7 @@ static void end_turn(struct conn *c)
 		return;
 	}
 	if (more)
-		conn_at_turn_end(c);
+		at_turn_end(c);
 	after_flush(c);
 }
 
@@ -289,7 +290,7 @@ static void net_send(struct conn *c, const struct span *v, int n)
 	}
 	conn_push(c, v, n);
 	if (c->state == CONN_OPEN && !c->blocked)
-		conn_at_turn_end(c);
+		at_turn_end(c);
 }
 
 static void net_pause(struct conn *c, bool paused)
@@ -317,7 +318,7 @@ static void net_finish(struct conn *c)
 	list_remove(&c->in_again);
 	c->progress_us = env_mono_us(&c->loop->env);
 	timer_after_ms(&c->loop->env, &c->patience, LINGER_MS);
-	conn_at_turn_end(c);
+	at_turn_end(c);
 	conn_want(c);
 }
 
@@ -365,7 +366,7 @@ static void net_move(struct conn *c, struct env *to, void (*moved)(void *arg, st
 	timer_clear(&c->loop->env, &c->patience);
 	list_remove(&c->in_again);
 	conn_want(c);
-	conn_at_turn_end(c);
+	at_turn_end(c);
 }
 
 static void depart(struct conn *c)
@@ -388,7 +389,7 @@ static void arrive(struct mail *m)
 	list_push_back(&c->loop->all, &c->in_all);
 	conn_read_again(c);
 	if (c->out_n > 0)
-		conn_at_turn_end(c);
+		at_turn_end(c);
 	c->moved(c->arg, c);
 	conn_want(c);
 }

@@ -108,14 +108,11 @@ static inline struct loop *loop_of(struct env *e)
 {
 	return (struct loop *)(void *)e;
 }
-bool loop_is_current(struct loop *);
-extern const struct env_ops loop_env_ops;
 extern const struct peers_ops net_peers;
 
 /* conn.c */
 struct conn *conn_new(struct loop *, int fd, enum conn_state);
 void conn_want(struct conn *);
-void conn_at_turn_end(struct conn *);
 void conn_fail(struct conn *, enum err why);       /* only where a down event may be delivered */
 void conn_fail_later(struct conn *, enum err why); /* anywhere: at the end of the turn */
 void conn_attach(struct conn *, int fd);

@@ -16,6 +16,8 @@
 
 enum { LOCAL_ROUNDS = 64, SETTLE_ROUNDS = 10000, DEFAULT_IO_THREADS = 4 };
 
+static bool is_current(struct loop *);
+static const struct env_ops env_ops_of_loops;
 static void tune_process(void);
 static enum err loop_new(struct loops *, int id, uint64_t seed, struct loop **out);
 static void loop_free(struct loop *);
@@ -179,7 +181,7 @@ static enum err loop_new(struct loops *g, int id, uint64_t seed, struct loop **o
 	struct loop *l = mem_alloc(sizeof(*l));
 	*out = l;
 	l->group = g;
-	l->env = (struct env){ .ops = &loop_env_ops, .files = &files_posix, .peers = &net_peers };
+	l->env = (struct env){ .ops = &env_ops_of_loops, .files = &files_posix, .peers = &net_peers };
 	l->env.bufs = bufpool_new(g->options.bufs_keep_bytes);
 	l->env.id = id;
 	prng_seed(&l->env.prng, seed);
@@ -268,7 +270,7 @@ static void turn(struct loop *l)
 	conns_end_turn(l);
 }
 
-bool loop_is_current(struct loop *l)
+static bool is_current(struct loop *l)
 {
 	uintptr_t owner = atomic_load_explicit(&l->owner, memory_order_relaxed);
 	return owner == (uintptr_t)pthread_self();
@@ -281,7 +283,7 @@ static void loop_post(struct env *to, struct mail *m)
 {
 	struct loop *l = loop_of(to);
 	ASSERT(m->fn);
-	if (!loop_is_current(l)) {
+	if (!is_current(l)) {
 		mailbox_push(&l->box, m);
 		return;
 	}
@@ -434,7 +436,7 @@ static void arm(struct loop *l)
 	l->armed_us = at;
 }
 
-const struct env_ops loop_env_ops = {
+static const struct env_ops env_ops_of_loops = {
 	.mono_us = loop_mono_us,
 	.wall_ms = loop_wall_ms,
 	.timer_set = loop_timer_set,

@@ -128,15 +128,6 @@ void rpc_close(struct rpc *r)
 	disown(r);
 }
 
-void rpc_finish(struct rpc *r)
-{
-	if (!r || !r->owned)
-		return;
-	if (r->conn)
-		r->env->peers->finish(r->conn);
-	disown(r);
-}
-
 static void disown(struct rpc *r)
 {
 	r->conn = NULL;
@@ -174,14 +165,6 @@ bool rpc_is_down(const struct rpc *r)
 int64_t rpc_pending(const struct rpc *r)
 {
 	return r->conn ? r->env->peers->pending(r->conn) : 0;
-}
-
-void rpc_name(const struct rpc *r, char *out, size_t cap)
-{
-	ASSERT(cap > 0);
-	out[0] = '\0';
-	if (r->conn)
-		r->env->peers->name(r->conn, out, cap);
 }
 
 int64_t rpc_backoff_ms(struct prng *p, int n, int64_t base_ms, int64_t max_ms)

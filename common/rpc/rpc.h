@@ -41,7 +41,6 @@ struct rpc *rpc_dial(struct env *, const struct peer_addr *, const ProtobufCMess
 struct rpc *rpc_accept(struct env *, struct conn *, const ProtobufCMessageDescriptor *,
 		       const struct rpc_events *, void *arg);
 void rpc_close(struct rpc *);  /* now; no event follows; NULL is fine */
-void rpc_finish(struct rpc *); /* the same, after the output has left */
 struct rpc *rpc_get(struct rpc *);
 void rpc_put(struct rpc *); /* NULL is fine */
 
@@ -52,7 +51,6 @@ enum err rpc_push(struct rpc *, const ProtobufCMessage *);
 
 bool rpc_is_down(const struct rpc *);
 int64_t rpc_pending(const struct rpc *); /* output bytes not yet handed to the kernel */
-void rpc_name(const struct rpc *, char *out, size_t cap); /* the peer, for logs */
 
 /* Milliseconds to wait before dialling for the nth time in a row (n from 0): doubles from base to
  * max, each time somewhere in its upper half, so that a crowd does not return at once. */

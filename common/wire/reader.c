@@ -3,6 +3,7 @@
 #include "common/base/endian.h"
 #include "common/base/varint.h"
 
+static int32_t length16(struct reader *, bool compact);
 static bool has(struct reader *, size_t n);
 static bool skip(struct reader *, size_t n);
 
@@ -116,7 +117,7 @@ struct str reader_take(struct reader *r, size_t n)
 	return s;
 }
 
-int32_t reader_length16(struct reader *r, bool compact)
+static int32_t length16(struct reader *r, bool compact)
 {
 	return compact ? reader_length32(r, true) : reader_i16(r);
 }
@@ -135,7 +136,7 @@ int32_t reader_length32(struct reader *r, bool compact)
 
 struct str reader_str(struct reader *r, bool compact)
 {
-	int32_t n = reader_length16(r, compact);
+	int32_t n = length16(r, compact);
 
 	if (n < -1 || n > INT16_MAX)
 		reader_fail(r);

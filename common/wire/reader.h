@@ -32,7 +32,6 @@ int64_t reader_varlong(struct reader *);  /* zigzag, at most 10 bytes */
 
 struct str reader_take(struct reader *, size_t n); /* a view of n bytes */
 /* A length in its two forms (compact: uvarint of n + 1), -1 for null; below -1 is bad. */
-int32_t reader_length16(struct reader *, bool compact);
 int32_t reader_length32(struct reader *, bool compact);
 struct str reader_str(struct reader *, bool compact); /* null when the length says so; <= 32767 */
 struct str reader_bytes(struct reader *, bool compact);

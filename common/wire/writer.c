@@ -3,6 +3,7 @@
 #include "common/base/endian.h"
 #include "common/base/varint.h"
 
+static void length16(struct writer *, int32_t n, bool compact);
 static uint8_t *room(struct writer *, size_t n);
 static bool grow(struct writer *, struct buf **, size_t n);
 
@@ -144,7 +145,7 @@ void writer_splice(struct writer *w, struct file *file, int64_t file_at, int32_t
 	w->splice_bytes += n;
 }
 
-void writer_length16(struct writer *w, int32_t n, bool compact)
+static void length16(struct writer *w, int32_t n, bool compact)
 {
 	if (n > INT16_MAX)
 		w->bad = true;
@@ -169,7 +170,7 @@ void writer_str(struct writer *w, struct str s, bool compact)
 		w->bad = true;
 		return;
 	}
-	writer_length16(w, s.at ? (int32_t)s.n : -1, compact);
+	length16(w, s.at ? (int32_t)s.n : -1, compact);
 	writer_raw(w, s.at, s.at ? s.n : 0);
 }
 

@@ -50,7 +50,6 @@ void writer_raw(struct writer *, const void *, size_t n);
 void writer_splice(struct writer *, struct file *, int64_t file_at, int32_t n);
 
 /* Lengths and texts in their two forms; n < 0 and a null str are null. */
-void writer_length16(struct writer *, int32_t n, bool compact);
 void writer_length32(struct writer *, int32_t n, bool compact);
 void writer_str(struct writer *, struct str, bool compact);
 void writer_bytes(struct writer *, struct str, bool compact);
