@@ -57,7 +57,9 @@ void ctl_decide(const struct ctl *c, const struct ctl_cmd *cmd, struct ctl_resul
 	ASSERT((size_t)cmd->kind < ARRAY_LEN(families));
 	ASSERT(r->n_records == 0);
 	r->ctl = c;
+	r->cmd = cmd;
 	families[cmd->kind](r, cmd);
+	r->cmd = NULL;
 	ASSERT(r->status.code == KERR_NONE || r->n_records == 0);
 }
 

@@ -56,6 +56,10 @@ enum ctl_kind {
 struct ctl_cmd {
 	enum ctl_kind kind;
 	uint64_t seed;                           /* for topic ids and placement */
+	/* Brokers that are away or restarting, but not for long: while one of them is the last in
+	 * an ISR, nobody else is elected in its place, even where the topic would allow it. */
+	const int32_t *awaited;
+	int32_t n_awaited;
 	union {
 		struct {
 			int32_t controller;
@@ -89,6 +93,7 @@ struct ctl_result {
 	int32_t n_unclean;                       /* leaders chosen outside the ISR */
 	/* private: the state with the records so far */
 	const struct ctl *ctl;
+	const struct ctl_cmd *cmd;
 	struct image *scratch;
 	int32_t n_applied;
 };

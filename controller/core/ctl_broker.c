@@ -10,7 +10,8 @@
 
 #include "controller/core/decide.h"
 
-static void leave_everything(struct ctl_result *, const struct image_broker *, const char *why);
+static void leave_everything(struct ctl_result *, const struct image_broker *,
+			     enum election_kind at_most, const char *why);
 static bool is_acceptable(struct ctl_result *, const struct ctl_cmd *);
 static bool listeners_acceptable(struct ctl_result *, const Weir__RegisterBroker *);
 static bool dirs_acceptable(struct ctl_result *, const Weir__RegisterBroker *);
@@ -40,7 +41,7 @@ void decide_register(struct ctl_result *r, const struct ctl_cmd *cmd)
 		 * known to be here, so it leads nothing and is in sync with nobody until it has
 		 * fetched.  (The last member of an ISR stays it: the log is nowhere else.) */
 		if (old != NULL)
-			leave_everything(r, old, "came back as a new process");
+			leave_everything(r, old, ELECT_ONLINE, "came back as a new process");
 		out->broker_epoch = r->ctl->image->offset + r->n_records;
 		write_registration(r, m, NULL);
 	}
@@ -73,8 +74,7 @@ static bool is_acceptable(struct ctl_result *r, const struct ctl_cmd *cmd)
 		       m->id);
 		return false;
 	}
-	if (old != NULL && !uuid_eq(old->incarnation, incarnation) && !old->is_fenced &&
-	    cmd->reg.is_old_alive) {
+	if (old != NULL && !uuid_eq(old->incarnation, incarnation) && cmd->reg.is_old_alive) {
 		refuse(r, KERR_DUPLICATE_BROKER_REGISTRATION,
 		       "another process with broker id %d is connected; stop it, or give this one "
 		       "a different node.id",
@@ -192,7 +192,7 @@ void decide_unregister(struct ctl_result *r, const struct ctl_cmd *cmd)
 		       cmd->unregister->id);
 		return;
 	}
-	leave_everything(r, b, "unregistered");
+	leave_everything(r, b, ELECT_UNCLEAN, "unregistered");
 	m = arena_must(r->arena, sizeof(*m));
 	*m = (Weir__BrokerRemoveRecord)WEIR__BROKER_REMOVE_RECORD__INIT;
 	m->id = b->id;
@@ -207,7 +207,7 @@ void decide_fence(struct ctl_result *r, const struct ctl_cmd *cmd)
 
 	if (b == NULL || b->is_fenced)
 		return;
-	leave_everything(r, b, cmd->broker.reason);
+	leave_everything(r, b, ELECT_UNCLEAN, cmd->broker.reason);
 	m = emit_broker_change(r, b, cmd->broker.reason);
 	m->has_fenced = m->fenced = true;
 }
@@ -235,13 +235,16 @@ void decide_begin_shutdown(struct ctl_result *r, const struct ctl_cmd *cmd)
 
 	if (b == NULL || b->is_fenced || b->in_controlled_shutdown)
 		return;
-	leave_everything(r, b, "controlled shutdown");
+	leave_everything(r, b, ELECT_ONLINE, "controlled shutdown");
 	m = emit_broker_change(r, b, "controlled shutdown");
 	m->has_in_controlled_shutdown = m->in_controlled_shutdown = true;
 }
 
-/* One batch however many partitions there are: one append, one sync, one push to the brokers. */
-static void leave_everything(struct ctl_result *r, const struct image_broker *b, const char *why)
+/* One batch however many partitions there are: one append, one sync, one push to the brokers.
+ * at_most ELECT_ONLINE: it is coming back, or still here, with what nobody else may have, so not
+ * even a topic that allows it gets an unclean leader yet. */
+static void leave_everything(struct ctl_result *r, const struct image_broker *b,
+			     enum election_kind at_most, const char *why)
 {
 	const struct image *im = r->ctl->image;
 	char *reason = zprintf(r, "broker %d: %s", b->id, why);
@@ -255,6 +258,7 @@ static void leave_everything(struct ctl_result *r, const struct image_broker *b,
 				continue;
 			e = election_of(r, im, im->topics[i], p);
 			e.leaving = b->id;
+			e.kind = at_most == ELECT_ONLINE ? ELECT_ONLINE : e.kind;
 			e.isr.n = 0;
 			for (int32_t k = 0; k < im->topics[i]->partitions[p].isr.n; k++)
 				if (im->topics[i]->partitions[p].isr.v[k] != b->id)

@@ -10,6 +10,14 @@ static struct verdict elect_one(struct ctl_result *, const struct image_topic *,
 static void answer(struct ctl_result *, Weir__ElectResults *, struct str topic, int32_t partition,
 		   struct verdict);
 
+static bool is_awaited(const struct ctl_cmd *cmd, const struct image_partition *p)
+{
+	for (int32_t i = 0; i < cmd->n_awaited; i++)
+		if (image_ids_has(&p->isr, cmd->awaited[i]))
+			return true;
+	return false;
+}
+
 struct election election_of(const struct ctl_result *r, const struct image *im,
 			    const struct image_topic *t, int32_t partition)
 {
@@ -20,7 +28,9 @@ struct election election_of(const struct ctl_result *r, const struct image *im,
 		.image = im,
 		.topic = t,
 		.partition = partition,
-		.kind = conf.unclean_election ? ELECT_UNCLEAN : ELECT_ONLINE,
+		.kind = conf.unclean_election && !is_awaited(r->cmd, image_partition(t, partition))
+				? ELECT_UNCLEAN
+				: ELECT_ONLINE,
 		.leaving = -1,
 		.min_isr = conf.min_insync_replicas,
 	};

@@ -19,6 +19,7 @@ struct snapshot_push {
 static struct link *link_new(struct node *, int32_t broker);
 static void on_grace(void *arg);
 static void on_silence(void *arg);
+static void on_gone(void *arg);
 static void fence(struct link *, const char *reason);
 static void change(struct link *, enum ctl_kind, const char *reason);
 static void changed(struct parked *);
@@ -45,6 +46,7 @@ static struct link *link_new(struct node *n, int32_t broker)
 	l->contact_us = env_mono_us(n->env);
 	timer_init(&l->grace, on_grace, l);
 	timer_init(&l->silence, on_silence, l);
+	timer_init(&l->gone, on_gone, l);
 	map_put(&n->links, (uint64_t)(uint32_t)broker, l);
 	return l;
 }
@@ -69,6 +71,7 @@ void links_free(struct node *n)
 
 		timer_clear(n->env, &l->grace);
 		timer_clear(n->env, &l->silence);
+		timer_clear(n->env, &l->gone);
 		mem_free(l);
 	}
 	map_fini(&n->links);
@@ -102,6 +105,8 @@ void link_bind(struct node *n, struct session *s, int32_t broker, int64_t epoch)
 		mem_free(old);
 	}
 	timer_clear(n->env, &l->grace);
+	timer_clear(n->env, &l->gone);
+	l->wants_fence = false;
 	if (epoch != l->epoch) {
 		l->shutdown_end = -1;
 		l->want_shutdown = false;
@@ -122,6 +127,7 @@ void link_closed(struct link *l)
 	l->session = NULL;
 	l->is_streaming = false;
 	timer_clear(l->node->env, &l->silence);
+	timer_after_ms(l->node->env, &l->gone, l->node->options->session_timeout_ms + 1);
 	if (b == NULL || b->is_fenced)
 		return;
 	log_info("controller", "a broker's connection closed", F_I64("broker", l->id),
@@ -137,6 +143,33 @@ static void on_grace(void *arg)
 
 	if (l->session == NULL)
 		fence(l, "connection closed");
+}
+
+static void on_gone(void *arg)
+{
+	struct link *l = arg;
+	struct ctl_cmd cmd = { .kind = CTL_ELECT_LEADERLESS };
+	struct asked nobody = { NULL };
+
+	(void)node_submit(l->node, &cmd, &nobody);
+}
+
+void links_await(struct node *n, struct arena *a, const struct ctl_cmd *cmd, struct ctl_cmd *out)
+{
+	int32_t *v = arena_must(a, n->links.n * sizeof(*v) + 1);
+	int64_t session_us = n->options->session_timeout_ms * 1000, now_us = env_mono_us(n->env);
+
+	*out = *cmd;
+	if (cmd->kind == CTL_ALTER_CONFIGS) /* allowing it is asking for it */
+		return;
+	out->awaited = v;
+	MAP_FOR (slot, &n->links) {
+		const struct link *l = slot->value;
+		bool is_recent = now_us - l->contact_us < session_us;
+
+		if (!l->wants_fence && (l->session != NULL || is_recent))
+			v[out->n_awaited++] = l->id;
+	}
 }
 
 void link_contact(struct link *l)

@@ -6,6 +6,9 @@
  *   silent                 fenced after the session timeout, and cut off
  *   controlled shutdown    may go when everyone has applied that it leads nothing
  *
+ * An unclean election, where a topic allows one, waits until the last in-sync replica has been away
+ * for a session timeout: fencing is quick here, and a restart must not cost records.
+ *
  * A controller that was itself asleep does not blame the brokers: when a session timer comes very
  * late, everybody starts with a fresh session. */
 #pragma once
@@ -21,7 +24,8 @@ struct link {
 	int64_t contact_us;
 	bool want_shutdown;
 	int64_t shutdown_end;                    /* its farewell's records end here; -1 none */
-	struct timer grace, silence;
+	bool wants_fence;                        /* its own wish: nobody need wait for it */
+	struct timer grace, silence, gone;
 };
 
 struct link *link_of(struct node *, int32_t broker);     /* NULL: never seen */
@@ -38,4 +42,7 @@ void link_pump(struct link *);                   /* push what there is room for 
 void link_heartbeat(struct session *, const Weir__Heartbeat *);
 /* Every broker that is not fenced has applied the log up to end; but: not asked, -1 none. */
 bool links_applied(struct node *, int64_t end, int32_t but);
+/* The command, and whom no unclean election may pass over: brokers that came, or went, a moment
+ * ago. */
+void links_await(struct node *, struct arena *, const struct ctl_cmd *, struct ctl_cmd *out);
 void links_check_shutdowns(struct node *);

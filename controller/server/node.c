@@ -90,7 +90,8 @@ void node_start(struct node *n)
 	links_expect_all(n);
 	if (n->options->rebalance_enable)
 		timer_after_ms(n->env, &n->rebalance, n->options->rebalance_interval_ms);
-	timer_after_ms(n->env, &n->leaderless, n->options->unclean_interval_ms);
+	/* Brokers that were gone before the start are not known here: one look after a session. */
+	timer_after_ms(n->env, &n->leaderless, n->options->session_timeout_ms);
 }
 
 void node_stop(struct node *n)
@@ -128,6 +129,7 @@ void node_free(struct node *n)
 int32_t node_submit(struct node *n, const struct ctl_cmd *cmd, const struct asked *by)
 {
 	struct parked *p = mem_alloc(sizeof(*p));
+	struct ctl_cmd awaiting;
 	int32_t code;
 
 	p->node = n;
@@ -135,12 +137,12 @@ int32_t node_submit(struct node *n, const struct ctl_cmd *cmd, const struct aske
 	p->id = by->id;
 	p->committed = by->committed;
 	p->broker = by->broker;
-	p->session = by->session;
 	p->metadata_offset = by->metadata_offset;
 	timer_init(&p->deadline, on_deadline, p);
 	arena_init(&p->arena, REPLY_ARENA_MAX);
 	ctl_result_init(&p->result, &p->arena);
-	ctl_decide(&n->ctl, cmd, &p->result);
+	links_await(n, &p->arena, cmd, &awaiting);
+	ctl_decide(&n->ctl, &awaiting, &p->result);
 	code = p->result.status.code;
 	p->waits_applied = by->applied_timeout_ms > 0 && p->result.n_records > 0;
 	p->timeout_ms = by->applied_timeout_ms;

@@ -70,7 +70,6 @@ struct parked {
 	void (*committed)(struct parked *);      /* before the reply; may be NULL */
 	int32_t broker;                          /* for committed() */
 	int64_t metadata_offset;
-	struct session *session;                 /* compared, never followed */
 };
 
 struct asked {                                   /* by whom, and how to answer */
@@ -80,7 +79,6 @@ struct asked {                                   /* by whom, and how to answer *
 	void (*committed)(struct parked *);
 	int32_t broker;
 	int64_t metadata_offset;
-	struct session *session;
 };
 
 must_check enum err node_new(struct env *, const struct node_options *, struct node **, char *why,

@@ -40,8 +40,7 @@ static void register_broker(struct session *s, uint64_t id, const Weir__Register
 			    .id = id,
 			    .committed = registered,
 			    .broker = m->id,
-			    .metadata_offset = m->has_metadata_offset ? m->metadata_offset : 0,
-			    .session = s };
+			    .metadata_offset = m->has_metadata_offset ? m->metadata_offset : 0 };
 	const struct image_broker *b;
 
 	if (node_submit(n, &cmd, &by) != KERR_NONE)
@@ -57,7 +56,7 @@ static void registered(struct parked *p)
 	struct link *l = link_of(p->node, p->broker);
 
 	if (p->result.status.code != KERR_NONE || l == NULL || l->session == NULL ||
-	    l->session != p->session)
+	    l->session->rpc != p->rpc)
 		return;
 	(void)rpc_reply(p->rpc, p->id, &p->result.reply.base);
 	rpc_put(p->rpc);

@@ -144,6 +144,28 @@ static bool has_ten(struct fakebroker *f)
 	return fake_partition(f, "topic-9", 0) != NULL;
 }
 
+static bool is_leaderless(struct fakebroker *f)
+{
+	const struct image_partition *p = fake_partition(f, "t", 0);
+
+	return p != NULL && p->leader < 0;
+}
+
+static bool has_leader(struct fakebroker *f)
+{
+	return fake_partition(f, "t", 0) != NULL && !is_leaderless(f);
+}
+
+/* Heartbeats twenty times a second until done, or for so long. */
+static bool beat_until(struct fakebroker *f, int ms, bool (*done)(struct fakebroker *))
+{
+	for (int i = 0; i < ms / 50 && !done(f); i++) {
+		fake_heartbeat(f);
+		(void)fake_wait(f, 50, done);
+	}
+	return done(f);
+}
+
 /* Topic t on 1, 2, 3 with the first as its leader. */
 static bool three_brokers(struct rig *r)
 {
@@ -250,6 +272,36 @@ TEST(a_silent_broker_is_fenced_and_cut_off)
 	EXPECT(!fake_wait(&r.b[1], 100, never));
 	r.b[1].is_fenced = true;
 	EXPECT(fake_join(&r.b[1])); /* the same process: it keeps its epoch */
+	rig_fini(&r);
+}
+
+/* Fencing is quick, an unclean election is not: the last in-sync replica may be back in a moment.
+ */
+TEST(an_unclean_leader_waits_for_a_session)
+{
+	struct rig r;
+	int64_t cut_us;
+
+	if (!rig_init(&r, "broker.session.timeout.ms=700\nunclean.leader.election.enable=true\n") ||
+	    !EXPECT(fake_join(&r.b[1])) || !EXPECT(fake_join(&r.b[2])))
+		return;
+	EXPECT_EQ(fake_create(&r.b[2], "t", 1, 2), KERR_NONE);
+	if (fake_partition(&r.b[2], "t", 0)->leader != 1) { /* placed the other way round */
+		struct fakebroker one = r.b[1];
+
+		r.b[1] = r.b[2];
+		r.b[2] = one;
+	}
+	fake_cut(&r.b[2]);
+	(void)fake_wait(&r.b[1], 300, never);
+	r.b[2].incarnation++;
+	EXPECT(fake_join(&r.b[2]));
+	fake_cut(&r.b[1]);
+	cut_us = now_us();
+	EXPECT(beat_until(&r.b[2], 300, is_leaderless));
+	EXPECT(beat_until(&r.b[2], 3000, has_leader));
+	EXPECT(now_us() - cut_us > 650000);
+	EXPECT(fake_partition(&r.b[2], "t", 0)->is_recovering);
 	rig_fini(&r);
 }
 
