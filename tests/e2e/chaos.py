@@ -1,0 +1,140 @@
+#!/usr/bin/python3
+"""chaos.py - brokers and the controller die, stand still and come back under load; nothing is lost."""
+import os
+import random
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lib.cluster import Cluster, expect, expect_eq, main, test, wait_for
+from lib.history import Load
+
+SECONDS = float(os.environ.get("CHAOS_SECONDS", "8"))
+SEED = int(os.environ.get("CHAOS_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
+QUICK = {"controller_conf": {"broker.session.timeout.ms": 1500, "broker.heartbeat.interval.ms": 200},
+         "conf": {"broker.session.timeout.ms": 1500, "broker.heartbeat.interval.ms": 200,
+                  "replica.lag.time.max.ms": 2000}}
+
+
+def dice():
+    print(f"seed {SEED}", flush=True)
+    return random.Random(SEED)
+
+
+def storm(c, load, seconds, step):
+    """step() again and again, with the load going on between the blows."""
+    end, n = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        step()
+        n += 1
+    load.progress(100)
+    return n
+
+
+def controller_of(c):
+    return next(i for i, n in c.nodes.items() if n["role"] == "controller")
+
+
+@test
+def brokers_are_killed_at_random():
+    rnd = dice()
+    with Cluster() as c:
+        c.create("t", partitions=3, min_insync_replicas=2, segment_bytes=1048576)
+        with Load(c, "t", partitions=3) as load:
+            def blow():
+                victims = rnd.sample([1, 2, 3], rnd.choice([1, 1, 1, 2, 3]))
+                for v in victims:
+                    c.kill(v)
+                time.sleep(rnd.choice([0, 0, 0.05, 0.3]))
+                for v in victims:
+                    c.restart(v)
+                time.sleep(rnd.choice([0, 0.2, 0.5]))
+            n = storm(c, load, SECONDS, blow)
+        print(f"    {n} blows, {load.n_acked} acknowledged, longest gap {load.longest_gap * 1000:.0f} ms")
+        load.check()
+
+
+@test
+def brokers_stand_still_longer_than_their_session():
+    rnd = dice()
+    with Cluster(**QUICK) as c:
+        c.create("t", partitions=3, min_insync_replicas=2)
+        with Load(c, "t", partitions=3) as load:
+            def blow():
+                victims = rnd.sample([1, 2, 3], rnd.choice([1, 1, 2]))
+                for v in victims:
+                    c.pause(v)
+                time.sleep(rnd.choice([0.1, 1, 2.2]))
+                for v in victims:
+                    c.resume(v)
+                time.sleep(rnd.choice([0, 0.3]))
+            n = storm(c, load, SECONDS, blow)
+        print(f"    {n} pauses, {load.n_acked} acknowledged, longest gap {load.longest_gap * 1000:.0f} ms")
+        load.check()
+
+
+@test
+def the_controller_dies_and_stands_still():
+    rnd = dice()
+    with Cluster(**QUICK) as c:
+        c.create("t", partitions=3, min_insync_replicas=2)
+        boss = controller_of(c)
+        with Load(c, "t", partitions=3) as load:
+            def blow():
+                victim = rnd.choice([0, 0, 1, 2, 3])
+                if rnd.random() < 0.3:
+                    c.pause(boss)
+                    time.sleep(rnd.choice([0.2, 2]))
+                    c.resume(boss)
+                else:
+                    c.kill(boss)
+                    if victim:
+                        c.kill(victim)
+                    time.sleep(rnd.choice([0, 0.3, 1]))
+                    c.restart(boss)
+                    if victim:
+                        c.restart(victim)
+                time.sleep(rnd.choice([0.1, 0.5]))
+            n = storm(c, load, SECONDS, blow)
+        print(f"    {n} blows, {load.n_acked} acknowledged, longest gap {load.longest_gap * 1000:.0f} ms")
+        load.check()
+
+
+@test
+def all_brokers_die_at_once():
+    with Cluster() as c:
+        c.create("t", partitions=3, min_insync_replicas=2)
+        with Load(c, "t", partitions=3, read=False) as load:
+            for _ in range(3):
+                load.progress(500)
+                for node in c.brokers:
+                    c.kill(node)
+                for node in c.brokers:
+                    c.restart(node)
+            load.progress(500)
+        load.check()
+
+
+@test
+def rolling_restarts_are_not_noticed():
+    with Cluster() as c:
+        c.create("t", partitions=3, min_insync_replicas=2)
+        with Load(c, "t", partitions=3, message_timeout_ms=20000) as load:
+            for _ in range(2):
+                for node in sorted(c.brokers):
+                    c.weir("local", "restart", str(node), timeout=60)
+                    for n in range(3):
+                        c.wait_isr("t", [1, 2, 3], n)
+                    load.progress(50)
+            c.refresh()
+        print(f"    longest gap {load.longest_gap * 1000:.0f} ms")
+        load.check()
+        for node in c.brokers:
+            text = c.log_text(node)
+            expect_eq(text.count("broker stopped"), text.count("clean=1"), f"clean stops of broker {node}")
+            expect("recovered partition" not in text and "partition recovered" not in text,
+                   f"broker {node} recovered after a clean stop")
+
+
+if __name__ == "__main__":
+    main()
