@@ -352,6 +352,8 @@ static void send_reply(struct client *c, struct req *q, struct writer *w)
 	int n = 0;
 
 	if (!b) {
+		log_warn("client", "a reply is too large to be sent, closing the connection",
+			 F_I64("api_key", q->head.api_key), F_I64("version", q->head.api_version));
 		c->is_ending = c->is_mute = true;
 		return;
 	}

@@ -5,7 +5,7 @@
 #include "broker/api/forward.h"
 #include "kafka/create_topics.h"
 
-#define REPLY_BYTES_MAX ((size_t)256 << 20) /* of memory; past it configs are left out */
+#define REPLY_BYTES_MAX ((size_t)96 << 20) /* of memory; past it configs are left out */
 
 static Weir__CreateTopic *ask_topic(struct req *, const struct create_topics_request_topic *);
 static bool take_assignments(struct req *, const struct create_topics_request_topic *,

@@ -9,7 +9,7 @@
 #include "kafka/describe_configs.h"
 #include "kafka/list_config_resources.h"
 
-#define REPLY_BYTES_MAX ((size_t)256 << 20) /* of memory; a list of resources may repeat one */
+#define REPLY_BYTES_MAX ((size_t)64 << 20) /* of memory; a list of resources may repeat one */
 
 enum { LOGGER = 8, CLIENT_METRICS = 16, GROUP = 32 }; /* further resource types: nothing to tell */
 enum { TYPE_BOOLEAN = 1, TYPE_STRING, TYPE_INT, TYPE_LONG = 5, TYPE_DOUBLE, TYPE_LIST };

@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 
 #define CAP_MIN 512u
-#define CAP_MAX (128u << 20)
+#define CAP_MAX BUF_BYTES_MAX
 #define N_CLASSES (4 * 18 + 1)
 
 struct bufpool {

@@ -18,6 +18,8 @@ struct buf {
 	uint8_t at[];
 };
 
+#define BUF_BYTES_MAX (128u << 20) /* of one buffer; asking for more is a bug */
+
 /* Free bytes are kept up to keep_bytes_max before the heap gets them back. */
 struct bufpool *bufpool_new(size_t keep_bytes_max);
 void bufpool_free(struct bufpool *);                     /* asserts that no buf is live */

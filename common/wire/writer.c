@@ -221,11 +221,11 @@ static bool grow(struct writer *w, struct buf **buf, size_t n)
 
 	if (need <= old->cap)
 		return true;
-	if (need > INT32_MAX) {
+	if (need > BUF_BYTES_MAX) {
 		w->bad = true;
 		return false;
 	}
-	*buf = buf_new(w->pool, size_min(size_max(need, (size_t)old->cap * 2), INT32_MAX));
+	*buf = buf_new(w->pool, size_min(size_max(need, (size_t)old->cap * 2), BUF_BYTES_MAX));
 	memcpy((*buf)->at, old->at, old->len);
 	(*buf)->len = old->len;
 	buf_put(old);

@@ -7,7 +7,7 @@
  *
  *   writer_init -> values, splices -> writer_take (the buf moves to the caller) -> writer_fini
  *
- * Splices stay readable until writer_fini.  What cannot be written (more than INT32_MAX bytes, a
+ * Splices stay readable until writer_fini.  What cannot be written (more than BUF_BYTES_MAX, a
  * text longer than its length field can say) makes the writer `bad` for good and writer_take
  * gives NULL: the caller closes the connection.  Thread of the pool only. */
 #pragma once
