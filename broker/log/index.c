@@ -4,14 +4,23 @@
 
 #define BLOCK_ENTRIES 64
 #define ENTRY_BYTES_MAX 12
+#define GUESSES_MAX 4
+
+/* Of a search: the floor lies in [lo, hi), if anywhere. */
+struct window {
+	int32_t lo, hi, guess;
+	int32_t found; /* its number plus one; 0: not yet */
+};
 
 static void load_entry(const struct index *, const uint8_t *, struct index_entry *);
 static void store_entry(const struct index *, uint8_t *, const struct index_entry *);
 static int64_t field_of(const struct index_entry *, enum index_field);
 static int32_t tail_count(const struct index *);
 static enum err read_entries(const struct index *, int32_t first, int32_t n, uint8_t *to);
-static enum err narrow(const struct index *, enum index_field, int64_t key, int32_t *lo,
-		       int32_t *hi);
+static int32_t floor_of_tail(const struct index *, enum index_field, int64_t key,
+			     struct index_entry *);
+static enum err look_at_block(const struct index *, enum index_field, int64_t key, struct window *,
+			      struct index_entry *);
 
 void index_init(struct index *ix, enum index_kind kind, int64_t base)
 {
@@ -100,35 +109,72 @@ enum err index_get(const struct index *ix, int32_t i, struct index_entry *out)
 	return e;
 }
 
-enum err index_floor(const struct index *ix, enum index_field by, int64_t key,
-		     struct index_entry *out, int32_t *at)
+/* Files are searched by guessing: entries lie nearly evenly, so a block near the last hit, and one
+ * where its slope points, mostly find it; bisection ends what guessing does not. */
+enum err index_floor(struct index *ix, enum index_field by, int64_t key, struct index_entry *out,
+		     int32_t *at)
+{
+	struct window w = { .lo = 0, .hi = ix->n_file, .guess = ix->hint };
+	enum err e = ERR_OK;
+
+	*at = floor_of_tail(ix, by, key, out);
+	for (int tries = 0; *at < 0 && e == ERR_OK && w.lo < w.hi; tries++) {
+		if (tries >= GUESSES_MAX)
+			w.guess = w.lo + (w.hi - w.lo) / 2;
+		e = look_at_block(ix, by, key, &w, out);
+		*at = w.found - 1;
+	}
+	if (*at >= 0 && *at < ix->n_file)
+		ix->hint = *at;
+	return e;
+}
+
+static int32_t floor_of_tail(const struct index *ix, enum index_field by, int64_t key,
+			     struct index_entry *out)
+{
+	for (int32_t i = tail_count(ix) - 1; i >= 0; i--) {
+		struct index_entry entry;
+
+		load_entry(ix, ix->tail->at + i * index_entry_bytes(ix->kind), &entry);
+		if (field_of(&entry, by) > key)
+			continue;
+		*out = entry;
+		return ix->n_file + i;
+	}
+	return -1;
+}
+
+/* Reads the block around the guess: finds the floor, or leaves it on one side of the block. */
+static enum err look_at_block(const struct index *ix, enum index_field by, int64_t key,
+			      struct window *w, struct index_entry *out)
 {
 	uint8_t block[BLOCK_ENTRIES * ENTRY_BYTES_MAX];
-	int32_t each = index_entry_bytes(ix->kind), lo = 0, hi = ix->n_file;
-	struct index_entry entry;
-	enum err e;
+	int32_t each = index_entry_bytes(ix->kind), n = i32_min(BLOCK_ENTRIES, w->hi - w->lo), i;
+	int32_t first = i32_max(w->lo, i32_min(w->guess - n / 2, w->hi - n));
+	struct index_entry head, last;
+	double slope, aim;
+	enum err e = read_entries(ix, first, n, block);
 
-	*at = -1;
-	for (int32_t i = tail_count(ix) - 1; i >= 0; i--) {
-		load_entry(ix, ix->tail->at + i * each, &entry);
-		if (field_of(&entry, by) <= key) {
-			*out = entry;
-			*at = ix->n_file + i;
-			return ERR_OK;
-		}
-	}
-	if ((e = narrow(ix, by, key, &lo, &hi)) != ERR_OK || lo == hi)
+	if (e != ERR_OK)
 		return e;
-	if ((e = read_entries(ix, lo, hi - lo, block)) != ERR_OK)
-		return e;
-	for (int32_t i = hi - lo - 1; i >= 0; i--) {
-		load_entry(ix, block + i * each, &entry);
-		if (field_of(&entry, by) <= key) {
-			*out = entry;
-			*at = lo + i;
-			break;
+	load_entry(ix, block, &head);
+	load_entry(ix, block + (n - 1) * each, &last);
+	if (key < field_of(&head, by)) {
+		w->hi = first;
+	} else if (key >= field_of(&last, by) && first + n < w->hi) {
+		w->lo = first + n - 1; /* itself, or one behind it */
+	} else {
+		for (i = n - 1; i > 0; i--) {
+			load_entry(ix, block + i * each, out);
+			if (field_of(out, by) <= key)
+				break;
 		}
+		load_entry(ix, block + i * each, out);
+		w->found = first + i + 1;
 	}
+	slope = ((double)field_of(&last, by) - (double)field_of(&head, by)) / n;
+	aim = first + ((double)key - (double)field_of(&head, by)) / (slope > 0 ? slope : 1);
+	w->guess = aim <= w->lo ? w->lo : aim >= w->hi ? w->hi : (int32_t)aim;
 	return ERR_OK;
 }
 
@@ -171,25 +217,6 @@ enum err index_sane(const struct index *ix, int64_t value_end, bool *sane)
 	}
 	if (last.value >= value_end)
 		*sane = false;
-	return ERR_OK;
-}
-
-/* Halves [lo, hi) until it is at most one block and holds the floor of key, if there is one. */
-static enum err narrow(const struct index *ix, enum index_field by, int64_t key, int32_t *lo,
-		       int32_t *hi)
-{
-	while (*hi - *lo > BLOCK_ENTRIES) {
-		int32_t mid = *lo + (*hi - *lo) / 2;
-		struct index_entry entry;
-		enum err e = index_get(ix, mid, &entry);
-
-		if (e != ERR_OK)
-			return e;
-		if (field_of(&entry, by) <= key)
-			*lo = mid;
-		else
-			*hi = mid;
-	}
 	return ERR_OK;
 }
 

@@ -32,6 +32,7 @@ struct index {
 	struct index_tail *tail; /* of the active segment only; NULL: read-only */
 	int64_t base;
 	int32_t n_file; /* entries in the file; known while it is open or has a tail */
+	int32_t hint;            /* where the last search ended */
 	enum index_kind kind;
 	bool broken; /* an entry could not be written: the file must not be trusted later */
 };
@@ -52,7 +53,7 @@ must_check enum err index_get(const struct index *, int32_t i, struct index_entr
 
 /* The last entry whose field is <= key; *at is its number, -1 when there is none. */
 enum index_field { INDEX_BY_OFFSET, INDEX_BY_VALUE };
-must_check enum err index_floor(const struct index *, enum index_field, int64_t key,
+must_check enum err index_floor(struct index *, enum index_field, int64_t key,
 				struct index_entry *, int32_t *at);
 
 must_check enum err index_keep(struct index *, int32_t n); /* forget all entries but the first n */

@@ -37,7 +37,7 @@ static enum err hop_from(struct log *, const struct spot *, const struct limits 
 			 struct boundary *);
 static enum err indexed_start(struct log *, const struct spot *, const struct limits *,
 			      int64_t *from);
-static bool is_cold(const struct log *, int32_t segment, int64_t at);
+static bool is_cold(const struct log *, const struct log_read *, int32_t segment);
 static int64_t guess_position(const struct log *, int32_t segment, int64_t offset);
 
 enum err log_read(struct log *l, int64_t offset, int64_t bound, int64_t max_bytes, bool min_one,
@@ -69,8 +69,8 @@ enum err log_read(struct log *l, int64_t offset, int64_t bound, int64_t max_byte
 		.n = end.at - spot.at,
 		.first_offset = spot.base_offset,
 		.next_offset = end.next_offset,
-		.cold = is_cold(l, spot.segment, spot.at),
 	};
+	out->cold = is_cold(l, out, spot.segment);
 	keep_cursor(l, offset, end.next_offset, spot.segment, end.at);
 	return ERR_OK;
 }
@@ -245,16 +245,16 @@ static enum err indexed_start(struct log *l, const struct spot *spot, const stru
 }
 
 /* Bytes of the last 64 MiB that this process wrote itself are in the page cache, or the machine
- * has worse problems. */
-static bool is_cold(const struct log *l, int32_t segment, int64_t at)
+ * has worse problems; of others the kernel is asked. */
+static bool is_cold(const struct log *l, const struct log_read *span, int32_t segment)
 {
-	int64_t from_end = -at;
+	int64_t from_end = -span->at;
 
-	if (segment < l->n - 2)
-		return true;
-	for (int32_t i = segment; i < l->n; i++)
+	for (int32_t i = segment; i < l->n && from_end <= HOT_BYTES; i++)
 		from_end += l->v[i].bytes;
-	return from_end > i64_min(l->fresh_bytes, HOT_BYTES);
+	if (from_end <= i64_min(l->fresh_bytes, HOT_BYTES))
+		return false;
+	return span->file->ops->is_warm && !span->file->ops->is_warm(span->file, span->at, span->n);
 }
 
 /* Exact near the end, in proportion elsewhere: no I/O. */

@@ -100,6 +100,9 @@ struct files_ops {
 			  int64_t *total_bytes);
 	/* Hint that [at, at+n) will be read soon; called from a job. */
 	void (*warm)(struct file *, int64_t at, int64_t n);
+	/* May the range be read without waiting for the device?  A guess, and cheap: on the actor's
+	 * thread.  NULL: always. */
+	bool (*is_warm)(struct file *, int64_t at, int64_t n);
 };
 struct file *file_get(struct file *);
 void file_put(struct file *); /* any thread; NULL is fine */

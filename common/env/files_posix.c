@@ -290,6 +290,21 @@ static void posix_warm(struct file *f, int64_t at, int64_t n)
 	mem_free(page);
 }
 
+/* Its first and last byte speak for the range: the kernel reads ahead and evicts in runs.  File
+ * systems that cannot tell (EOPNOTSUPP) are taken at their best. */
+static bool posix_is_warm(struct file *f, int64_t at, int64_t n)
+{
+	const int64_t probes[2] = { at, at + n - 1 };
+
+	for (int i = 0; i < 2; i++) {
+		char byte;
+		struct iovec iov = { &byte, 1 };
+		if (preadv2(f->fd, &iov, 1, probes[i], RWF_NOWAIT) < 0 && errno == EAGAIN)
+			return false;
+	}
+	return true;
+}
+
 static enum err failed_quietly(int quiet_errno, enum err quiet, const char *op, const char *path)
 {
 	return errno == quiet_errno ? quiet : failed(op, path);
@@ -322,4 +337,5 @@ const struct files_ops files_posix = {
 	.list = posix_list,
 	.space = posix_space,
 	.warm = posix_warm,
+	.is_warm = posix_is_warm,
 };

@@ -131,7 +131,8 @@ const struct cmd commands[] = {
 	{ "log dump", "SEGMENT", 1, 1, "batches of a segment file, checked; no server needed", NULL,
 	  "weir log dump 00000000000000000000.log --records", .run = cmd_log_dump,
 	  .flags = { { "records", 0, NULL, "keys, values and headers too" },
-		     { "verify", 0, NULL, "problems only, of its indexes too; exit code 1 if any" } } },
+		     { "verify", 0, NULL,
+		       "problems only, of its indexes too; exit code 1 if any" } } },
 	{ "log compare", "LOGDIR LOGDIR [LOGDIR...]", 2, 16,
 	  "compare replicas' files byte by byte; no server needed",
 	  "Each LOGDIR is a broker's log directory. Compared is what lies below the high "

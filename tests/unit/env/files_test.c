@@ -58,6 +58,7 @@ TEST(a_write_of_200_pieces_is_read_back)
 	EXPECT_EQ(size_of(f), 12);
 	fs->warm(f, 0, 12);
 	fs->warm(f, 5, 1 << 20);
+	EXPECT(fs->is_warm(f, 0, 12));
 	file_put(f);
 }
 
