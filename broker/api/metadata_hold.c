@@ -20,7 +20,9 @@ bool metadata_hold(struct req *q, void (*go)(struct req *))
 	bool is_first = !q->client->asked_metadata;
 
 	q->client->asked_metadata = true;
-	if (!q->image || (is_first && !lost_any(q->shard)))
+	if (!q->image || q->image->n_brokers < 2) /* alone: nobody to lose */
+		return false;
+	if (is_first && !lost_any(q->shard))
 		return false;
 	h = ARENA_NEW(q, struct hold, 1);
 	*h = (struct hold){ .q = q, .go = go };
