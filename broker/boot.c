@@ -6,6 +6,7 @@
 #include "broker/shard/checkpoints.h"
 #include "broker/shard/ctllink.h"
 #include "broker/shard/dirs.h"
+#include "broker/shard/space.h"
 #include "common/base/log.h"
 
 static enum err listen_all(struct boot *, char *why, size_t cap);
@@ -72,6 +73,8 @@ enum err boot_start(struct boot *p, struct env *const *env, int n_envs, char *wh
 	b->shards[0]->link = ctllink_new(b->shards[0]);
 	p->checkpoints = checkpoints_new(b);
 	checkpoints_start(p->checkpoints);
+	p->space = space_new(b);
+	space_start(p->space);
 	if ((e = listen_all(p, why, cap)))
 		return e;
 	ctllink_start(b->shards[0]->link);
@@ -174,6 +177,7 @@ static void close_shards(struct boot *p, bool is_clean)
 	int64_t epoch = ctllink_broker_epoch(b->shards[0]->link);
 
 	checkpoints_stop(p->checkpoints);
+	space_stop(p->space);
 	ctllink_free(b->shards[0]->link);
 	for (int i = 0; i < b->n_shards; i++) {
 		shard_stop(b->shards[i]);
@@ -187,6 +191,7 @@ static void close_shards(struct boot *p, bool is_clean)
 		dirs_mark_clean(b->shards[0]->env, b->dirs, epoch);
 	}
 	checkpoints_free(p->checkpoints);
+	space_free(p->space);
 	for (int i = 0; i < b->n_shards; i++)
 		shard_free(b->shards[i]);
 	log_info("broker", "stopped", F_I64("broker_epoch", epoch), F_I64("clean", is_clean));

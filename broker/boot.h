@@ -22,6 +22,7 @@ struct boot {
 	struct env *env[BROKER_SHARDS_MAX];
 	struct listener *listeners[BROKER_LISTENERS_MAX];
 	struct checkpoints *checkpoints;
+	struct space *space;
 	struct call stops[BROKER_SHARDS_MAX];
 	bool is_stopping; /* the shards have been told to let go */
 	int n_stopping;

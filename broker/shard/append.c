@@ -1,5 +1,10 @@
 #include "broker/shard/append.h"
 
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "broker/shard/dirs.h"
 #include "broker/shard/partition.h"
 #include "broker/shard/persist.h"
 #include "broker/shard/read.h"
@@ -8,6 +13,7 @@
 
 static void append_one(struct append_call *, struct append_op *);
 static enum kerr admit(const struct append_call *, struct append_op *, const struct partition *);
+static enum kerr explain(struct append_op *, enum kerr, const char *fmt, ...) printf_like(3, 4);
 static enum kerr validate(struct append_call *, struct append_op *, struct partition *,
 			  struct validate_result *);
 static bool is_known(struct append_op *, struct partition *, const struct producer_append *,
@@ -77,8 +83,30 @@ static enum kerr admit(const struct append_call *c, struct append_op *op, const 
 	if ((e = partition_refusal(p)) != KERR_NONE)
 		return e;
 	if (c->acks == -1 && !replica_has_enough(&p->replica))
-		return KERR_NOT_ENOUGH_REPLICAS;
+		return explain(op, KERR_NOT_ENOUGH_REPLICAS,
+			       "%d of %d replicas are in sync, min.insync.replicas asks for %d; "
+			       "nothing was written",
+			       replica_isr_count(&p->replica), p->replica.n_peers,
+			       replica_min_isr(&p->replica));
+	const struct dir *dir = &p->shard->broker->dirs->v[p->dir];
+	if (atomic_load(&dir->is_full))
+		return explain(op, KERR_KAFKA_STORAGE_ERROR,
+			       "%s has %lld bytes left: delete topics or records, or add room", dir->path,
+			       (long long)atomic_load(&dir->free_bytes));
 	return KERR_NONE;
+}
+
+/* Why, in words, with the numbers: for the reply's error_message. */
+static enum kerr explain(struct append_op *op, enum kerr e, const char *fmt, ...)
+{
+	va_list ap;
+
+	op->refused = mem_alloc(sizeof(*op->refused));
+	op->refused->kerr = e;
+	va_start(ap, fmt);
+	vsnprintf(op->refused->text, sizeof(op->refused->text), fmt, ap);
+	va_end(ap);
+	return e;
 }
 
 static enum kerr validate(struct append_call *c, struct append_op *op, struct partition *p,

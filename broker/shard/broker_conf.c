@@ -65,6 +65,8 @@ static const struct conf_row rows[] = {
 	    "counts before log.retention.hours"),
 	I64("log.retention.check.interval.ms", retention_check_ms, 1, INT64_MAX, "300000",
 	    "how often retention looks"),
+	I64("log.dir.free.bytes.min", free_bytes_min, 0, INT64_MAX / 4, "67108864",
+	    "free bytes of a log directory below which produces to it are refused"),
 	/* replication */
 	I64("replica.lag.time.max.ms", lag_max_ms, 1, INT64_MAX / 4, "10000",
 	    "a follower that lags longer leaves the ISR"),

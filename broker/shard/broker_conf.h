@@ -33,6 +33,7 @@ struct broker_conf {
 	struct topic_conf topic; /* log.*: what a topic gets that says nothing */
 	int64_t roll_hours, retention_hours, retention_minutes;
 	int64_t retention_check_ms;
+	int64_t free_bytes_min;          /* of a log directory; below it nothing more is produced */
 	/* replication */
 	int64_t lag_max_ms;
 	int32_t fetch_bytes, fetch_response_bytes, fetch_wait_ms, fetch_min_bytes, fetch_backoff_ms;

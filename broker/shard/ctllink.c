@@ -25,6 +25,7 @@ static void fill_endpoints(struct ctllink *, Weir__RegisterBroker *);
 static void registered(void *arg, enum err, const ProtobufCMessage *);
 static bool accept_cluster(struct ctllink *, const char *cluster_id);
 static void on_heartbeat_timer(void *arg);
+static void beat(struct ctllink *);
 static void heartbeat_answer(struct ctllink *, const Weir__HeartbeatAnswer *);
 static void on_shutdown_timer(void *arg);
 
@@ -245,11 +246,11 @@ static void on_heartbeat_timer(void *arg)
 {
 	struct ctllink *l = arg;
 
-	ctl_beat(l);
+	beat(l);
 	timer_after_ms(l->env, &l->heartbeat, l->broker->conf->heartbeat_ms);
 }
 
-void ctl_beat(struct ctllink *l)
+static void beat(struct ctllink *l)
 {
 	Weir__Request request = WEIR__REQUEST__INIT;
 	Weir__Heartbeat in = WEIR__HEARTBEAT__INIT;
@@ -278,7 +279,7 @@ void ctl_beat(struct ctllink *l)
 void ctllink_applied(struct ctllink *l)
 {
 	if (ctl_applied(l) != l->sent_applied)
-		ctl_beat(l);
+		beat(l);
 }
 
 static void heartbeat_answer(struct ctllink *l, const Weir__HeartbeatAnswer *a)
@@ -309,7 +310,7 @@ void ctllink_shutdown(struct ctllink *l, void (*done)(void *arg), void *arg)
 	l->want_shutdown = true;
 	timer_after_ms(l->env, &l->shutdown,
 		       l->state == CTL_REGISTERED ? l->broker->conf->shutdown_timeout_ms : 0);
-	ctl_beat(l);
+	beat(l);
 }
 
 static void on_shutdown_timer(void *arg)

@@ -40,7 +40,6 @@ void ctl_restart(struct ctllink *); /* closes the connection and dials again */
 void ctl_meta_push(struct ctllink *, const Weir__MetadataBatch *);
 void ctl_meta_free(struct ctllink *);
 int64_t ctl_applied(const struct ctllink *); /* the lowest of all shards */
-void ctl_beat(struct ctllink *);
 void ctl_link_up(struct ctllink *); /* registered: send what waits */
 void ctl_ask_init(struct ctllink *);
 void ctl_ask_stop(struct ctllink *);

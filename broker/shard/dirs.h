@@ -25,6 +25,8 @@ struct dir {
 	bool was_clean;         /* the marker was there at start */
 	int64_t previous_epoch; /* broker epoch in that marker; -1 */
 	_Atomic bool offline;
+	_Atomic bool is_full;       /* space.h */
+	_Atomic int64_t free_bytes; /* as of the last look */
 	_Atomic int32_t n_partitions; /* for placement */
 };
 struct dirs {

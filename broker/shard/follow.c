@@ -128,12 +128,6 @@ void follow_refresh_brokers(struct shard *s)
 	}
 }
 
-void follow_close_all(struct shard *s)
-{
-	MAP_FOR (slot, &s->partitions)
-		follow_stop(slot->value);
-}
-
 static struct follow *follow_of(struct shard *s, int32_t broker)
 {
 	struct follow *f = map_find(&s->follows, (uint64_t)broker + 1);

@@ -16,4 +16,3 @@
 void follow_start(struct partition *, int32_t leader);
 void follow_stop(struct partition *);
 void follow_refresh_brokers(struct shard *); /* the image's endpoints changed */
-void follow_close_all(struct shard *);

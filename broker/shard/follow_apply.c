@@ -5,6 +5,9 @@
  * taken (KAFKA-18723): the caller drops answers to requests of an earlier epoch. */
 #include "broker/shard/follow_apply.h"
 
+#include <stdatomic.h>
+
+#include "broker/shard/dirs.h"
 #include "broker/shard/persist.h"
 #include "broker/shard/shard.h"
 #include "common/base/log.h"
@@ -19,12 +22,13 @@ struct piece { /* batches to be written by one writev */
 
 static enum follow_verdict refused(struct partition *, int16_t code);
 static enum follow_verdict cut(struct partition *, struct epoch_entry leader_end);
-static enum err append_all(struct partition *, const uint8_t *at, int64_t n);
+static enum err append_all(struct partition *, const uint8_t *at, int64_t n, bool *is_refused);
 static bool take_batch(struct partition *, struct piece *, const struct batch *);
 static enum err write_piece(struct partition *, struct piece *);
 
 enum follow_verdict follow_apply(struct partition *p, const struct fetch_response_partition *r)
 {
+	bool is_refused = false;
 	enum err e;
 
 	if (r->error_code != KERR_NONE)
@@ -32,7 +36,9 @@ enum follow_verdict follow_apply(struct partition *p, const struct fetch_respons
 	if (r->diverging_epoch.end_offset >= 0 || r->diverging_epoch.epoch >= 0)
 		return cut(p, (struct epoch_entry){ r->diverging_epoch.epoch,
 						    r->diverging_epoch.end_offset });
-	if (r->records.n > 0 && (e = append_all(p, r->records.at, r->records.n))) {
+	if (r->records.n > 0 && atomic_load(&p->shard->broker->dirs->v[p->dir].is_full))
+		return FOLLOW_REST; /* falls out of the ISR by its lag, and keeps its log whole */
+	if (r->records.n > 0 && (e = append_all(p, r->records.at, r->records.n, &is_refused))) {
 		partition_fail(p, e);
 		return FOLLOW_DEAD;
 	}
@@ -40,7 +46,9 @@ enum follow_verdict follow_apply(struct partition *p, const struct fetch_respons
 						   .now_ms = env_mono_ms(p->shard->env),
 						   .appended = { log_end(p->log), r->high_watermark,
 								 r->log_start_offset } });
-	return p->state == PARTITION_OPEN ? FOLLOW_GO_ON : FOLLOW_DEAD;
+	if (p->state != PARTITION_OPEN)
+		return FOLLOW_DEAD;
+	return is_refused ? FOLLOW_REST : FOLLOW_GO_ON;
 }
 
 static enum follow_verdict refused(struct partition *p, int16_t code)
@@ -84,7 +92,7 @@ static enum follow_verdict cut(struct partition *p, struct epoch_entry leader_en
 }
 
 /* A partial batch at the end is cut off by the leader's byte limit: it comes again. */
-static enum err append_all(struct partition *p, const uint8_t *at, int64_t n)
+static enum err append_all(struct partition *p, const uint8_t *at, int64_t n, bool *is_refused)
 {
 	struct piece piece = { .next = log_end(p->log) };
 	const uint8_t *end = at + n;
@@ -97,8 +105,10 @@ static enum err append_all(struct partition *p, const uint8_t *at, int64_t n)
 		at += b.size;
 		if (batch_last_offset(&b) < piece.next && log_start(p->log) < log_end(p->log))
 			continue; /* an answer that overlaps an earlier one */
-		if (!take_batch(p, &piece, &b))
+		if (!take_batch(p, &piece, &b)) {
+			*is_refused = true;
 			break;
+		}
 		if (piece.n == BATCHES_PER_APPEND && (e = write_piece(p, &piece)))
 			return e;
 	}

@@ -174,13 +174,23 @@ void partition_step(struct partition *p, const struct replica_event *ev)
 		deletes_look(p);
 }
 
+static void isr_text(const struct partition *p, char *out, size_t cap)
+{
+	struct text t;
+
+	text_init(&t, out, cap);
+	for (int32_t i = 0; i < p->replica.n_peers; i++)
+		if (p->replica.isr & (1u << i))
+			text_printf(&t, "%s%d", t.n ? "," : "", p->replica.peers[i].id);
+}
+
 static void isr_changed(struct partition *p)
 {
 	char isr[REPLICAS_MAX * 12];
 
 	if (!partition_is_leader(p))
 		return;
-	partition_isr_text(p, isr, sizeof(isr));
+	isr_text(p, isr, sizeof(isr));
 	log_info("partition", "isr", F_Z("partition", p->dir_name), F_Z("isr", isr),
 		 F_I64("partition_epoch", p->replica.partition_epoch));
 	/* What waits here can no longer be promised to min.insync.replicas (KIP-966: the high
@@ -327,14 +337,4 @@ enum kerr partition_refusal(const struct partition *p)
 int64_t partition_last_stable(const struct partition *p)
 {
 	return p->replica.high_watermark; /* until there are transactions */
-}
-
-void partition_isr_text(const struct partition *p, char *out, size_t cap)
-{
-	struct text t;
-
-	text_init(&t, out, cap);
-	for (int32_t i = 0; i < p->replica.n_peers; i++)
-		if (p->replica.isr & (1u << i))
-			text_printf(&t, "%s%d", t.n ? "," : "", p->replica.peers[i].id);
 }

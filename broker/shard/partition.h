@@ -103,4 +103,3 @@ bool partition_is_leader(const struct partition *);
 /* What a client hears when this broker cannot serve it. */
 enum kerr partition_refusal(const struct partition *);
 int64_t partition_last_stable(const struct partition *);
-void partition_isr_text(const struct partition *, char *out, size_t cap);

@@ -21,12 +21,16 @@ struct open_job {
 	struct log *log;
 	enum err err;
 	int64_t snapshot; /* offset of the producer snapshot that was loaded; -1 */
+	struct timer again;
 	char path[PARTITION_PATH_MAX];
 };
+
+#define CLAIM_AGAIN_MS 10
 
 static struct partition *partition_new(struct shard *, const struct image_topic *, int32_t number);
 static void open_work(struct job *);
 static void open_done(struct job *);
+static void open_again(void *arg);
 static void opened(struct open_job *);
 static enum err claim(struct open_job *);
 static void replay(void *arg, const struct batch *);
@@ -136,7 +140,7 @@ static void open_work(struct job *job)
 }
 
 /* The directory is ours when it says so, or says nothing (a crash while it was made).  One of an
- * earlier topic of this name is put aside, not deleted. */
+ * earlier topic of this name, left from before our start, is put aside, not deleted. */
 static enum err claim(struct open_job *j)
 {
 	struct env *env = j->job.home;
@@ -147,6 +151,9 @@ static enum err claim(struct open_job *j)
 
 	if (!e && uuid_eq(id, j->p->topic_id))
 		return ERR_OK;
+	/* A deleted topic of this name is still being let go by its own shard: wait for that. */
+	if (!e && (!j->found || atomic_load(&j->found->taken)))
+		return ERR_EXISTS;
 	j->options.clean = false;
 	j->options.recovery_point = j->options.start_offset = 0;
 	j->is_new = true;
@@ -178,13 +185,20 @@ static void open_done(struct job *job)
 	struct partition *p = j->p;
 	struct shard *s = p->shard;
 
+	if (j->err == ERR_EXISTS && !p->is_dropped && !s->is_stopping) {
+		timer_init(&j->again, open_again, j);
+		timer_after_ms(s->env, &j->again, CLAIM_AGAIN_MS);
+		return;
+	}
 	list_remove(&p->opening);
 	p->log = j->log;
 	if (j->found)
 		atomic_store(&j->found->taken, true);
 	if (!j->err)
 		opened(j);
-	if (j->err) {
+	if (j->err == ERR_EXISTS) {
+		p->state = PARTITION_OFFLINE; /* it never was there */
+	} else if (j->err) {
 		p->state = PARTITION_OFFLINE;
 		dirs_fail(s->broker->dirs, p->dir);
 		log_error("partition", "its log cannot be opened", F_Z("partition", p->dir_name),
@@ -195,6 +209,13 @@ static void open_done(struct job *job)
 		partition_opened(p);
 	partition_job_back(p);
 	shard_note_applied(s);
+}
+
+static void open_again(void *arg)
+{
+	struct open_job *j = arg;
+
+	env_submit(j->p->shard->env, &j->job);
 }
 
 static void opened(struct open_job *j)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "broker/log/logdir.h"
+#include "broker/log/partition_meta.h"
 #include "broker/shard/dirs.h"
 #include "broker/shard/partition.h"
 #include "common/base/log.h"
@@ -29,6 +30,7 @@ struct removal {
 	int64_t delay_ms;
 };
 
+static void start_flush(struct partition *);
 static void flush_work(struct job *);
 static void flush_done(struct job *);
 static void retain(struct partition *);
@@ -45,7 +47,7 @@ void retention_care(struct partition *p, bool look)
 	struct env *env = p->shard->env;
 
 	if (log_flush_due(p->log, env_wall_ms(env)))
-		retention_flush(p);
+		start_flush(p);
 	if (!look)
 		return;
 	producers_expire(&p->producers, env_wall_ms(env),
@@ -56,7 +58,7 @@ void retention_care(struct partition *p, bool look)
 
 /* ---- flush --------------------------------------------------------------------------------- */
 
-void retention_flush(struct partition *p)
+static void start_flush(struct partition *p)
 {
 	struct log_flush *flush = log_flush_begin(p->log);
 	struct flush_job *j;
@@ -153,7 +155,13 @@ void retention_remove(struct shard *s, int dir, const char *dir_name, struct uui
 static void rename_work(struct job *job)
 {
 	struct removal *r = CONTAINER_OF(job, struct removal, job);
+	char path[PARTITION_PATH_MAX];
+	struct uuid id;
 
+	snprintf(path, sizeof(path), "%s/%s", r->root, r->name);
+	/* Never a directory that a later topic of this name has made since. */
+	if (partition_meta_read(job->home, path, &id) || !uuid_eq(id, r->topic_id))
+		return;
 	r->is_retired = logdir_retire(job->home, r->root, r->name, r->topic_id, LOGDIR_DELETE,
 				      r->retired) == ERR_OK;
 }

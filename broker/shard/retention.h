@@ -6,7 +6,6 @@
 struct partition;
 void retention_care(struct partition *,
 		    bool retain);         /* every second; retain: also look for old segments */
-void retention_flush(struct partition *); /* starts a flush job when something is dirty */
 /* Renames the directory of a deleted partition and removes it after file.delete.delay.ms. */
 void retention_remove(struct shard *, int dir, const char *dir_name, struct uuid topic_id,
 		      int64_t delay_ms);
