@@ -208,10 +208,23 @@ int64_t dirs_previous_epoch(const struct dirs *d)
 	return low;
 }
 
+/* After an unclean end only what was opened since has been recovered. */
+static bool is_recovered(const struct dirs *d, int dir)
+{
+	STRMAP_FOR (slot, &d->found) {
+		const struct dirs_row *row = slot->value;
+
+		if (row->dir == dir && !atomic_load(&row->taken))
+			return false;
+	}
+	return true;
+}
+
 void dirs_mark_clean(struct env *env, struct dirs *d, int64_t broker_epoch)
 {
 	for (int i = 0; i < d->n; i++)
 		if (!atomic_load(&d->v[i].offline) &&
+		    (d->v[i].was_clean || is_recovered(d, i)) &&
 		    clean_marker_write(env, d->v[i].path, broker_epoch))
 			dirs_fail(d, i);
 }

@@ -46,5 +46,6 @@ struct dirs_row *dirs_found(const struct dirs *, struct str name);
 int dirs_place(const struct dirs *); /* the online directory with the fewest partitions; -1: none */
 void dirs_fail(struct dirs *, int dir);           /* any thread; logs once */
 int64_t dirs_previous_epoch(const struct dirs *); /* of a clean shutdown in every directory; -1 */
-/* Writes the clean-shutdown marker; blocks; the last thing a stopping broker does. */
+/* Writes the clean-shutdown marker where every log is as a clean end leaves it; blocks; the last
+ * thing a stopping broker does. */
 void dirs_mark_clean(struct env *, struct dirs *, int64_t broker_epoch);
