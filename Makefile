@@ -100,7 +100,7 @@ TOOLS    := $(patsubst %.c,$(B)/%,$(TOOL_C))
 FUZZERS  := $(patsubst %.c,$(B)/%,$(FUZZ_C))
 pick      = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
 
-.PHONY: all gen debug release test unit wire story e2e fuzz perf perf-versus asan ubsan tsan \
+.PHONY: all gen debug release test unit wire story e2e sim sim-swarm sim-twice fuzz perf perf-versus asan ubsan tsan \
 	lint format run demo install clean help ci check tests tools fuzzers
 .DEFAULT_GOAL := all
 
@@ -214,6 +214,12 @@ story: $(story_T) ## golden narratives
 	@tests/lib/run_c.sh story $^
 e2e: all tools $(filter $(B)/tests/e2e/%,$(TESTS)) ## real processes and real clients; T= picks
 	@BUILD=$(abspath $(B)) tests/lib/run_e2e.sh $(T)
+sim: $(B)/weir-sim ## one simulated cluster: SEED=
+	@$< $(or $(SEED),1)
+sim-swarm: $(B)/weir-sim ## many of them: N= seeds from SEED= on
+	@$< $(or $(SEED),1) --seeds $(or $(N),30)
+sim-twice: $(B)/weir-sim ## the same, each seed two times: both runs must be equal
+	@$< $(or $(SEED),1) --seeds $(or $(N),10) --twice
 fuzz: ## libFuzzer, F=name of a target, S=seconds for each
 	@$(MAKE) BUILD=fuzz CC=clang fuzzers
 	@tests/lib/run_fuzz.sh build/fuzz/tests/fuzz "$(F)" "$(or $(S),30)"

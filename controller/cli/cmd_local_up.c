@@ -139,40 +139,22 @@ static int check_shape(struct local *l)
 	return CLI_OK;
 }
 
-/* What was asked for must be what is there: files of an existing cluster are not rewritten. */
-static int open_existing(struct local *l)
-{
-	static const char *const fixed[] = { "controllers", "base-port", "port-step", "config",
-					     "controller-config" };
-	int64_t brokers;
-	int code;
-
-	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
-		if (cli_flag(l->cli, fixed[i]))
-			return cli_fail(
-				l->cli, CLI_UNSAFE,
-				"%s exists already: --%s is for a new one (weir local purge "
-				"deletes it; its files may be edited)",
-				l->dir, fixed[i]);
-	if ((code = local_open(l)))
-		return code;
-	if (!cli_number(l->cli, "brokers", l->n_brokers, &brokers))
-		return CLI_USAGE;
-	if (brokers != l->n_brokers)
-		return cli_fail(l->cli, CLI_UNSAFE,
-				"%s exists already, with %d brokers: another number needs another "
-				"--name, or weir local purge first",
-				l->dir, l->n_brokers);
-	return CLI_OK;
-}
-
 /* A new cluster gets its files; an existing one keeps its own. */
 static int prepare(struct local *l)
 {
+	static const char *const shape[] = { "brokers",   "controllers", "base-port",
+					     "port-step", "config",      "controller-config" };
 	int code;
 
 	if (local_exists(l)) {
-		code = open_existing(l);
+		for (size_t i = 0; i < ARRAY_LEN(shape); i++)
+			if (cli_flag(l->cli, shape[i]) && strcmp(shape[i], "brokers") != 0)
+				return cli_fail(l->cli, CLI_UNSAFE,
+						"%s exists already: --%s is for a new one (weir "
+						"local purge "
+						"deletes it; its files may be edited)",
+						l->dir, shape[i]);
+		code = local_open(l);
 	} else {
 		if (!read_shape(l))
 			return CLI_USAGE;

@@ -1,0 +1,141 @@
+#include "tests/sim/cluster.h"
+
+#include <stdio.h>
+
+#include "broker/shard/partition.h"
+
+struct cluster *cluster_new(uint64_t seed)
+{
+	struct cluster *c = mem_alloc(sizeof(*c));
+
+	c->world = world_new(seed);
+	return c;
+}
+
+void cluster_start_all(struct cluster *c)
+{
+	sim_node_start(c->controller);
+	for (int i = 0; i < c->n_brokers; i++)
+		sim_node_start(c->broker[i]);
+}
+
+struct sim_topic *cluster_topic(struct cluster *c, int n_partitions, int rf, int min_isr,
+				bool is_unclean)
+{
+	struct sim_topic *t = &c->topic[c->n_topics];
+
+	ASSERT(c->n_topics < SIM_TOPICS_MAX && n_partitions <= SIM_PARTITIONS_MAX);
+	snprintf(t->name, sizeof(t->name), "t%d", c->n_topics++);
+	t->n_partitions = n_partitions;
+	t->rf = rf;
+	t->min_isr = min_isr;
+	t->is_unclean = is_unclean;
+	for (int i = 0; i < n_partitions; i++) {
+		memset(t->truth[i].leader_of, -1, sizeof(t->truth[i].leader_of));
+		t->truth[i].newest_epoch = -1;
+		t->truth[i].is_unclean = is_unclean;
+		map_init(&t->truth[i].sequences, 1);
+	}
+	return t;
+}
+
+void cluster_free(struct cluster *c)
+{
+	for (int t = 0; t < c->n_topics; t++)
+		for (int i = 0; i < c->topic[t].n_partitions; i++) {
+			map_fini(&c->topic[t].truth[i].sequences);
+			mem_free(c->topic[t].truth[i].facts);
+		}
+	world_free(c->world);
+	mem_free(c->controller);
+	for (int i = 0; i < c->n_brokers; i++)
+		mem_free(c->broker[i]);
+	mem_free(c);
+}
+
+struct partition *cluster_replica(const struct cluster *c, int broker, const struct sim_topic *t,
+				  int partition)
+{
+	const struct boot *b = c->broker[broker]->broker;
+	struct partition *p;
+
+	if (!b || uuid_is_zero(t->id))
+		return NULL;
+	p = partition_find(broker_shard(&b->broker, t->id, partition), t->id, partition);
+	return p && p->state == PARTITION_OPEN ? p : NULL;
+}
+
+static const struct image *decided(const struct cluster *c)
+{
+	return c->controller->controller ? c->controller->controller->node->stable : NULL;
+}
+
+const struct image_partition *cluster_decided(const struct cluster *c, const struct sim_topic *t,
+					      int partition)
+{
+	const struct image *image = decided(c);
+	const struct image_topic *topic = image ? image_topic_named(image, str_of(t->name)) : NULL;
+
+	return topic ? image_partition(topic, partition) : NULL;
+}
+
+static bool partition_is_whole(const struct cluster *c, const struct sim_topic *t, int i, char *why,
+			       size_t cap)
+{
+	const struct image_partition *d = cluster_decided(c, t, i);
+	int64_t end = -1;
+
+	if (!d || d->leader < 1 || d->isr.n != d->replicas.n) {
+		snprintf(why, cap, "%s-%d: leader %d, isr %d of %d", t->name, i, d ? d->leader : -1,
+			 d ? d->isr.n : 0, d ? d->replicas.n : 0);
+		return false;
+	}
+	for (int k = 0; k < d->replicas.n; k++) {
+		int32_t id = d->replicas.v[k];
+		const struct partition *p = cluster_replica(c, id - 1, t, i);
+
+		if (!p) {
+			snprintf(why, cap, "%s-%d: no replica on broker %d", t->name, i, id);
+			return false;
+		}
+		if (end < 0)
+			end = p->replica.log_end;
+		if (p->replica.log_end != end || p->replica.high_watermark != end) {
+			snprintf(why, cap,
+				 "%s-%d: on broker %d the high watermark is %lld, the end %lld; "
+				 "elsewhere %lld",
+				 t->name, i, id, (long long)p->replica.high_watermark,
+				 (long long)p->replica.log_end, (long long)end);
+			return false;
+		}
+	}
+	return true;
+}
+
+bool cluster_is_whole(const struct cluster *c, char *why, size_t cap)
+{
+	const struct image *image = decided(c);
+
+	if (!image) {
+		snprintf(why, cap, "no controller");
+		return false;
+	}
+	for (int i = 0; i < c->n_brokers; i++) {
+		const struct image_broker *b = image_broker(image, i + 1);
+
+		if (!sim_node_runs(c->broker[i]) || !b || b->is_fenced) {
+			snprintf(why, cap, "broker %d is %s", i + 1,
+				 sim_node_runs(c->broker[i]) ? "fenced" : "down");
+			return false;
+		}
+		if (!uuid_eq(b->incarnation, c->broker[i]->broker->broker.incarnation)) {
+			snprintf(why, cap, "broker %d has not registered again", i + 1);
+			return false;
+		}
+	}
+	for (int t = 0; t < c->n_topics; t++)
+		for (int i = 0; i < c->topic[t].n_partitions; i++)
+			if (!partition_is_whole(c, &c->topic[t], i, why, cap))
+				return false;
+	return true;
+}

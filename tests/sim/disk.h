@@ -1,0 +1,22 @@
+/* disk.h - a machine's disk: what processes see, and what the device has.
+ *
+ * Bytes that were written but not synced, and names whose directory was not synced, are at the
+ * mercy of disk_power_loss: each dirty sector is lost, kept or torn by itself, each change of a
+ * name is lost or kept by itself.  A killed process loses nothing: the page cache is the kernel's.
+ * Files that a dead process left open cost memory only; its locks are gone with it. */
+#pragma once
+#include "tests/sim/world.h"
+
+enum disk_fault { DISK_WRITE = 1, DISK_SYNC = 2, DISK_READ = 4 };
+
+extern const struct files_ops disk_files;
+struct disk *disk_new(struct world *);
+void disk_free(struct disk *);
+void disk_power_loss(struct disk *);
+/* From now on calls of these kinds fail with the odds of one in `den`; 0: none does.  A sync that
+ * failed once never brings that file's bytes of then to the device (fsync semantics of Linux). */
+void disk_fail(struct disk *, unsigned faults, uint32_t den);
+void disk_limit(struct disk *, int64_t bytes_max); /* beyond it: ERR_NOSPACE */
+int64_t disk_bytes(const struct disk *);
+/* For a conn that sends a part of a file: false when the file is shorter. */
+bool disk_copy_out(struct file *, int64_t at, size_t n, void *to);

@@ -1,0 +1,287 @@
+/* producer.c - makes batches and sends them until they are acknowledged, in order.
+ *
+ * Plain: one batch of a partition in flight, sent again after any failure (so it may be written
+ * twice).  Idempotent: up to five in flight; after a failure it waits until all in flight are
+ * back, then sends again from the first unacknowledged one, with the sequences of before. */
+#include <stdio.h>
+
+#include "common/wire/batch.h"
+#include "common/wire/kerr.h"
+#include "common/wire/schema.h"
+#include "kafka/produce.h"
+#include "tests/sim/client.h"
+
+#define IN_FLIGHT_MAX 5
+#define BATCH_BYTES 4096
+#define RECORDS_MAX 4
+#define PADDING_MAX 200
+#define PRODUCE_VERSION 9
+#define REQUEST_MS 1500
+#define FIRST_PRODUCER_ID 4000
+
+struct made { /* a batch */
+	struct list node;
+	struct lane *lane;
+	uint64_t first_value; /* its records have this and the following ones */
+	int n_records;
+	bool is_in_flight;
+	int n_sent;
+	size_t n;
+	uint8_t at[BATCH_BYTES];
+};
+struct lane { /* to one partition */
+	struct producer *producer;
+	int partition;
+	struct list made; /* oldest first */
+	int n_in_flight;
+	bool is_rewinding; /* nothing new until all in flight are back */
+	int32_t next_sequence;
+};
+struct producer {
+	struct client client;
+	struct producer_options o;
+	int number;
+	int n_made;
+	uint64_t next_value;
+	struct lane lane[SIM_PARTITIONS_MAX];
+	struct timer next, retry;
+};
+
+static void on_start(void *producer, void *unused);
+static void on_next(void *producer);
+static void on_retry(void *producer);
+static void on_news(void *producer);
+static bool is_idle(const void *producer, char *why, size_t cap);
+static void pump(struct lane *);
+static void send_batch(struct lane *, struct made *, int broker);
+static void on_reply(void *batch, enum err, const void *reply);
+static void on_acked(struct made *, int64_t offset);
+static void on_refused(struct made *, enum err, int16_t code);
+
+struct client *producer_new(struct cluster *cluster, const char *name,
+			    const struct producer_options *o)
+{
+	struct producer *p = mem_alloc(sizeof(*p));
+
+	p->o = *o;
+	p->number = cluster->n_clients;
+	p->next_value = (uint64_t)p->number << 32;
+	client_init(&p->client, cluster, name);
+	p->client.on_news = on_news;
+	p->client.arg = p;
+	p->client.is_idle = is_idle;
+	timer_init(&p->next, on_next, p);
+	timer_init(&p->retry, on_retry, p);
+	for (int i = 0; i < SIM_PARTITIONS_MAX; i++) {
+		p->lane[i] = (struct lane){ .producer = p, .partition = i };
+		list_init(&p->lane[i].made);
+	}
+	actor_do(&p->client.machine->actor[0], on_start, p, NULL);
+	return &p->client;
+}
+
+static void on_start(void *arg, void *unused)
+{
+	struct producer *p = arg;
+
+	(void)unused;
+	client_start(&p->client);
+	timer_after_ms(p->client.env, &p->next, 100);
+}
+
+static bool is_idle(const void *arg, char *why, size_t cap)
+{
+	const struct producer *p = arg;
+
+	for (int i = 0; i < SIM_PARTITIONS_MAX; i++)
+		if (!list_empty(&p->lane[i].made)) {
+			snprintf(why, cap, "%s waits for partition %d", p->client.machine->name, i);
+			return false;
+		}
+	return true;
+}
+
+/* ---- making --------------------------------------------------------------------------------- */
+
+static void fill(struct producer *p, struct lane *lane, struct made *m)
+{
+	uint8_t bytes[sizeof(uint64_t) + PADDING_MAX] = { 0 };
+	struct prng *prng = &p->client.env->prng;
+	int64_t now = env_wall_ms(p->client.env);
+	struct batch_builder b;
+
+	batch_builder_init(&b, m->at, sizeof(m->at));
+	b.head.producer_id = -1;
+	b.head.producer_epoch = -1;
+	b.head.base_sequence = -1;
+	if (p->o.is_idempotent) {
+		b.head.producer_id = FIRST_PRODUCER_ID + p->number;
+		b.head.producer_epoch = 0;
+		b.head.base_sequence = lane->next_sequence;
+	}
+	m->first_value = p->next_value;
+	m->n_records = 1 + (int)prng_below(prng, RECORDS_MAX);
+	for (int i = 0; i < m->n_records; i++) {
+		struct record r = { .timestamp_ms = now };
+		bool is_in;
+
+		memcpy(bytes, &p->next_value, sizeof(p->next_value));
+		p->next_value++;
+		r.value = (struct str){ (const char *)bytes,
+					sizeof(uint64_t) + prng_below(prng, PADDING_MAX) };
+		is_in = batch_builder_add(&b, &r);
+		ASSERT(is_in);
+	}
+	lane->next_sequence += m->n_records;
+	m->n = batch_builder_finish(&b);
+	ASSERT(m->n > 0);
+}
+
+static void on_next(void *arg)
+{
+	struct producer *p = arg;
+	struct prng *prng = &p->client.env->prng;
+	const struct sim_topic *t = &p->client.cluster->topic[p->o.topic];
+	struct lane *lane = &p->lane[prng_below(prng, (uint64_t)t->n_partitions)];
+	struct made *m;
+
+	if (p->n_made == p->o.n_batches || p->client.cluster->is_quiet)
+		return;
+	p->n_made++;
+	m = mem_alloc(sizeof(*m));
+	m->lane = lane;
+	list_push_back(&lane->made, &m->node);
+	fill(p, lane, m);
+	pump(lane);
+	p->client.env->ops->timer_set(
+		p->client.env, &p->next,
+		env_mono_us(p->client.env) +
+			(int64_t)prng_below(prng, (uint64_t)p->o.pause_us * 2));
+}
+
+/* ---- sending -------------------------------------------------------------------------------- */
+
+static void on_news(void *arg)
+{
+	struct producer *p = arg;
+
+	for (int i = 0; i < SIM_PARTITIONS_MAX; i++)
+		pump(&p->lane[i]);
+}
+
+static void on_retry(void *arg)
+{
+	on_news(arg);
+}
+
+static void pump(struct lane *lane)
+{
+	struct producer *p = lane->producer;
+	int broker = p->client.leader[p->o.topic][lane->partition];
+	int max = p->o.is_idempotent ? IN_FLIGHT_MAX : 1;
+
+	if (lane->is_rewinding && lane->n_in_flight > 0)
+		return;
+	lane->is_rewinding = false;
+	if (broker < 0)
+		return;
+	LIST_FOR (m, &lane->made, struct made, node) {
+		if (lane->n_in_flight == max)
+			return;
+		if (!m->is_in_flight)
+			send_batch(lane, m, broker);
+	}
+}
+
+static void send_batch(struct lane *lane, struct made *m, int broker)
+{
+	struct producer *p = lane->producer;
+	struct produce_request q;
+	struct produce_request_topic topic;
+	struct produce_request_partition part;
+
+	schema_init(&produce_request_schema, &q);
+	schema_init(&produce_request_topic_schema, &topic);
+	schema_init(&produce_request_partition_schema, &part);
+	part.index = lane->partition;
+	part.records.at = m->at;
+	part.records.n = (int32_t)m->n;
+	topic.name = str_of(p->client.cluster->topic[p->o.topic].name);
+	topic.partition_data = &part;
+	topic.n_partition_data = 1;
+	q.acks = (int16_t)p->o.acks;
+	q.timeout_ms = REQUEST_MS;
+	q.topic_data = &topic;
+	q.n_topic_data = 1;
+	m->n_sent++;
+	client_ask(&p->client, broker, API_PRODUCE, PRODUCE_VERSION, &q,
+		   p->o.acks == 0 ? NULL : on_reply, m);
+	if (p->o.acks == 0) {
+		list_remove(&m->node);
+		mem_free(m);
+		return;
+	}
+	m->is_in_flight = true;
+	lane->n_in_flight++;
+}
+
+static void on_reply(void *arg, enum err e, const void *reply)
+{
+	struct made *m = arg;
+	struct lane *lane = m->lane;
+	const struct produce_response *r = reply;
+	const struct produce_response_partition *part = NULL;
+
+	m->is_in_flight = false;
+	lane->n_in_flight--;
+	if (!e) {
+		if (r->n_responses != 1 || r->responses[0].n_partition_responses != 1)
+			story_fail(EXIT_SAFETY, "a reply to one partition speaks of others");
+		part = &r->responses[0].partition_responses[0];
+	}
+	if (!part ||
+	    (part->error_code != KERR_NONE && part->error_code != KERR_DUPLICATE_SEQUENCE_NUMBER)) {
+		on_refused(m, e, part ? part->error_code : 0);
+		return;
+	}
+	on_acked(m, part->error_code == KERR_NONE ? part->base_offset : -1);
+	pump(lane);
+}
+
+static void on_acked(struct made *m, int64_t offset)
+{
+	struct producer *p = m->lane->producer;
+	struct cluster *c = p->client.cluster;
+
+	if (p->o.acks == -1 && offset >= 0)
+		for (int i = 0; i < m->n_records; i++)
+			check_acked(c, &c->topic[p->o.topic], m->lane->partition, offset + i,
+				    m->first_value + (uint64_t)i);
+	list_remove(&m->node);
+	mem_free(m);
+}
+
+static void on_refused(struct made *m, enum err e, int16_t code)
+{
+	struct lane *lane = m->lane;
+	struct producer *p = lane->producer;
+	const struct sim_topic *t = &p->client.cluster->topic[p->o.topic];
+	bool is_first = lane->made.next == &m->node;
+
+	p->client.cluster->n_refused++;
+	/* A producer snapshot keeps the last batch only, as Kafka's does: after a restart an older
+	 * one is no longer known as a duplicate. */
+	if (code == KERR_OUT_OF_ORDER_SEQUENCE_NUMBER && is_first &&
+	    check_committed_already(t, lane->partition, m->first_value)) {
+		on_acked(m, -1);
+		return;
+	}
+	if (!e && !client_retries(code) &&
+	    (code != KERR_OUT_OF_ORDER_SEQUENCE_NUMBER || (is_first && !t->is_unclean)))
+		story_fail(EXIT_SAFETY, "%s-%d: %s was refused: %s", t->name, lane->partition,
+			   p->client.machine->name, kerr_text(code));
+	lane->is_rewinding = true;
+	client_refresh(&p->client);
+	if (!p->retry.set)
+		timer_after_ms(p->client.env, &p->retry, RETRY_MS);
+}

@@ -1,0 +1,91 @@
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+#include "tests/sim/cluster.h"
+
+#define LINES 400
+#define LINE_BYTES 360
+
+struct story {
+	struct world *world;
+	bool is_loud;
+	char line[LINES][LINE_BYTES];
+	uint64_t n;
+	char command[256];
+};
+
+/* One run per process; the log's sink needs a place to put its lines. */
+static struct story *story_of_run(void)
+{
+	static struct story s;
+	return &s;
+}
+
+static void take_line(void *arg, const char *line, size_t n)
+{
+	struct story *s = arg;
+	const struct actor *a = s->world->running;
+	char *to = s->line[s->n++ % LINES];
+	uint64_t h = 0;
+
+	for (size_t i = 0; i < n; i++)
+		h = h * 31 + (uint8_t)line[i];
+	world_fold(s->world, h);
+	snprintf(to, LINE_BYTES, "%10.3f  %-4s %.*s", (double)s->world->now_us / 1e3,
+		 a ? a->machine->name : "", (int)n - 1, line);
+	if (s->is_loud)
+		puts(to);
+}
+
+void story_begin(struct world *w, bool is_loud)
+{
+	struct story *s = story_of_run();
+
+	s->world = w;
+	s->is_loud = is_loud;
+	s->n = 0;
+	log_set_sink(take_line, s);
+}
+
+void story_command(const char *how_to_replay)
+{
+	struct story *s = story_of_run();
+
+	snprintf(s->command, sizeof(s->command), "%s", how_to_replay);
+}
+
+void story_tell(const struct world *w, const char *fmt, ...)
+{
+	char text[LINE_BYTES];
+	va_list args;
+	int n;
+
+	(void)w;
+	va_start(args, fmt);
+	n = vsnprintf(text, sizeof(text) - 1, fmt, args);
+	va_end(args);
+	n = n < (int)sizeof(text) - 2 ? n : (int)sizeof(text) - 2;
+	text[n] = '\n';
+	take_line(story_of_run(), text, (size_t)n + 1);
+}
+
+void story_fail(int code, const char *fmt, ...)
+{
+	struct story *s = story_of_run();
+	va_list args;
+
+	if (!s->is_loud)
+		for (uint64_t i = s->n > LINES ? s->n - LINES : 0; i < s->n; i++)
+			puts(s->line[i % LINES]);
+	printf("\n%s at %.3f ms: ", code == EXIT_LIVENESS ? "STUCK" : "VIOLATION",
+	       (double)s->world->now_us / 1e3);
+	va_start(args, fmt);
+	vprintf(fmt, args);
+	va_end(args);
+	printf("\nreplay: %s\n", s->command);
+	fflush(stdout);
+	_exit(code);
+}

@@ -1,0 +1,174 @@
+#include "tests/sim/swarm.h"
+
+#include <stdio.h>
+
+#define SECOND 1000000
+#define WHY_BYTES 160
+#define SETTLED_CHECK_US 100000
+
+static int64_t between(struct prng *p, int64_t low, int64_t high)
+{
+	return low + (int64_t)prng_below(p, (uint64_t)(high - low + 1));
+}
+
+/* A rate over two orders of magnitude, or never. */
+static int64_t maybe(struct prng *p, int64_t low_us)
+{
+	static const int scale[] = { 1, 3, 10, 30 };
+
+	return prng_chance(p, 1, 2) ? 0 : low_us * scale[prng_below(p, ARRAY_LEN(scale))];
+}
+
+void swarm_draw(struct swarm *s, uint64_t seed)
+{
+	static const int scale[] = { 1, 1, 1, 3, 10 };
+	struct prng prng, *p = &prng;
+
+	prng_seed(p, seed ^ 0x5eed);
+	*s = (struct swarm){ .seed = seed };
+	s->brokers = (int)between(p, 2, 5);
+	s->shards = (int)between(p, 1, 3);
+	s->topics = (int)between(p, 1, 2);
+	s->partitions = (int)between(p, 1, 3);
+	s->rf = (int)between(p, 2, s->brokers < 4 ? s->brokers : 4);
+	s->min_isr = (int)between(p, 1, s->rf < 3 ? s->rf : 2);
+	s->producers = (int)between(p, 2, 4);
+	s->batches = (int)between(p, 50, 400);
+	s->safety_us = between(p, 3, 12) * SECOND;
+	s->liveness_us = 120 * SECOND;
+	s->pause_us = s->safety_us / s->batches;
+	s->is_unclean = prng_chance(p, 1, 10);
+	s->heartbeat_ms = 100 * scale[prng_below(p, ARRAY_LEN(scale))];
+	s->session_ms = s->heartbeat_ms * between(p, 4, 18);
+	s->lag_ms = between(p, 2, 12) * 250;
+	s->roll_ms = prng_chance(p, 1, 2) ? between(p, 50, 2000) : 3600000;
+	s->latency_us = between(p, 20, 300);
+	s->jitter_us = prng_chance(p, 1, 4) ? between(p, 1, 20000) : between(p, 1, 300);
+	s->turn_us = prng_chance(p, 1, 4) ? between(p, 20, 3000) : 20;
+	s->job_us = prng_chance(p, 1, 4) ? between(p, 2000, 50000) : 2000;
+	s->kill_us = maybe(p, SECOND / 2);
+	s->pause_node_us = maybe(p, SECOND);
+	s->power_us = maybe(p, SECOND);
+	s->cut_us = maybe(p, SECOND / 2);
+	s->clog_us = maybe(p, SECOND / 10);
+	s->stop_us = maybe(p, SECOND);
+	s->disk_us = maybe(p, 2 * SECOND);
+	s->slow_us = maybe(p, SECOND / 2);
+}
+
+/* ---- the cluster ---------------------------------------------------------------------------- */
+
+static void set_up_broker(const struct swarm *s, struct sim_node *n, struct sim_node *controller)
+{
+	sim_node_option(n, "controller.quorum.bootstrap.servers=%s:%d", controller->machine->name,
+			CONTROLLER_PORT);
+	sim_node_option(n, "broker.heartbeat.interval.ms=%lld", (long long)s->heartbeat_ms);
+	sim_node_option(n, "broker.session.timeout.ms=%lld", (long long)s->session_ms);
+	sim_node_option(n, "replica.lag.time.max.ms=%lld", (long long)s->lag_ms);
+	sim_node_option(n, "log.roll.ms=%lld", (long long)s->roll_ms);
+	sim_node_option(n, "log.index.interval.bytes=1024");
+	sim_node_option(n, "replica.high.watermark.checkpoint.interval.ms=500");
+}
+
+static void after_event(void *arg)
+{
+	struct cluster *c = arg;
+
+	if (c->world->last)
+		check_machine(c, c->world->last);
+}
+
+static void add_clients(const struct swarm *s, struct cluster *c)
+{
+	struct prng prng;
+
+	prng_seed(&prng, s->seed ^ 0xc11e);
+	(void)admin_new(c, "admin");
+	for (int i = 0; i < s->producers; i++) {
+		struct producer_options o = { .n_batches = s->batches,
+					      .acks = -1,
+					      .pause_us = s->pause_us,
+					      .topic = i % s->topics };
+		char name[16];
+
+		o.is_idempotent = prng_chance(&prng, 1, 2) && !s->is_unclean;
+		if (!o.is_idempotent && prng_chance(&prng, 1, 3))
+			o.acks = prng_chance(&prng, 1, 3) ? 0 : 1;
+		snprintf(name, sizeof(name), "p%d", i);
+		(void)producer_new(c, name, &o);
+	}
+	(void)consumer_new(c, "reader");
+}
+
+struct cluster *swarm_build(const struct swarm *s)
+{
+	struct cluster *c = cluster_new(s->seed);
+	struct world *w = c->world;
+
+	w->job_us_max = s->job_us;
+	for (int a = 0; a < WORLD_MACHINES_MAX; a++)
+		for (int b = 0; b < WORLD_MACHINES_MAX; b++) {
+			w->route[a][b].latency_us = s->latency_us;
+			w->route[a][b].jitter_us = s->jitter_us;
+		}
+	c->controller = sim_node_add(w, 100, true, 1);
+	sim_node_option(c->controller, "broker.session.timeout.ms=%lld", (long long)s->session_ms);
+	sim_node_option(c->controller, "leader.imbalance.check.interval.seconds=5");
+	sim_node_option(c->controller, "unclean.leader.election.interval.ms=2000");
+	c->n_brokers = s->brokers;
+	for (int i = 0; i < s->brokers; i++) {
+		c->broker[i] = sim_node_add(w, i + 1, false, s->shards);
+		set_up_broker(s, c->broker[i], c->controller);
+		c->broker[i]->machine->turn_us_max = s->turn_us;
+	}
+	for (int i = 0; i < s->topics; i++)
+		(void)cluster_topic(c, s->partitions, s->rf, s->min_isr, s->is_unclean);
+	w->after = after_event;
+	w->arg = c;
+	return c;
+}
+
+void swarm_tell(const struct swarm *s, const struct cluster *c)
+{
+	printf("seed %llu: %d brokers of %d shards, %d x %d partitions, rf %d, min.isr %d%s; "
+	       "%llu events, %.1f s, %lld faults, %lld acked, %lld read, %lld refused, hash "
+	       "%016llx\n",
+	       (unsigned long long)s->seed, s->brokers, s->shards, s->topics, s->partitions, s->rf,
+	       s->min_isr, s->is_unclean ? ", unclean" : "", (unsigned long long)c->world->n_events,
+	       (double)c->world->now_us / SECOND, (long long)c->n_faults, (long long)c->n_acked,
+	       (long long)c->n_consumed, (long long)c->n_refused,
+	       (unsigned long long)c->world->hash);
+}
+
+/* ---- the two phases ------------------------------------------------------------------------- */
+
+static bool is_done(const struct cluster *c, char *why, size_t cap)
+{
+	for (int i = 0; i < c->n_clients; i++)
+		if (!c->client[i]->is_idle(c->client[i]->arg, why, cap))
+			return false;
+	return cluster_is_whole(c, why, cap);
+}
+
+void swarm_run(const struct swarm *s, struct cluster *c)
+{
+	char why[WHY_BYTES] = "";
+	int64_t until;
+
+	cluster_start_all(c);
+	add_clients(s, c);
+	world_run(c->world, SECOND);
+	nemesis_begin(s, c);
+	world_run(c->world, s->safety_us);
+	story_tell(c->world, "---- the faults end; everything must come together ----");
+	nemesis_heal(c);
+	c->is_quiet = true;
+	until = c->world->now_us + s->liveness_us;
+	while (!is_done(c, why, sizeof(why))) {
+		if (c->world->now_us >= until)
+			story_fail(EXIT_LIVENESS, "after %.0f s without faults: %s",
+				   (double)s->liveness_us / SECOND, why);
+		world_run(c->world, SETTLED_CHECK_US);
+	}
+	check_end(c);
+}

@@ -1,0 +1,28 @@
+/* swarm.h - what one seed is: sizes, timeouts, workload and faults, drawn by chance.
+ *
+ * swarm_draw fills everything from the seed; a user's options then overrule single fields.  Rates
+ * are mean pauses in virtual microseconds; 0: never. */
+#pragma once
+#include "tests/sim/client.h"
+
+struct swarm {
+	uint64_t seed;
+	int brokers, shards, topics, partitions, rf, min_isr;
+	int producers, batches; /* batches: of each producer */
+	int64_t pause_us;       /* between a producer's batches */
+	int64_t safety_us, liveness_us;
+	bool is_unclean;
+	int64_t heartbeat_ms, session_ms, lag_ms, roll_ms;
+	int64_t latency_us, jitter_us, turn_us, job_us;
+	int64_t kill_us, pause_node_us, power_us, cut_us, clog_us, stop_us, disk_us, slow_us;
+};
+
+void swarm_draw(struct swarm *, uint64_t seed);
+struct cluster *swarm_build(const struct swarm *);
+void swarm_tell(const struct swarm *, const struct cluster *);
+/* Both phases; returns when everything held. */
+void swarm_run(const struct swarm *, struct cluster *);
+
+/* nemesis.c */
+void nemesis_begin(const struct swarm *, struct cluster *);
+void nemesis_heal(struct cluster *); /* no more faults, and what broke is whole again */
