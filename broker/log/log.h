@@ -113,7 +113,7 @@ must_check enum err log_find_max_time(struct log *, int64_t bound, struct log_ti
 /* Truncate keeps what lies below offset and ends at a batch boundary at or below it; restart drops
  * everything and begins empty at offset.  Both block for a moment when whole segments go, or the
  * recovery point must come down, to make that durable.  The caller checkpoints recovery points at
- * least once a minute. */
+ * least once a minute.  ERR_CORRUPT: the place to cut cannot be found; nothing was done. */
 must_check enum err log_truncate(struct log *, int64_t offset);
 must_check enum err log_restart(struct log *, int64_t offset);
 /* DeleteRecords, the leader's log start.  ERR_NOT_FOUND: past the end. */
