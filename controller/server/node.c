@@ -111,6 +111,8 @@ void node_free(struct node *n)
 {
 	if (n == NULL)
 		return;
+	if (!n->is_stopped)
+		node_stop(n);
 	LIST_FOR (p, &n->parked, struct parked, in_list)
 		parked_free(p);
 	LIST_FOR (p, &n->applying, struct parked, in_list)
