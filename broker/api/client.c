@@ -59,6 +59,7 @@ void api_accept(void *arg, struct env *env, struct conn *conn)
 	c = mem_alloc(sizeof(*c));
 	c->api = s->api;
 	c->conn = conn;
+	c->heard_ms = env_mono_ms(env);
 	c->listener = listener_of(s, conn);
 	list_init(&c->queue);
 	list_init(&c->paused);
@@ -76,6 +77,7 @@ static void on_frame(void *arg, struct conn *conn, struct buf *frame)
 	enum err e;
 
 	(void)conn;
+	c->heard_ms = env_mono_ms(c->api->shard->env);
 	if (c->is_ending) {
 		buf_put(frame);
 		return;
@@ -276,8 +278,7 @@ void client_arrived(struct client *c)
 		pump(c);
 		return;
 	}
-	c->api->shard->env->peers->finish(c->conn);
-	client_free(c);
+	client_close(c);
 }
 
 /* Until the first image nobody knows anything here; clients wait for it rather than be told that
@@ -421,17 +422,22 @@ struct api_shard *api_shard_new(struct shard *s)
 	a->producer_ids = producer_ids_new(s);
 	s->image_adopted = image_adopted;
 	a->sessions = fetch_sessions_new(s->broker->conf->session_slots, prng_u64(&s->env->prng));
+	client_idle_start(a);
 	return a;
 }
 
 void api_shard_stop(struct api_shard *a)
 {
 	a->is_stopping = true;
-	while (!list_empty(&a->clients)) {
-		struct client *c = CONTAINER_OF(a->clients.next, struct client, node);
-		a->shard->env->peers->finish(c->conn);
-		client_free(c);
-	}
+	client_idle_stop(a);
+	while (!list_empty(&a->clients))
+		client_close(CONTAINER_OF(a->clients.next, struct client, node));
+}
+
+void client_close(struct client *c)
+{
+	c->api->shard->env->peers->finish(c->conn);
+	client_free(c);
 }
 
 void api_shard_free(struct api_shard *a)

@@ -15,6 +15,7 @@
 struct api_shard {
 	struct shard *shard;
 	struct list clients;
+	struct timer idle_timer;
 	struct list paused; /* clients that wait for request bytes of the shard */
 	struct list free_reqs;
 	int32_t n_free;
@@ -28,6 +29,7 @@ struct client {
 	struct api_shard *api;
 	struct conn *conn;
 	int32_t listener;  /* index in broker_conf.listener */
+	int64_t heard_ms;  /* its last frame */
 	struct list queue; /* struct req, oldest first */
 	int64_t bytes;
 	bool is_pumping, is_paused;
@@ -40,6 +42,11 @@ struct client {
 	struct shard *move_to; /* start nothing more, move when nothing is in flight */
 };
 
+/* Closes it once what was answered has left; the client is gone. */
+void client_close(struct client *);
+/* Closes connections that asked nothing for connections.max.idle.ms (client_idle.c). */
+void client_idle_start(struct api_shard *);
+void client_idle_stop(struct api_shard *);
 /* All of this request's partitions belong to `owner`. */
 void client_note_owner(struct req *, struct shard *owner);
 /* Moves the client to client->move_to; nothing of it may be in flight. */

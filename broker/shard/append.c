@@ -8,6 +8,7 @@
 #include "broker/shard/partition.h"
 #include "broker/shard/persist.h"
 #include "broker/shard/read.h"
+#include "broker/shard/retention.h"
 #include "broker/shard/shard.h"
 #include "common/wire/codec.h"
 
@@ -181,6 +182,7 @@ static enum err write_batch(struct partition *p, struct validate_result *r,
 						   .now_ms = env_mono_ms(p->shard->env),
 						   .appended = { log_end(p->log), -1, -1 } });
 	read_wake(p, READ_MOVED);
+	retention_flush_due(p);
 	return ERR_OK;
 }
 

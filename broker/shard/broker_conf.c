@@ -87,6 +87,8 @@ static const struct conf_row rows[] = {
 	    "largest request; a bigger one closes its connection"),
 	I32("fetch.max.bytes", fetch_bytes_max, 1024, INT32_MAX, "57671680",
 	    "largest fetch answer"),
+	I64("connections.max.idle.ms", idle_ms_max, -1, INT64_MAX / 4, "600000",
+	    "a connection that asks nothing for this long is closed; -1 is never"),
 	I64("queued.max.request.bytes", queued_bytes_max, -1, INT64_MAX, "-1",
 	    "request bytes in flight per shard before it stops reading; -1 is 256 MiB"),
 	I64("connection.max.request.bytes", conn_bytes_max, 1024, INT64_MAX, "67108864",

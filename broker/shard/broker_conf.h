@@ -40,6 +40,7 @@ struct broker_conf {
 	int64_t hw_checkpoint_ms;
 	/* requests */
 	int32_t request_bytes_max, fetch_bytes_max;
+	int64_t idle_ms_max;
 	int64_t queued_bytes_max, conn_bytes_max;
 	int32_t session_slots;
 	int32_t partitions_per_reply_max;

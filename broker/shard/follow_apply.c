@@ -9,6 +9,7 @@
 
 #include "broker/shard/dirs.h"
 #include "broker/shard/persist.h"
+#include "broker/shard/retention.h"
 #include "broker/shard/shard.h"
 #include "common/base/log.h"
 
@@ -161,6 +162,7 @@ static enum err write_piece(struct partition *p, struct piece *piece)
 		persist_note(&p->producers, b);
 	}
 	persist_epochs(p);
+	retention_flush_due(p);
 	piece->n = 0;
 	return ERR_OK;
 }

@@ -46,8 +46,7 @@ void retention_care(struct partition *p, bool look)
 {
 	struct env *env = p->shard->env;
 
-	if (log_flush_due(p->log, env_wall_ms(env)))
-		start_flush(p);
+	retention_flush_due(p);
 	if (!look)
 		return;
 	producers_expire(&p->producers, env_wall_ms(env),
@@ -57,6 +56,13 @@ void retention_care(struct partition *p, bool look)
 }
 
 /* ---- flush --------------------------------------------------------------------------------- */
+
+/* One round at a time; what arrives meanwhile is the next one's (flush_done). */
+void retention_flush_due(struct partition *p)
+{
+	if (log_flush_due(p->log, env_wall_ms(p->shard->env)))
+		start_flush(p);
+}
 
 static void start_flush(struct partition *p)
 {
@@ -87,6 +93,8 @@ static void flush_done(struct job *job)
 
 	if (e && !j->p->is_dropped)
 		partition_fail(j->p, e);
+	else if (!j->p->is_dropped && j->p->state == PARTITION_OPEN)
+		retention_flush_due(j->p);
 	partition_job_back(j->p);
 	mem_free(j);
 }

@@ -6,6 +6,8 @@
 struct partition;
 void retention_care(struct partition *,
 		    bool retain);         /* every second; retain: also look for old segments */
+/* After an append: starts a flush when flush.messages, flush.ms or a roll asks for one. */
+void retention_flush_due(struct partition *);
 /* Renames the directory of a deleted partition and removes it after file.delete.delay.ms. */
 void retention_remove(struct shard *, int dir, const char *dir_name, struct uuid topic_id,
 		      int64_t delay_ms);
