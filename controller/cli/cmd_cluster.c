@@ -91,28 +91,49 @@ static const char *verdict(const struct health *h)
 	return h->offline || h->under_min || h->active == 0 ? "CRITICAL" : "DEGRADED";
 }
 
+static const char *partitions(struct cli *cli, int32_t n)
+{
+	return arena_printf(&cli->mem, "%d partition%s", n, n == 1 ? "" : "s").at;
+}
+
 static void print_warnings(struct cli *cli, const struct health *h)
 {
-	const char *mark =
-		text_colored(cli, h->offline || h->under_min ? OUT_RED : OUT_YELLOW, "!");
+	bool is_blocked = h->offline || h->under_min;
+	const char *mark = text_colored(cli, is_blocked ? OUT_RED : OUT_YELLOW, "!");
 
 	if (h->brokers == 0)
 		printf("  %s no broker has registered\n", mark);
 	if (h->offline)
-		printf("  %s %d partitions have no leader: they take no writes and give no "
-		       "records\n",
-		       mark, h->offline);
+		printf("  %s %s without leader: no writes, no reads\n", mark,
+		       partitions(cli, h->offline));
 	if (h->under_min)
-		printf("  %s %d partitions are under min.insync.replicas: acks=all writes are "
-		       "refused\n",
-		       mark, h->under_min);
+		printf("  %s %s under min.insync.replicas: acks=all writes are refused\n", mark,
+		       partitions(cli, h->under_min));
 	if (h->at_min)
-		printf("  %s %d partitions are one failure away from refusing acks=all writes\n",
-		       mark, h->at_min);
+		printf("  %s %s one failure away from refusing acks=all writes\n", mark,
+		       partitions(cli, h->at_min));
 	if (h->fenced.n)
 		printf("  next: weir brokers list\n");
 	else if (h->under_replicated || h->offline)
 		printf("  next: weir isr list --shrunk\n");
+}
+
+/* "2 (silent for 41s), 3" */
+static const char *fenced_text(struct cli *cli, const struct view *v, const struct health *h)
+{
+	size_t cap = 48 * IMAGE_REPLICAS_MAX;
+	struct text t;
+
+	text_init(&t, arena_must(&cli->mem, cap), cap);
+	for (int32_t i = 0; i < h->fenced.n; i++) {
+		const Weir__BrokerState *b = view_broker_state(v, h->fenced.v[i]);
+
+		text_printf(&t, "%s%d", i ? ", " : "", h->fenced.v[i]);
+		if (b && b->has_last_contact_ms && b->last_contact_ms >= 0)
+			text_printf(&t, " (silent for %s)",
+				    text_of_duration(cli, b->last_contact_ms));
+	}
+	return t.at;
 }
 
 static void print_text(struct cli *cli, const struct view *v, const struct health *h)
@@ -129,7 +150,7 @@ static void print_text(struct cli *cli, const struct view *v, const struct healt
 	       size_max(c->n_voters, 1), c->id, c->epoch, c->log_end);
 	printf("  brokers      %d of %d up", h->active, h->brokers);
 	if (h->fenced.n)
-		printf(", fenced: %s", text_of_ids(cli, h->fenced.v, h->fenced.n));
+		printf(", fenced: %s", fenced_text(cli, v, h));
 	if (h->shutting_down)
 		printf(", shutting down: %d", h->shutting_down);
 	printf("\n  partitions   %d total, %d offline, %d under min.insync.replicas, %d "

@@ -80,6 +80,18 @@ static const struct image_partition *find(const struct view *v, const Weir__Elec
 	return t && r->partition < t->n_partitions ? &t->partitions[r->partition] : NULL;
 }
 
+/* " (leader 2, ISR {2,3} of {1,2,3})" */
+static const char *standing(struct cli *cli, const struct image_partition *p)
+{
+	if (!p)
+		return "";
+	return arena_printf(&cli->mem, " (leader %s, ISR {%s} of {%s})",
+			    p->leader < 0 ? "none" : arena_printf(&cli->mem, "%d", p->leader).at,
+			    text_of_ids(cli, p->isr.v, p->isr.n),
+			    text_of_ids(cli, p->replicas.v, p->replicas.n))
+		.at;
+}
+
 /* Old -> new, as it stands in the metadata after the answer. */
 static int report(struct cli *cli, const struct view *before, const Weir__ElectResults *results,
 		  int64_t took_ms)
@@ -98,9 +110,10 @@ static int report(struct cli *cli, const struct view *before, const Weir__ElectR
 			printf("%s-%d   leader stays %d\n", r->topic, r->partition,
 			       is ? is->leader : -1);
 		} else if (r->code != KERR_NONE) {
-			code = cli_fail_code(
-				cli, r->code, str_of(r->message ? r->message : kerr_text(r->code)),
-				"cannot elect a leader for %s-%d", r->topic, r->partition);
+			code = cli_fail_code(cli, r->code,
+					     str_of(r->message ? r->message : kerr_text(r->code)),
+					     "cannot elect a leader for %s-%d%s", r->topic,
+					     r->partition, standing(cli, is));
 			failed++;
 		} else if (was && is) {
 			printf("%s-%d   leader %d -> %d   epoch %d -> %d   took %" PRId64 "ms\n",

@@ -130,13 +130,19 @@ static void describe(struct cli *cli, const struct view *v, const struct image_t
 
 	offsets_load(cli, v, &name, 1, &offsets);
 	at = offsets_find(&offsets, t, number);
-	if (cli->format == FORMAT_TABLE || cli->format == FORMAT_WIDE)
-		printf("%s-%d   leader %d   leader epoch %d   partition epoch %d   ISR {%s}   "
-		       "min.insync.replicas %d\n"
-		       "start %" PRId64 "   high watermark %" PRId64 "%s\n",
-		       name, number, p->leader, p->leader_epoch, p->partition_epoch,
-		       text_of_ids(cli, p->isr.v, p->isr.n), view_min_isr(v->image, t), at->start,
-		       at->hw, at->hw < 0 ? " (the leader did not answer)" : "");
+	if (cli->format == FORMAT_TABLE || cli->format == FORMAT_WIDE) {
+		printf("%s-%d   leader %s   leader epoch %d   partition epoch %d   ISR {%s}   "
+		       "min.insync.replicas %d\n",
+		       name, number,
+		       p->leader < 0 ? "none" : arena_printf(&cli->mem, "%d", p->leader).at,
+		       p->leader_epoch, p->partition_epoch, text_of_ids(cli, p->isr.v, p->isr.n),
+		       view_min_isr(v->image, t));
+		if (at->hw >= 0)
+			printf("start %" PRId64 "   high watermark %" PRId64 "\n", at->start,
+			       at->hw);
+		else
+			puts("offsets unknown: no leader answered");
+	}
 	out_begin(&o, cli, "ReplicaList", columns, ARRAY_LEN(columns));
 	for (int32_t i = 0; i < p->replicas.n; i++)
 		replica_row(&o, v->image, p, at, i);

@@ -174,7 +174,7 @@ def a_killed_leader_is_seen_and_comes_back():
                   "states")
         c.wait_leader("t", other_than=2)
         got = c.weir("cluster", "health", check=False)
-        expect(got.returncode == 1 and got.stdout.startswith("DEGRADED") and "fenced: 2" in got.stdout, got.stdout)
+        expect(got.returncode == 1 and got.stdout.startswith("DEGRADED") and "fenced: 2 (silent for" in got.stdout, got.stdout)
         expect_eq(c.weir("local", "kill", "2", check=False).returncode, 1, "killing the dead")
         c.restart(2)
         c.wait_isr("t", [1, 2, 3])
