@@ -16,8 +16,7 @@ static void stop_shard(struct call *);
 static void shard_stopped(struct call *);
 static void close_shards(struct boot *, bool is_clean);
 
-/* ---- options ------------------------------------------------------------------------------------
- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 void boot_init(struct boot *b)
 {
@@ -47,8 +46,7 @@ enum err boot_conf_finish(struct boot *b, char *why, size_t cap)
 	return broker_conf_finish(&b->conf, b->store, b->rows, b->n_rows, why, cap);
 }
 
-/* ---- start --------------------------------------------------------------------------------------
- */
+/* ---- start ----------------------------------------------------------------------------------- */
 
 enum err boot_start(struct boot *p, struct env *const *env, int n_envs, char *why, size_t cap)
 {
@@ -105,8 +103,7 @@ static enum err listen_all(struct boot *p, char *why, size_t cap)
 	return ERR_OK;
 }
 
-/* ---- stopping: leaders move away, then every shard lets go, then logs close and are marked clean
- * -- */
+/* ---- stopping: leaders move away, every shard lets go, logs close and are marked clean ------- */
 
 void boot_stop(struct boot *p, void (*stopped)(void *arg), void *arg)
 {

@@ -46,10 +46,11 @@ struct req {
 	struct image *image; /* as it was when the handler began; the reply may point into it */
 	void *in, *out;      /* the decoded request; the reply, at its defaults */
 	void *work;          /* the handler's own */
-	void (*hurry)(struct req *); /* stop waiting: another request waits behind, or nobody any
-				      * more; called once, may be NULL */
-	void (*release)(
-		struct req *); /* the reply has been handed to the connection; may be NULL */
+	/* Stop waiting: another request waits behind, or nobody any more; called once, may be
+	 * NULL. */
+	void (*hurry)(struct req *);
+	/* The reply has been handed to the connection; may be NULL. */
+	void (*release)(struct req *);
 };
 
 /* Ends phase 2; the request may be gone when it returns. */

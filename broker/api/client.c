@@ -67,8 +67,7 @@ void api_accept(void *arg, struct env *env, struct conn *conn)
 	env->peers->bind(conn, &events, c, (uint32_t)b->conf->request_bytes_max);
 }
 
-/* ---- frames ------------------------------------------------------------------------------------
- */
+/* ---- frames ---------------------------------------------------------------------------------- */
 
 static void on_frame(void *arg, struct conn *conn, struct buf *frame)
 {
@@ -163,8 +162,7 @@ static void client_free(struct client *c)
 	mem_free(c);
 }
 
-/* ---- requests
- * ------------------------------------------------------------------------------------ */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static struct req *req_new(struct client *c, struct buf *frame)
 {
@@ -372,8 +370,7 @@ static void send_reply(struct client *c, struct req *q, struct writer *w)
 	c->api->shard->env->peers->send(c->conn, v, n);
 }
 
-/* ---- admission
- * ------------------------------------------------------------------------------------- */
+/* ---- admission ------------------------------------------------------------------------------- */
 
 static void admit(struct client *c)
 {
@@ -408,8 +405,7 @@ static void on_drained(void *arg, struct conn *conn)
 	pump(c);
 }
 
-/* ---- the shard's part
- * -------------------------------------------------------------------------------- */
+/* ---- the shard's part ------------------------------------------------------------------------ */
 
 struct api_shard *api_shard_new(struct shard *s)
 {

@@ -68,8 +68,7 @@ static void fill_brokers(struct req *q, const struct describe_cluster_request *i
 		out->controller_id = alive[prng_below(&q->shard->env->prng, (uint64_t)n_alive)];
 }
 
-/* ---- UnregisterBroker
- * ------------------------------------------------------------------------------- */
+/* ---- UnregisterBroker ------------------------------------------------------------------------ */
 
 enum api_ret handle_unregister_broker(struct req *q)
 {

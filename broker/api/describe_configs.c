@@ -219,8 +219,7 @@ static int8_t wire_type(const struct conf_row *row)
 	return TYPE_STRING;
 }
 
-/* ---- ListConfigResources
- * -------------------------------------------------------------------------- */
+/* ---- ListConfigResources --------------------------------------------------------------------- */
 
 static bool is_asked(const struct list_config_resources_request *in, int8_t type)
 {

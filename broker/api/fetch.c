@@ -70,8 +70,7 @@ enum api_ret handle_fetch(struct req *q)
 	return q->state == REQ_DONE ? API_DONE : API_WAIT;
 }
 
-/* ---- phase 1 ----------------------------------------------------------------------------------
- */
+/* ---- phase 1 --------------------------------------------------------------------------------- */
 
 static void route(struct req *q, struct fetch_work *w)
 {
@@ -132,8 +131,7 @@ static void send_call(struct req *q, struct read_call *c)
 	call_send(&c->call);
 }
 
-/* ---- phase 2
- * -------------------------------------------------------------------------------------- */
+/* ---- phase 2 --------------------------------------------------------------------------------- */
 
 static void call_done(struct call *call)
 {
@@ -226,8 +224,7 @@ static void on_release(struct req *q)
 	fetch_plan_close(&w->plan);
 }
 
-/* ---- cold files ---------------------------------------------------------------------------------
- */
+/* ---- cold files ------------------------------------------------------------------------------ */
 
 static bool start_warming(struct req *q)
 {
@@ -267,8 +264,7 @@ static void warm_done(struct job *job)
 	finish(q);
 }
 
-/* ---- the reply
- * ------------------------------------------------------------------------------------ */
+/* ---- the reply ------------------------------------------------------------------------------- */
 
 static bool is_due(const struct fetch_plan *plan, const struct fetch_slot *s)
 {

@@ -147,8 +147,7 @@ static void fill_partition(struct req *q, const struct image_partition *ip,
 	}
 }
 
-/* ---- auto.create.topics.enable
- * -------------------------------------------------------------------- */
+/* ---- auto.create.topics.enable --------------------------------------------------------------- */
 
 static bool create_missing(struct req *q)
 {

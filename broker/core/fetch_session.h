@@ -79,8 +79,8 @@ struct fetch_session *fetch_session_create(struct fetch_sessions *, bool by_id, 
 /* Adds a partition or changes what is asked of it.  NULL: over the
  * maximum, or closed: give the session up. */
 struct fetch_partition *fetch_session_add(struct fetch_session *, const struct fetch_ask *);
-void fetch_session_forget(struct fetch_session *,
-			  const struct fetch_ask *); /* by topic and partition */
+/* By topic and partition. */
+void fetch_session_forget(struct fetch_session *, const struct fetch_ask *);
 struct fetch_partition *fetch_session_find(struct fetch_session *, const struct fetch_ask *);
 void fetch_session_close(struct fetch_session *);
 void fetch_session_pin(struct fetch_session *);

@@ -40,8 +40,7 @@ enum producer_verdict producers_check(const struct producers *p, const struct pr
 
 	ASSERT(a->id >= 0);
 	if (e == NULL)
-		return PRODUCER_OK; /* new, expired, or its data was deleted: any sequence will do
-				     */
+		return PRODUCER_OK; /* new, expired, deleted with its data: any sequence will do */
 	if (a->epoch < e->epoch)
 		return PRODUCER_FENCED_EPOCH;
 	if (a->is_control)

@@ -2,7 +2,8 @@
  *
  * Pure.  Answers, before an append, whether a batch is new, a duplicate or out of order, and takes
  * note of it after the append succeeded: a failed append leaves no trace (KAFKA-6683).  Rebuilt
- * from a .snapshot file and the batches after it.  Rules: kafka-behaviour 2.2, 4.3. */
+ * from a .snapshot file and the batches after it.  Rules: KIP-98, and
+ * Kafka's ProducerStateManager. */
 #pragma once
 #include "common/base/base.h"
 #include "common/base/map.h"

@@ -2,7 +2,7 @@
  *
  * Pure automaton: no I/O, no clock, no allocation.  The owning shard feeds it events and carries
  * out the effects; the simulator does the same with a fake disk and network.  It sees offsets and
- * epochs, never record bytes.  Rules: kafka-behaviour 2.6 and 2.7; KIP-497 (AlterPartition),
+ * epochs, never record bytes.  Rules: KIP-497 (AlterPartition),
  * KIP-841, KIP-903 (broker epochs), KIP-966 (strict min ISR).
  *
  * Invariants (replica_check, before and after every step):

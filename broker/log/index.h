@@ -8,7 +8,7 @@
  * record is younger than this timestamp.  Sparse, so a lost entry costs time, never correctness.
  *
  * Entries of the active segment are gathered in a tail in memory and written 64 or 96 at a time;
- * what a crash takes away, recovery puts back.  No mmap, no preallocation: kafka-behaviour 4.3.
+ * what a crash takes away, recovery puts back.  No mmap, no preallocation (Kafka: 10 MiB each).
  * Owned by the log; one thread. */
 #pragma once
 #include "common/env/env.h"
@@ -47,8 +47,8 @@ void index_close(struct index *);
 int32_t index_count(const struct index *);
 bool index_tail_full(const struct index *);
 void index_add(struct index *, const struct index_entry *); /* asserts room in the tail */
-must_check enum err
-index_write_tail(struct index *); /* needs the file open when the tail is not empty */
+/* Needs the file open when the tail is not empty. */
+must_check enum err index_write_tail(struct index *);
 must_check enum err index_get(const struct index *, int32_t i, struct index_entry *);
 
 /* The last entry whose field is <= key; *at is its number, -1 when there is none. */

@@ -246,8 +246,9 @@ static enum err weigh(const struct log *l, const struct log_batch *b, int n, str
 	return ERR_OK;
 }
 
-/* kafka-behaviour 2.12; all batches of one append go to one segment, so that the producer state
- * before them is the state at the roll. */
+/* Kafka's UnifiedLog.maybeRoll: by bytes, by age, by a full index, and where an offset would no
+ * longer fit the index's 32 bits.  All batches of one append go to one segment, so that the
+ * producer state before them is the state at the roll. */
 static bool must_roll(struct log *l, const struct incoming *in, int64_t now_ms)
 {
 	struct segment *s = log_active(l);

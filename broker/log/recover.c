@@ -1,7 +1,7 @@
 /* recover.c - from the names in a directory to a log with a start and an end.
  *
  * The directory is listed once; sizes come with the names, and only the last segment is opened
- * when the shutdown was clean.  Leftovers, in this order (kafka-behaviour 2.13):
+ * when the shutdown was clean.  Leftovers, in Kafka's order:
  *   .deleted          unlinked: retention had given it up
  *   .cleaned          unlinked: compaction had not finished writing; and with it every .swap at or
  *                     above its base, whose group is incomplete

@@ -46,8 +46,8 @@ void segment_path(char out[SEGMENT_PATH_MAX], const struct segment_home *, int64
 bool segment_name(const char *name, int64_t *base, const char **suffix);
 
 void segment_init(struct segment *, int64_t base, int64_t bytes);
-must_check enum err segment_create(const struct segment_home *,
-				   struct segment *); /* empty, or emptied */
+/* Empty, or emptied. */
+must_check enum err segment_create(const struct segment_home *, struct segment *);
 must_check enum err segment_open(const struct segment_home *, struct segment *);
 /* Opens for reading; with a missing file the index simply has no entries. */
 must_check enum err segment_open_index(const struct segment_home *, struct segment *,
@@ -75,5 +75,5 @@ must_check enum err segment_seek(const struct segment_home *, struct segment *, 
 				 struct hop *);
 /* Does an entry of the offset index name the last offset of the batch at its position? */
 bool segment_entry_ok(const struct segment *, const struct index_entry *);
-must_check enum err segment_max_time(const struct segment_home *,
-				     struct segment *); /* makes max_time_ms known */
+/* Makes max_time_ms known. */
+must_check enum err segment_max_time(const struct segment_home *, struct segment *);

@@ -92,8 +92,8 @@ static enum kerr admit(const struct append_call *c, struct append_op *op, const 
 	const struct dir *dir = &p->shard->broker->dirs->v[p->dir];
 	if (atomic_load(&dir->is_full))
 		return explain(op, KERR_KAFKA_STORAGE_ERROR,
-			       "%s has %lld bytes left: delete topics or records, or add room", dir->path,
-			       (long long)atomic_load(&dir->free_bytes));
+			       "%s has %lld bytes left: delete topics or records, or add room",
+			       dir->path, (long long)atomic_load(&dir->free_bytes));
 	return KERR_NONE;
 }
 
@@ -138,7 +138,7 @@ static enum kerr validate(struct append_call *c, struct append_op *op, struct pa
 }
 
 /* A batch that an idempotent producer sent before is answered with its first outcome; acks=all
- * still waits for it (kafka-behaviour 2.2). */
+ * still waits for it. */
 static bool is_known(struct append_op *op, struct partition *p, const struct producer_append *by,
 		     int64_t *required)
 {

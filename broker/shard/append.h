@@ -2,7 +2,8 @@
  * the batches of one request to one shard.
  *
  * All memory is the request's (arena and frame); the owning shard has it between call_send and
- * call_return.  Order of checks: kafka-behaviour 2.1, steps 7 to 14. */
+ * call_return.  The order of the checks is Kafka's: leadership, min.insync.replicas, the
+ * batch, the producer, and only then the log. */
 #pragma once
 #include "broker/shard/call.h"
 #include "broker/shard/wait.h"
@@ -18,11 +19,11 @@ struct append_op {
 	void *slot;         /* the asker's: where the answer goes */
 	/* the answer */
 	enum kerr error;
-	struct validate_result
-		*refused; /* heap, the asker's: what validation found; NULL: nothing */
+	/* What validation found, on the heap, the asker's to free; NULL: nothing. */
+	struct validate_result *refused;
 	int64_t base_offset, append_time_ms, log_start;
-	int32_t leader,
-		leader_epoch; /* with NOT_LEADER_OR_FOLLOWER: who leads, as far as we know */
+	/* With NOT_LEADER_OR_FOLLOWER: who leads, as far as we know. */
+	int32_t leader, leader_epoch;
 	/* while parked */
 	struct wait wait;
 	struct append_call *call;

@@ -32,13 +32,10 @@ void ask_call_work(struct call *);
 enum kerr ask_leader(const struct ask_op *, const struct partition *);
 
 enum { ASK_REPLICA = 0, ASK_TIMESTAMP = 1 }; /* in[] of ask_offset */
-enum {
-	ASK_OFFSET = 0,
-	ASK_FOUND_MS = 1,
-	ASK_EPOCH = 2
-};                                                    /* out[] of ask_offset and ask_epoch_end */
+/* Where ask_offset and ask_epoch_end leave their answers in out[]. */
+enum { ASK_OFFSET = 0, ASK_FOUND_MS = 1, ASK_EPOCH = 2 };
 void ask_offset(struct ask_op *, struct partition *); /* ListOffsets */
-void ask_epoch_end(struct ask_op *,
-		   struct partition *); /* OffsetForLeaderEpoch; in[0] is the epoch */
+/* OffsetForLeaderEpoch; in[0] is the epoch. */
+void ask_epoch_end(struct ask_op *, struct partition *);
 /* Puts a further op on the call; not once it was sent. */
 void ask_call_add(struct ask_call *, struct ask_op *);

@@ -77,8 +77,7 @@ int64_t ctllink_broker_epoch(const struct ctllink *l)
 	return l->broker_epoch;
 }
 
-/* ---- the connection ----------------------------------------------------------------------------
- */
+/* ---- the connection -------------------------------------------------------------------------- */
 
 static void dial(void *arg)
 {
@@ -140,8 +139,7 @@ static void on_push(void *arg, struct rpc *rpc, const ProtobufCMessage *m)
 		heartbeat_answer(l, r->heartbeat);
 }
 
-/* ---- registration
- * --------------------------------------------------------------------------------- */
+/* ---- registration ---------------------------------------------------------------------------- */
 
 static void send_register(struct ctllink *l)
 {
@@ -239,8 +237,7 @@ static bool accept_cluster(struct ctllink *l, const char *cluster_id)
 	return dirs_adopt_cluster(l->env, l->broker->dirs, c, cluster_id) == ERR_OK;
 }
 
-/* ---- heartbeats
- * -------------------------------------------------------------------------------------- */
+/* ---- heartbeats ------------------------------------------------------------------------------ */
 
 static void on_heartbeat_timer(void *arg)
 {
@@ -300,8 +297,7 @@ static void heartbeat_answer(struct ctllink *l, const Weir__HeartbeatAnswer *a)
 		on_shutdown_timer(l);
 }
 
-/* ---- controlled shutdown
- * -------------------------------------------------------------------------------- */
+/* ---- controlled shutdown --------------------------------------------------------------------- */
 
 void ctllink_shutdown(struct ctllink *l, void (*done)(void *arg), void *arg)
 {

@@ -47,8 +47,7 @@ void ctl_link_up(struct ctllink *l)
 	alter_send(l);
 }
 
-/* ---- questions ---------------------------------------------------------------------------------
- */
+/* ---- questions ------------------------------------------------------------------------------- */
 
 void ctllink_ask(struct shard *from, struct ctl_call *c)
 {
@@ -172,8 +171,7 @@ void *ctl_unpack(const ProtobufCMessageDescriptor *d, struct arena *a, const uin
 	return protobuf_c_message_unpack(d, &from, n, at);
 }
 
-/* ---- ISR proposals: one AlterPartition in flight, with all that wait
- * -------------------------------- */
+/* ---- ISR proposals: one AlterPartition in flight, with all that wait ------------------------- */
 
 void ctllink_alter(struct ctllink *l, struct isr_item *item)
 {

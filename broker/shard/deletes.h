@@ -1,5 +1,5 @@
 /* deletes.h - DeleteRecords on the leader: raises the log start, and waits until every live
- * replica has raised its own (kafka-behaviour 2.10).  Memory is the request's. */
+ * replica has raised its own.  Memory is the request's. */
 #pragma once
 #include "broker/shard/call.h"
 #include "common/wire/kerr.h"

@@ -223,8 +223,7 @@ static bool is_recovered(const struct dirs *d, int dir)
 void dirs_mark_clean(struct env *env, struct dirs *d, int64_t broker_epoch)
 {
 	for (int i = 0; i < d->n; i++)
-		if (!atomic_load(&d->v[i].offline) &&
-		    (d->v[i].was_clean || is_recovered(d, i)) &&
+		if (!atomic_load(&d->v[i].offline) && (d->v[i].was_clean || is_recovered(d, i)) &&
 		    clean_marker_write(env, d->v[i].path, broker_epoch))
 			dirs_fail(d, i);
 }

@@ -270,8 +270,7 @@ static void set_timer(struct follow *f)
 			       i64_max(0, at_ms - env_mono_ms(f->shard->env)));
 }
 
-/* ---- asking ------------------------------------------------------------------------------------
- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 static bool has_urgent(const struct follow *f)
 {
@@ -396,8 +395,7 @@ static void send_request(struct follow *f, int key, int version, enum asked_kind
 	writer_fini(&w);
 }
 
-/* ---- answers
- * ------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static enum err answer_arrives(struct follow *f, struct buf *frame)
 {
@@ -481,8 +479,7 @@ static void take_verdict(struct follow *f, struct partition *p, enum follow_verd
 	leave_session(f, p);
 }
 
-/* ---- out of range: where does the leader's log end, where does it begin
- * --------------------------- */
+/* ---- out of range: where does the leader's log end, where does it begin ---------------------- */
 
 static void send_range(struct follow *f, struct partition *p)
 {
@@ -544,8 +541,7 @@ static enum err range_answer(struct follow *f, enum asked_kind kind, struct read
 	return ERR_OK;
 }
 
-/* ---- the session
- * --------------------------------------------------------------------------------- */
+/* ---- the session ----------------------------------------------------------------------------- */
 
 static void note_change(struct partition *p)
 {

@@ -8,7 +8,7 @@
  *   any failure -> RESTING (10 ms, doubling to 1 s) -> DIALLING
  *
  * Divergence is found by the leader, from the epoch of our last record in each fetch; the answer
- * is worked in follow_apply.c.  Rules: kafka-behaviour 2.7, 2.8; KIP-227, KIP-595. */
+ * is worked in follow_apply.c.  Sessions: KIP-227; divergence: KIP-595. */
 #pragma once
 #include "broker/shard/partition.h"
 

@@ -83,8 +83,7 @@ static enum follow_verdict cut(struct partition *p, struct epoch_entry leader_en
 		 F_I64("diverging_epoch", leader_end.epoch),
 		 F_I64("diverging_end", leader_end.start_offset));
 	if (to >= end && epoch_cache_latest(&p->epochs) <= leader_end.epoch)
-		return FOLLOW_REST; /* nothing to cut: the leader will see it differently next time
-				     */
+		return FOLLOW_REST; /* nothing to cut: the leader will see it differently soon */
 	if ((e = partition_truncate(p, to))) {
 		partition_fail(p, e);
 		return FOLLOW_DEAD;

@@ -149,8 +149,7 @@ struct log_config partition_log_config(const struct partition *p)
 	};
 }
 
-/* ---- events and effects -----------------------------------------------------------------------
- */
+/* ---- events and effects ---------------------------------------------------------------------- */
 
 void partition_step(struct partition *p, const struct replica_event *ev)
 {
@@ -267,8 +266,7 @@ void partition_fail(struct partition *p, enum err e)
 	read_wake(p, READ_LOST);
 }
 
-/* ---- the log moves otherwise than by appending
- * --------------------------------------------------- */
+/* ---- the log moves otherwise than by appending ----------------------------------------------- */
 
 static void log_moved(struct partition *p)
 {
@@ -319,8 +317,7 @@ void partition_start_moved(struct partition *p)
 	log_moved(p);
 }
 
-/* ---- questions
- * ------------------------------------------------------------------------------------ */
+/* ---- questions ------------------------------------------------------------------------------- */
 
 bool partition_is_leader(const struct partition *p)
 {

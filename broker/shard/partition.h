@@ -4,7 +4,7 @@
  * Events go in (metadata, appends, fetches, answers), partition_step carries out the effects of
  * the replica automaton.  Created when metadata assigns it; its log opens in a job, and until then
  * it is OPENING: nobody is served.  A log that failed makes it OFFLINE until restart.
- * Rules: kafka-behaviour 2.6, 2.7; life of a produce and of a fetch: broker/README.md. */
+ * The life of a produce and of a fetch: broker/README.md. */
 #pragma once
 #include "broker/core/epoch_cache.h"
 #include "broker/core/producer.h"
@@ -57,8 +57,8 @@ struct partition {
 	int64_t recovery_point; /* once the log is closed */
 	struct list waits;      /* parked acks=all appends, by required offset (wait.h) */
 	struct list watches;    /* parked reads (read.h) */
-	struct list hw_lagging; /* on the shard's list of high watermarks that followers have not
-				   heard of */
+	/* On the shard's list of high watermarks that followers have not heard of. */
+	struct list hw_lagging;
 	struct list opening;    /* on the shard's list while OPENING */
 	int64_t opening_before; /* image offset that does not include this assignment */
 	struct list deletes;    /* parked DeleteRecords (delete_records.h) */
@@ -94,11 +94,11 @@ must_check enum err partition_truncate(struct partition *, int64_t offset);
 /* Follower, far behind: drops everything and begins empty at `offset`. */
 must_check enum err partition_restart(struct partition *, int64_t offset);
 must_check enum err partition_raise_start(struct partition *, int64_t offset);
-void partition_let_go(struct partition *,
-		      enum kerr);               /* answers whoever waits on it, stops following */
+/* Answers whoever waits on it, stops following. */
+void partition_let_go(struct partition *, enum kerr);
 void partition_start_moved(struct partition *); /* the log's start is a new one */
-void partition_job_back(
-	struct partition *); /* a job that held it is done; it may be gone after this */
+/* A job that held it is done; it may be gone after this. */
+void partition_job_back(struct partition *);
 bool partition_is_leader(const struct partition *);
 /* What a client hears when this broker cannot serve it. */
 enum kerr partition_refusal(const struct partition *);

@@ -118,8 +118,7 @@ void partition_free(struct partition *p)
 	mem_free(p);
 }
 
-/* ---- opening, on a thread of the pool: epochs and producers are the job's until it is back
- * ------- */
+/* ---- opening, on a thread of the pool: epochs and producers are the job's until it is back --- */
 
 static void open_work(struct job *job)
 {
@@ -241,8 +240,7 @@ static void opened(struct open_job *j)
 			  F_I64("bytes_quarantined", j->recovery.bytes_quarantined));
 }
 
-/* ---- the end of a partition
- * ------------------------------------------------------------------------- */
+/* ---- the end of a partition ------------------------------------------------------------------ */
 
 void partition_drop(struct partition *p)
 {

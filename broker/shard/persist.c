@@ -34,8 +34,7 @@ static void producers_work(struct job *);
 static void producers_done(struct job *);
 static struct producer_row row_of(const struct producer_entry *);
 
-/* ---- leader epochs: one write at a time, the newest state each time -----------------------------
- */
+/* ---- leader epochs: one write at a time, the newest state each time -------------------------- */
 
 void persist_epochs(struct partition *p)
 {
@@ -79,8 +78,7 @@ static void epochs_done(struct job *job)
 	mem_free(j);
 }
 
-/* ---- producers
- * ------------------------------------------------------------------------------------- */
+/* ---- producers ------------------------------------------------------------------------------- */
 
 void persist_producers(struct partition *p, int64_t offset)
 {
@@ -149,8 +147,7 @@ static void producers_done(struct job *job)
 	mem_free(j);
 }
 
-/* ---- reading back
- * ------------------------------------------------------------------------------------ */
+/* ---- reading back ---------------------------------------------------------------------------- */
 
 enum err persist_load_epochs(struct env *env, struct partition *p, const char *dir)
 {

@@ -6,7 +6,7 @@
  * back when the partitions that moved have been read again and that is enough, or when the asker
  * sends read_call_cancel.  Watches are one-shot and looked at once per turn of the loop
  * (shard_ready), so a burst of appends makes one answer.
- * Follower and fencing rules: kafka-behaviour 2.4, 2.6; KIP-320, KIP-595 (diverging epochs). */
+ * Fencing by leader epoch: KIP-320; diverging epochs: KIP-595. */
 #pragma once
 #include "broker/core/epoch_cache.h"
 #include "broker/log/log.h"

@@ -99,8 +99,7 @@ static void flush_done(struct job *job)
 	mem_free(j);
 }
 
-/* ---- old segments ------------------------------------------------------------------------------
- */
+/* ---- old segments ---------------------------------------------------------------------------- */
 
 static void retain(struct partition *p)
 {
@@ -141,8 +140,7 @@ static void purge_done(struct job *job)
 	mem_free(j);
 }
 
-/* ---- directories of deleted partitions
- * ----------------------------------------------------------- */
+/* ---- directories of deleted partitions ------------------------------------------------------- */
 
 void retention_remove(struct shard *s, int dir, const char *dir_name, struct uuid topic_id,
 		      int64_t delay_ms)

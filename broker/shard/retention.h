@@ -4,12 +4,12 @@
 #include "broker/shard/shard.h"
 
 struct partition;
-void retention_care(struct partition *,
-		    bool retain);         /* every second; retain: also look for old segments */
+/* Every second; retain: also look for old segments. */
+void retention_care(struct partition *, bool retain);
 /* After an append: starts a flush when flush.messages, flush.ms or a roll asks for one. */
 void retention_flush_due(struct partition *);
 /* Renames the directory of a deleted partition and removes it after file.delete.delay.ms. */
 void retention_remove(struct shard *, int dir, const char *dir_name, struct uuid topic_id,
 		      int64_t delay_ms);
-void retention_forget(
-	struct shard *); /* process end: directories still waiting are found at start */
+/* Process end: directories still waiting are found at start. */
+void retention_forget(struct shard *);

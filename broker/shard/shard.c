@@ -151,8 +151,7 @@ static void applied_arrives(struct mail *m)
 	ctllink_applied(s->broker->shards[0]->link);
 }
 
-/* ---- timers -------------------------------------------------------------------------------------
- */
+/* ---- timers ---------------------------------------------------------------------------------- */
 
 void shard_note_hw(struct shard *s, struct list *node)
 {

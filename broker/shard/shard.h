@@ -26,8 +26,8 @@ struct shard {
 	struct list ready;     /* woken read_calls */
 	struct mail ready_mail;
 	bool is_ready_posted;
-	struct list hw_lagging; /* partitions whose parked followers have not heard the high
-				   watermark */
+	/* Partitions whose parked followers have not heard the high watermark. */
+	struct list hw_lagging;
 	struct timer hw_timer;
 	struct timer lag_timer;  /* REPLICA_EV_TICK, every replica.lag.time.max.ms / 2 */
 	struct timer care_timer; /* flush.ms, retention, producer expiry */
@@ -58,5 +58,5 @@ void shard_publish(struct shard *, struct image *);
 void shard_note_applied(struct shard *);
 /* Runs read_ready at the end of this turn. */
 void shard_want_ready(struct shard *);
-void shard_note_hw(struct shard *,
-		   struct list *partition_node); /* tell parked followers within some ms */
+/* Tell parked followers within some ms. */
+void shard_note_hw(struct shard *, struct list *partition_node);

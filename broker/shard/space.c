@@ -70,7 +70,7 @@ static void look_work(struct job *job)
 			continue;
 		atomic_store(&d->free_bytes, left);
 		if (left < min && !atomic_exchange(&d->is_full, true))
-			log_error("dirs", "nearly full: produces to it are refused until there is room",
+			log_error("dirs", "nearly full: produces are refused until there is room",
 				  F_Z("path", d->path), F_I64("free_bytes", left),
 				  F_I64("log.dir.free.bytes.min", min));
 		else if (left >= 2 * min && atomic_exchange(&d->is_full, false))

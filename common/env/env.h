@@ -83,8 +83,8 @@ struct files_ops {
 	enum err (*open)(struct env *, const char *path, unsigned flags, struct file **out);
 	void (*close)(struct file *); /* by the last file_put only */
 	enum err (*writev)(struct file *, const struct file_iov *, int n, int64_t at);
-	enum err (*read)(struct file *, void *to, size_t n, int64_t at,
-			 size_t *got); /* got < n: end of file */
+	/* *got < n means the end of the file. */
+	enum err (*read)(struct file *, void *to, size_t n, int64_t at, size_t *got);
 	enum err (*size)(struct file *, int64_t *bytes);
 	enum err (*truncate)(struct file *, int64_t bytes);
 	enum err (*sync)(struct file *); /* fdatasync; never retried after a failure */
@@ -116,14 +116,14 @@ struct conn;
 /* After down has returned the conn is gone: drop every pointer to it.  Inside these callbacks all
  * operations on the conn are allowed, close among them. */
 struct conn_events {
-	void (*up)(void *arg,
-		   struct conn *); /* a dialled conn is established; never for accepted ones */
-	void (*frame)(void *arg, struct conn *,
-		      struct buf *); /* one frame without its size; moves the reference */
-	void (*down)(void *arg, struct conn *,
-		     enum err why); /* last event: closed by the peer, failed, or over frame_max */
-	void (*drained)(void *arg,
-			struct conn *); /* output ran empty after a conn_send; may be NULL */
+	/* A dialled conn is established; never for accepted ones. */
+	void (*up)(void *arg, struct conn *);
+	/* One frame without its size; moves the reference. */
+	void (*frame)(void *arg, struct conn *, struct buf *);
+	/* Last event: closed by the peer, failed, or over frame_max. */
+	void (*down)(void *arg, struct conn *, enum err why);
+	/* Output ran empty after a conn_send; may be NULL. */
+	void (*drained)(void *arg, struct conn *);
 };
 
 /* A piece of output: a reference to memory or to a part of a file, moved to the conn. */
@@ -165,17 +165,16 @@ struct peers_ops {
 	/* Move a conn to another actor of this process, unread frames and unsent output included:
 	 * moved(arg, conn) then runs there; until then nobody may touch the conn. */
 	void (*move)(struct conn *, struct env *to, void (*moved)(void *arg, struct conn *));
-	void (*finish)(
-		struct conn *); /* give it away: close when the output has left; no event follows */
+	/* Give it away: close when the output has left; no event follows. */
+	void (*finish)(struct conn *);
 	void (*close)(struct conn *);            /* now; no event follows */
 	int64_t (*pending)(const struct conn *); /* output bytes not yet handed to the kernel */
 	void (*name)(const struct conn *, char *out, size_t cap); /* "127.0.0.1:40312", for logs */
-	void (*local_addr)(const struct conn *,
-			   struct peer_addr *); /* the address the peer dialled */
+	/* The address the peer dialled. */
+	void (*local_addr)(const struct conn *, struct peer_addr *);
 };
 
-/* ---- the actor --------------------------------------------------------------------------------
- */
+/* ---- the actor ------------------------------------------------------------------------------- */
 
 struct env_ops {
 	int64_t (*mono_us)(struct env *);

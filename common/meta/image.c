@@ -250,8 +250,7 @@ static void configs_free(struct image_config *v, int32_t n)
 	mem_free(v);
 }
 
-/* ---- sorted arrays ----------------------------------------------------------------------------
- */
+/* ---- sorted arrays --------------------------------------------------------------------------- */
 
 bool broker_find(const struct image *im, int32_t id, int32_t *at)
 {

@@ -46,8 +46,7 @@ enum err image_apply(struct image *im, const Weir__MetadataRecord *r)
 	return ERR_NOT_FOUND; /* a kind from a newer log */
 }
 
-/* ---- reading fields ----------------------------------------------------------------------------
- */
+/* ---- reading fields -------------------------------------------------------------------------- */
 
 static bool uuid_of(const ProtobufCBinaryData *b, struct uuid *out)
 {
@@ -83,8 +82,7 @@ static bool ids_change(const Weir__BrokerIds *m, struct image_ids *out)
 	return m == NULL || ids_of(m->id, m->n_id, out);
 }
 
-/* ---- brokers ------------------------------------------------------------------------------------
- */
+/* ---- brokers --------------------------------------------------------------------------------- */
 
 static void set_log_dirs(struct image_broker *b, const ProtobufCBinaryData *v, size_t n)
 {
@@ -173,8 +171,7 @@ static enum err apply_broker_remove(struct image *im, const Weir__BrokerRemoveRe
 	return ERR_OK;
 }
 
-/* ---- topics
- * -------------------------------------------------------------------------------------- */
+/* ---- topics ---------------------------------------------------------------------------------- */
 
 static enum err apply_topic(struct image *im, const Weir__TopicRecord *r)
 {
@@ -280,8 +277,7 @@ static enum err apply_partition_change(struct image *im, const Weir__PartitionCh
 	return ERR_OK;
 }
 
-/* ---- configs and features
- * -------------------------------------------------------------------------- */
+/* ---- configs and features -------------------------------------------------------------------- */
 
 static void set_config(struct image_config **v, int32_t *n, struct str name, struct str value)
 {

@@ -160,8 +160,7 @@ static void dump_topic(struct dump *d, const struct image_topic *t)
 	}
 }
 
-/* ---- equality ----------------------------------------------------------------------------------
- */
+/* ---- equality -------------------------------------------------------------------------------- */
 
 bool ids_same(const struct image_ids *a, const struct image_ids *b)
 {

@@ -110,8 +110,7 @@ void conn_fail(struct conn *c, enum err why)
 		c->on->down(c->arg, c, why);
 }
 
-/* ---- events
- * ------------------------------------------------------------------------------------------ */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
@@ -169,8 +168,7 @@ static void discard_input(struct conn *c)
 	}
 }
 
-/* ---- the end of a turn
- * ------------------------------------------------------------------------------- */
+/* ---- the end of a turn ----------------------------------------------------------------------- */
 
 void conns_end_turn(struct loop *l)
 {
@@ -267,8 +265,7 @@ void conns_fini(struct loop *l)
 		bury(CONTAINER_OF(l->dead.next, struct conn, in_all));
 }
 
-/* ---- what the owner calls
- * ---------------------------------------------------------------------------- */
+/* ---- what the owner calls -------------------------------------------------------------------- */
 
 static void net_bind(struct conn *c, const struct conn_events *on, void *arg, uint32_t frame_max)
 {
@@ -352,8 +349,7 @@ static void net_local_addr(const struct conn *c, struct peer_addr *out)
 	addr_of_sock(&s, out);
 }
 
-/* ---- moving
- * ------------------------------------------------------------------------------------------ */
+/* ---- moving ---------------------------------------------------------------------------------- */
 
 /* Leaves at the end of the turn: the caller may be a frame event that conn_read is about to
  * return to, and the other actor's thread would already be using the conn. */

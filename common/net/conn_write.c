@@ -83,8 +83,7 @@ void conn_write_fini(struct conn *c)
 	c->out_bytes = 0;
 }
 
-/* ---- the ring
- * ------------------------------------------------------------------------------------- */
+/* ---- the ring -------------------------------------------------------------------------------- */
 
 static struct out *nth(struct conn *c, uint32_t i)
 {
@@ -115,8 +114,7 @@ static void pop(struct conn *c)
 	c->out_n--;
 }
 
-/* ---- memory and short file spans
- * -------------------------------------------------------------------- */
+/* ---- memory and short file spans ------------------------------------------------------------- */
 
 static bool is_long(const struct out *o)
 {
@@ -215,8 +213,7 @@ static void sent(struct conn *c, size_t n)
 	ASSERT(n == 0);
 }
 
-/* ---- long file spans
- * ---------------------------------------------------------------------------------- */
+/* ---- long file spans ------------------------------------------------------------------------- */
 
 static enum err send_file(struct conn *c, size_t *budget)
 {

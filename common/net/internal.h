@@ -141,6 +141,7 @@ void listeners_fini(struct loop *);
 enum err sock_err(int errno_value);
 void sock_tune(int fd);
 bool addr_numeric(const struct peer_addr *, struct sockaddr_storage *, socklen_t *);
+/* Blocks (the resolver may ask the network): call it in a job.  Returns how many it found. */
 int addr_resolve(const struct peer_addr *, bool passive, struct sockaddr_storage v[ADDRS_MAX],
-		 socklen_t len[ADDRS_MAX]); /* blocks; how many */
+		 socklen_t len[ADDRS_MAX]);
 void addr_of_sock(const struct sockaddr_storage *, struct peer_addr *);

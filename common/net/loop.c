@@ -36,8 +36,7 @@ static void on_timer(evutil_socket_t, short, void *);
 static void on_signal(evutil_socket_t, short, void *);
 static void stop_here(struct mail *);
 
-/* ---- the group ---------------------------------------------------------------------------------
- */
+/* ---- the group ------------------------------------------------------------------------------- */
 
 enum err loops_new(const struct loops_options *options, struct loops **out)
 {
@@ -173,15 +172,16 @@ static enum err watch_signals(struct loops *g)
 	return ERR_OK;
 }
 
-/* ---- one loop
- * ------------------------------------------------------------------------------------ */
+/* ---- one loop -------------------------------------------------------------------------------- */
 
 static enum err loop_new(struct loops *g, int id, uint64_t seed, struct loop **out)
 {
 	struct loop *l = mem_alloc(sizeof(*l));
 	*out = l;
 	l->group = g;
-	l->env = (struct env){ .ops = &env_ops_of_loops, .files = &files_posix, .peers = &net_peers };
+	l->env = (struct env){ .ops = &env_ops_of_loops,
+			       .files = &files_posix,
+			       .peers = &net_peers };
 	l->env.bufs = bufpool_new(g->options.bufs_keep_bytes);
 	l->env.id = id;
 	prng_seed(&l->env.prng, seed);
@@ -276,8 +276,7 @@ static bool is_current(struct loop *l)
 	return owner == (uintptr_t)pthread_self();
 }
 
-/* ---- mail
- * ------------------------------------------------------------------------------------------ */
+/* ---- mail ------------------------------------------------------------------------------------ */
 
 static void loop_post(struct env *to, struct mail *m)
 {
@@ -357,8 +356,7 @@ static void run_again(struct loop *l)
 	}
 }
 
-/* ---- jobs and time
- * ------------------------------------------------------------------------------- */
+/* ---- jobs and time --------------------------------------------------------------------------- */
 
 static void loop_submit(struct env *e, struct job *j)
 {

@@ -80,8 +80,8 @@ struct schema {
 };
 
 void schema_init(const struct schema *, void *out);
-void *schema_new(const struct schema *, struct arena *,
-		 int32_t n); /* n initialised structs; asserts memory */
+/* An array of n initialised structs; asserts memory. */
+void *schema_new(const struct schema *, struct arena *, int32_t n);
 
 must_check enum err schema_decode(const struct schema *, int version, struct reader *,
 				  struct arena *, void *out);

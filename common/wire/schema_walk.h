@@ -20,5 +20,5 @@ static inline bool walk_is_pointer(const struct schema_row *row)
 
 size_t walk_size(const struct schema_row *); /* of the value or of an array's element */
 size_t walk_wire_min(const struct schema_row *, bool compact); /* of an array's element; never 0 */
-const struct schema_row *walk_tag(const struct schema *, uint32_t tag,
-				  int version); /* NULL: unknown */
+/* NULL: a tag that this version does not know. */
+const struct schema_row *walk_tag(const struct schema *, uint32_t tag, int version);

@@ -72,8 +72,8 @@ static enum err step(struct compare *c, struct replica *r)
 
 	r->at_end = e == ERR_NOT_FOUND ||
 		    (!e && batch_last_offset(partition_reader_batch(&r->reader)) >= c->bound);
-	if (e == ERR_CORRUPT) { /* torn above the bound is a writer at work; below, it shows as
-				   missing */
+	/* Torn above the bound is a writer at work; below it, it shows as missing. */
+	if (e == ERR_CORRUPT) {
 		r->at_end = true;
 		return ERR_OK;
 	}

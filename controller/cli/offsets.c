@@ -59,8 +59,7 @@ const struct replica_offsets *offsets_find(const struct offsets *o, const struct
 	UNREACHABLE();
 }
 
-/* ---- places for answers; NULL: this broker is not asked about the partition ---------------------
- */
+/* ---- places for answers; NULL: this broker is not asked about the partition ------------------ */
 
 static int64_t *place_hw(struct partition_offsets *o, const struct image_partition *p,
 			 int32_t broker)
@@ -83,8 +82,7 @@ static int64_t *place_end(struct partition_offsets *o, const struct image_partit
 	return NULL;
 }
 
-/* ---- asking ------------------------------------------------------------------------------------
- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 static void ask(struct cli *cli, const struct image_broker *b, struct offsets *o)
 {

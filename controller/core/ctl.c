@@ -105,8 +105,7 @@ static void decide_producer_ids(struct ctl_result *r, const struct ctl_cmd *cmd)
 	r->reply.allocated_producer_ids = out;
 }
 
-/* ---- records ----------------------------------------------------------------------------------
- */
+/* ---- records --------------------------------------------------------------------------------- */
 
 const struct image *view(struct ctl_result *r)
 {
@@ -218,8 +217,7 @@ void emit_elected(struct ctl_result *r, const struct election *e, const struct e
 	r->n_unclean += x->is_unclean;
 }
 
-/* ---- memory and answers -------------------------------------------------------------------------
- */
+/* ---- memory and answers ---------------------------------------------------------------------- */
 
 char *zdup(struct ctl_result *r, struct str s)
 {

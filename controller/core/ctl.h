@@ -107,6 +107,6 @@ void ctl_decide(const struct ctl *, const struct ctl_cmd *, struct ctl_result *)
 /* The next record of the log; one that makes no sense here is skipped, as image_apply says. */
 must_check enum err ctl_replay(struct ctl *, const Weir__MetadataRecord *);
 
-/* What a heartbeat asks for (kafka-behaviour 3.3); code: why it was refused. */
+/* What a heartbeat asks for (KIP-631); code: why it was refused. */
 enum ctl_beat { CTL_BEAT_NOTHING, CTL_BEAT_FENCE, CTL_BEAT_UNFENCE, CTL_BEAT_BEGIN_SHUTDOWN };
 enum ctl_beat ctl_heartbeat(const struct ctl *, const Weir__Heartbeat *, int32_t *code);

@@ -1,4 +1,4 @@
-/* Brokers come, go and come back (kafka-behaviour 3.2, 3.3).
+/* Brokers come, go and come back: registration, fencing, controlled shutdown (KIP-631).
  *
  *   unknown --register--> FENCED --unfence: caught up with its registration--> active
  *   active --fence: closed, silent, asked--> FENCED      out of ISRs, leads nothing

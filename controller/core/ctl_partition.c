@@ -1,5 +1,5 @@
-/* AlterPartition: a leader asks for another ISR.  The order of the checks is Kafka's
- * (kafka-behaviour 3.5); it matters because leaders react differently to each refusal. */
+/* AlterPartition: a leader asks for another ISR.  The order of the checks is that of
+ * Kafka's ReplicationControlManager; it matters, because leaders act differently on each. */
 #include "controller/core/decide.h"
 
 static void alter_one(struct ctl_result *, const Weir__AlterPartition *,

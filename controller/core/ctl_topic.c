@@ -1,4 +1,4 @@
-/* Topics: create, delete, grow (kafka-behaviour 3.6).  Every topic of a request is decided by
+/* Topics: create, delete, grow.  Every topic of a request is decided by
  * itself and answered by itself; the records of one topic are together in the log: topic, configs,
  * partitions. */
 #include "common/base/prng.h"
@@ -63,8 +63,7 @@ static void only_validate(struct ctl_result *r, bool yes)
 		r->n_records = 0;
 }
 
-/* ---- create ------------------------------------------------------------------------------------
- */
+/* ---- create ---------------------------------------------------------------------------------- */
 
 void decide_create_topics(struct ctl_result *r, const struct ctl_cmd *cmd)
 {
@@ -337,8 +336,7 @@ static void write_partitions(struct ctl_result *r, struct uuid topic, int32_t fr
 	}
 }
 
-/* ---- delete
- * ---------------------------------------------------------------------------------------- */
+/* ---- delete ---------------------------------------------------------------------------------- */
 
 /* One record takes the topic, its partitions and its configs away. */
 void decide_delete_topics(struct ctl_result *r, const struct ctl_cmd *cmd)
@@ -384,8 +382,7 @@ void decide_delete_topics(struct ctl_result *r, const struct ctl_cmd *cmd)
 	}
 }
 
-/* ---- grow
- * -------------------------------------------------------------------------------------------- */
+/* ---- grow ------------------------------------------------------------------------------------ */
 
 void decide_create_partitions(struct ctl_result *r, const struct ctl_cmd *cmd)
 {

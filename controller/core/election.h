@@ -1,9 +1,9 @@
 /* election.h - who leads and who is in sync after a change: the one routine for every change.
  *
- * Pure arithmetic over one partition.  The rule is Kafka's PartitionChangeBuilder (kafka-behaviour
- * 3.4), today without eligible leader replicas: the last member of an ISR is never removed, so a
- * partition whose last in-sync replica is away waits for it, leaderless.  min_isr and the elr of
- * the partition are carried so that KIP-966 changes this file alone.
+ * Pure arithmetic over one partition.  The rule is Kafka's PartitionChangeBuilder, today without
+ * eligible leader replicas: the last member of an ISR is never removed, so a partition whose last
+ * in-sync replica is away waits for it, leaderless.  min_isr and the elr of the partition are
+ * carried so that KIP-966 changes this file alone.
  *
  *   leader epoch      grows whenever the record sets the leader
  *   partition epoch   grows with every change; a change that changes nothing emits nothing */

@@ -85,8 +85,7 @@ bool link_is_alive(const struct link *l)
 	return l->session != NULL && silent_us < l->node->options->session_timeout_ms * 1000;
 }
 
-/* ---- connection
- * ------------------------------------------------------------------------------------ */
+/* ---- connection ------------------------------------------------------------------------------ */
 
 void link_bind(struct node *n, struct session *s, int32_t broker, int64_t epoch)
 {
@@ -209,8 +208,7 @@ static void on_silence(void *arg)
 	fence(l, reason);
 }
 
-/* ---- what it asks for
- * --------------------------------------------------------------------------------- */
+/* ---- what it asks for ------------------------------------------------------------------------ */
 
 void link_heartbeat(struct session *s, const Weir__Heartbeat *m)
 {
@@ -326,8 +324,7 @@ static const struct image_broker *row_of(const struct link *l, const struct imag
 	return b != NULL && b->epoch == l->epoch ? b : NULL;
 }
 
-/* ---- the stream
- * ---------------------------------------------------------------------------------------- */
+/* ---- the stream ------------------------------------------------------------------------------ */
 
 void link_stream(struct link *l, int64_t from)
 {

@@ -157,8 +157,7 @@ const struct mlog_entry *mlog_entry(const struct mlog *l, int64_t offset)
 	return l->entries[offset - l->start];
 }
 
-/* ---- appending --------------------------------------------------------------------------------
- */
+/* ---- appending ------------------------------------------------------------------------------- */
 
 int64_t mlog_append(struct mlog *l, int64_t epoch, Weir__MetadataRecord *const *v, int32_t n)
 {
@@ -291,8 +290,7 @@ static void round_done(struct job *j)
 	l->on->committed(l->arg, l->committed);
 }
 
-/* ---- snapshots ----------------------------------------------------------------------------------
- */
+/* ---- snapshots ------------------------------------------------------------------------------- */
 
 bool mlog_wants_snapshot(const struct mlog *l)
 {

@@ -41,8 +41,7 @@ static size_t whole_batches(const struct recovery *, const struct content *, int
 static bool is_rotten(const struct content *, size_t at, int64_t end);
 static enum err cut(struct recovery *, int64_t base, size_t at, size_t n);
 
-/* ---- bytes -------------------------------------------------------------------------------------
- */
+/* ---- bytes ----------------------------------------------------------------------------------- */
 
 void mlog_put_header(uint8_t to[MLOG_HEADER], enum mlog_file_kind kind, int64_t base)
 {
@@ -109,8 +108,7 @@ Weir__MetadataRecord *mlog_unpack(struct arena *a, const uint8_t *at, size_t n)
 	return weir__metadata_record__unpack(&take, n, at);
 }
 
-/* ---- reading back
- * ---------------------------------------------------------------------------------- */
+/* ---- reading back ---------------------------------------------------------------------------- */
 
 enum err mlog_recover(struct env *env, const char *dir, mlog_each *each, void *arg,
 		      struct mlog_found *found, char *why, size_t cap)
@@ -345,8 +343,7 @@ static enum err cut(struct recovery *r, int64_t base, size_t at, size_t n)
 	return e;
 }
 
-/* ---- snapshots
- * ---------------------------------------------------------------------------------------- */
+/* ---- snapshots ------------------------------------------------------------------------------- */
 
 struct snapshot_writer {
 	struct file *file;

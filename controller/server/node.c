@@ -37,8 +37,7 @@ static const struct rpc_events session_events = {
 	.drained = session_drained,
 };
 
-/* ---- life ---------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 enum err node_new(struct env *env, const struct node_options *o, struct node **out, char *why,
 		  size_t cap)
@@ -125,8 +124,7 @@ void node_free(struct node *n)
 	mem_free(n);
 }
 
-/* ---- submit -----------------------------------------------------------------------------------
- */
+/* ---- submit ---------------------------------------------------------------------------------- */
 
 int32_t node_submit(struct node *n, const struct ctl_cmd *cmd, const struct asked *by)
 {
@@ -188,8 +186,7 @@ static void append(struct node *n, struct ctl_result *r)
 	ASSERT(mlog_end(n->log) == n->ctl.image->offset);
 }
 
-/* ---- commit -----------------------------------------------------------------------------------
- */
+/* ---- commit ---------------------------------------------------------------------------------- */
 
 static void on_committed(void *arg, int64_t end)
 {
@@ -307,8 +304,7 @@ void node_reply_error(struct rpc *rpc, uint64_t id, int32_t code, const char *me
 	(void)rpc_reply(rpc, id, &out.base);
 }
 
-/* ---- snapshots and timers -----------------------------------------------------------------------
- */
+/* ---- snapshots and timers -------------------------------------------------------------------- */
 
 static void maybe_snapshot(struct node *n)
 {
@@ -363,8 +359,7 @@ static void on_leaderless(void *arg)
 	timer_after_ms(n->env, &n->leaderless, n->options->unclean_interval_ms);
 }
 
-/* ---- connections
- * ---------------------------------------------------------------------------------- */
+/* ---- connections ----------------------------------------------------------------------------- */
 
 void node_accept(void *arg, struct env *env, struct conn *conn)
 {

@@ -111,8 +111,7 @@ static void rig_fini(struct rig *r)
 	EXPECT_EQ(stop(r, SIGTERM), 0);
 }
 
-/* ---- what the brokers wait for ------------------------------------------------------------------
- */
+/* ---- what the brokers wait for --------------------------------------------------------------- */
 
 static bool one_is_fenced(struct fakebroker *f)
 {
@@ -201,8 +200,7 @@ static int32_t create_led_by_one(struct rig *r)
 		       : -1;
 }
 
-/* ---- tests
- * --------------------------------------------------------------------------------------- */
+/* ---- tests ----------------------------------------------------------------------------------- */
 
 TEST(a_killed_leader_is_replaced_in_milliseconds)
 {

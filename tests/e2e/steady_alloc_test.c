@@ -163,8 +163,7 @@ static void stop_all(struct rig *r)
 	options_fini(&r->options);
 }
 
-/* ---- clients ----------------------------------------------------------------------------------
- */
+/* ---- clients --------------------------------------------------------------------------------- */
 
 static int broker_port(const struct rig *r, int id)
 {
@@ -325,8 +324,7 @@ static bool take_fetched(struct rig *r, int32_t partition)
 	       EXPECT(out.responses[0].partitions[0].records.n > 0);
 }
 
-/* ---- the work ---------------------------------------------------------------------------------
- */
+/* ---- the work -------------------------------------------------------------------------------- */
 
 /* A long poll at the end of each partition, then the produce that wakes it. */
 static bool one_in_flight(struct rig *r)

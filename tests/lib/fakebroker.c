@@ -204,8 +204,7 @@ const struct image_partition *fake_partition(const struct fakebroker *f, const c
 	return t != NULL ? image_partition(t, p) : NULL;
 }
 
-/* ---- frames
- * -------------------------------------------------------------------------------------- */
+/* ---- frames ---------------------------------------------------------------------------------- */
 
 static int64_t now_ms(void)
 {

@@ -53,8 +53,8 @@ extern const struct files_ops fakefs_ops;
 void fakefs_init(struct fakefs *, uint64_t seed);
 void fakefs_fini(struct fakefs *); /* asserts that no file is open */
 /* Open files stay usable by those who hold them, as after a crash of the process alone. */
-void fakefs_power_loss(
-	struct fakefs *); /* unsynced writes survive in part, unsynced names or not */
+/* Unsynced writes survive in part, unsynced names or not. */
+void fakefs_power_loss(struct fakefs *);
 /* Contents for tests; at stays valid until the file is written again.  False when it is missing. */
 bool fakefs_get(struct fakefs *, const char *path, const uint8_t **at, int64_t *n);
 void fakefs_put(struct fakefs *, const char *path, const void *at, int64_t n);

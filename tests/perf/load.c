@@ -141,8 +141,7 @@ static size_t build_batch(struct load *l, uint8_t *to)
 	return at;
 }
 
-/* ---- requests ----------------------------------------------------------------------------------
- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static struct buf *encode(struct load *l, int key, int version, const struct schema *schema,
 			  const void *body)
@@ -368,8 +367,7 @@ static void on_down(void *arg, struct conn *c, enum err why)
 	fail(s->load, "connection lost", err_text(why));
 }
 
-/* ---- phases ------------------------------------------------------------------------------------
- */
+/* ---- phases ---------------------------------------------------------------------------------- */
 
 static void on_tick(void *arg)
 {
@@ -427,8 +425,7 @@ static void start_streams(struct load *l)
 	timer_after_ms(l->env, &l->phase, (int64_t)(l->warmup * 1000));
 }
 
-/* ---- metadata ----------------------------------------------------------------------------------
- */
+/* ---- metadata -------------------------------------------------------------------------------- */
 
 static bool leader_addr(const struct metadata_response *r, int32_t id, struct peer_addr *out)
 {
@@ -496,8 +493,7 @@ static void on_bootstrap_down(void *arg, struct conn *c, enum err why)
 	fail(arg, "bootstrap", err_text(why));
 }
 
-/* ---- main
- * ---------------------------------------------------------------------------------------- */
+/* ---- main ------------------------------------------------------------------------------------ */
 
 static int compare_i32(const void *a, const void *b)
 {

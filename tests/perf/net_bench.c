@@ -62,8 +62,7 @@ static int64_t now_ns(clockid_t clock)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* ---- the server --------------------------------------------------------------------------------
- */
+/* ---- the server ------------------------------------------------------------------------------ */
 
 static void on_frame(void *arg, struct conn *c, struct buf *b)
 {
@@ -89,8 +88,7 @@ static void on_accept(void *arg, struct env *env, struct conn *c)
 	env->peers->bind(c, &events, arg, 4 << 20);
 }
 
-/* ---- the clients -------------------------------------------------------------------------------
- */
+/* ---- the clients ----------------------------------------------------------------------------- */
 
 static void must(bool ok, const char *what)
 {

@@ -150,8 +150,7 @@ int64_t ctlworld_epoch(struct ctlworld *w, int32_t broker)
 	return b != NULL ? b->epoch : -1;
 }
 
-/* ---- in words ----------------------------------------------------------------------------------
- */
+/* ---- in words -------------------------------------------------------------------------------- */
 
 void ctlworld_show(struct ctlworld *w)
 {

@@ -101,8 +101,7 @@ TEST(truncation_points)
 		{ { -1, -1 }, 12, 42, 12 }, /* the leader knows nothing: our high watermark */
 		{ { 6, 35 }, 12, 42, 35 },  /* same epoch, the leader has less of it */
 		{ { 6, 99 }, 12, 42, 42 },  /* ... or more */
-		{ { 3, 25 }, 12, 42, 17 },  /* we never had epoch 3: cut where 5 begins, ask again
-					       with 2 */
+		{ { 3, 25 }, 12, 42, 17 },  /* never had epoch 3: cut where 5 begins, ask with 2 */
 		{ { 2, 15 }, 12, 42, 15 },
 		{ { 9, 20 }, 12, 42, 20 }, /* an epoch we have not seen */
 	};
