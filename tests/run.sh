@@ -4,11 +4,13 @@
 #   plain   unit, wire and story tests, release build
 #   clang   everything compiles with clang too
 #   asan    unit, wire, story and e2e under AddressSanitizer and UndefinedBehaviorSanitizer
-#   tsan    unit tests and e2e with several shards under ThreadSanitizer
+#   tsan    what has threads, in unit tests and e2e with several shards, under ThreadSanitizer
 # The last line is `N passed, N failed`; logs are in build/test-logs.
 cd "$(dirname "$0")/.." || exit 1
 sh deploy/setup.sh build test || exit 1
 
+# Sanitizers cost an order of magnitude, and a busy machine another few.
+export TEST_SECONDS=300
 jobs=$(nproc)
 logs=build/test-logs
 passed=0 failed=0
@@ -53,8 +55,10 @@ step_asan() {
 step_tsan() {
 	fixed=
 	setarch -R true 2>/dev/null && fixed="setarch -R"
-	# shellcheck disable=SC2086
-	part tsan-unit 600 $fixed make -j"$jobs" BUILD=tsan unit
+	for what in net base/buf env rpc; do
+		# shellcheck disable=SC2086
+		part tsan-"${what#base/}" 600 $fixed make -j"$jobs" BUILD=tsan unit T=unit/$what
+	done
 	# shellcheck disable=SC2086
 	part tsan-e2e 900 $fixed make -j"$jobs" BUILD=tsan e2e T=acks
 }
