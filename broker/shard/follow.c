@@ -458,7 +458,7 @@ static enum err fetch_answer(struct follow *f, uint64_t number, struct reader *r
 
 static void take_verdict(struct follow *f, struct partition *p, enum follow_verdict v)
 {
-	const struct broker_conf *c = f->shard->broker->conf;
+	const struct broker_conf *c = p->shard->broker->conf; /* f may be gone: FOLLOW_DEAD */
 
 	switch (v) {
 	case FOLLOW_GO_ON: note_change(p); return;
