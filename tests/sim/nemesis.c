@@ -2,8 +2,8 @@
  *
  * Each kind comes at its own pace from the stream of faults, strikes a node or a route, and goes
  * away by itself after a while.  What was acknowledged must survive all of it, so the power of a
- * broker fails only while no earlier power loss can still matter: every broker in service, every
- * replica in sync. */
+ * broker fails only where min.insync.replicas promises that another one has the record, and while
+ * no earlier power loss can still matter: every broker in service, every replica in sync. */
 #include <stdio.h>
 
 #include "tests/sim/disk.h"
@@ -156,7 +156,8 @@ static void on_power(void *x, void *mean)
 		return;
 	strike(n, (intptr_t)mean, on_power);
 	if (!sim_node_runs(node) ||
-	    (!node->is_controller && !cluster_is_whole(n->cluster, why, sizeof(why))))
+	    (!node->is_controller &&
+	     (n->swarm->min_isr < 2 || !cluster_is_whole(n->cluster, why, sizeof(why)))))
 		return;
 	tell(n, "loses its power", node->machine);
 	sim_node_power_off(node);

@@ -2,7 +2,9 @@
  *
  * Plain: one batch of a partition in flight, sent again after any failure (so it may be written
  * twice).  Idempotent: up to five in flight; after a failure it waits until all in flight are
- * back, then sends again from the first unacknowledged one, with the sequences of before. */
+ * back, then sends again from the first unacknowledged one, with the sequences of before.  Its
+ * very first batch goes alone: a leader that knows nothing of a producer takes any sequence, so a
+ * second batch could overtake a first one that was refused (Kafka's brokers do the same). */
 #include <stdio.h>
 
 #include "common/wire/batch.h"
@@ -35,6 +37,7 @@ struct lane { /* to one partition */
 	struct list made; /* oldest first */
 	int n_in_flight;
 	bool is_rewinding; /* nothing new until all in flight are back */
+	bool is_known;     /* the partition has an acknowledged batch of this producer */
 	int32_t next_sequence;
 };
 struct producer {
@@ -178,7 +181,7 @@ static void pump(struct lane *lane)
 {
 	struct producer *p = lane->producer;
 	int broker = p->client.leader[p->o.topic][lane->partition];
-	int max = p->o.is_idempotent ? IN_FLIGHT_MAX : 1;
+	int max = p->o.is_idempotent && lane->is_known ? IN_FLIGHT_MAX : 1;
 
 	if (lane->is_rewinding && lane->n_in_flight > 0)
 		return;
@@ -257,6 +260,7 @@ static void on_acked(struct made *m, int64_t offset)
 		for (int i = 0; i < m->n_records; i++)
 			check_acked(c, &c->topic[p->o.topic], m->lane->partition, offset + i,
 				    m->first_value + (uint64_t)i);
+	m->lane->is_known = true;
 	list_remove(&m->node);
 	mem_free(m);
 }
