@@ -79,6 +79,15 @@ const struct image_partition *cluster_decided(const struct cluster *c, const str
 	return topic ? image_partition(topic, partition) : NULL;
 }
 
+bool cluster_leads(const struct cluster *c, int broker, const struct sim_topic *t, int partition)
+{
+	const struct image_partition *d = cluster_decided(c, t, partition);
+	const struct partition *p = cluster_replica(c, broker, t, partition);
+
+	return d && p && d->leader == broker + 1 && p->replica.role == REPLICA_LEADER &&
+	       p->replica.leader_epoch == d->leader_epoch;
+}
+
 static bool partition_is_whole(const struct cluster *c, const struct sim_topic *t, int i, char *why,
 			       size_t cap)
 {

@@ -74,6 +74,8 @@ struct partition *cluster_replica(const struct cluster *, int broker, const stru
 /* What the controller decided; NULL while it is down or before the topic is there. */
 const struct image_partition *cluster_decided(const struct cluster *, const struct sim_topic *,
 					      int partition);
+/* Leads by the controller's word and by its own: no stale leader. */
+bool cluster_leads(const struct cluster *, int broker, const struct sim_topic *, int partition);
 /* True when every broker is in service, every replica in sync and nothing under way.  Otherwise
  * `why` says what is missing. */
 bool cluster_is_whole(const struct cluster *, char *why, size_t cap);

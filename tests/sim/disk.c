@@ -39,6 +39,11 @@ void disk_limit(struct disk *d, int64_t bytes_max)
 	d->bytes_max = bytes_max;
 }
 
+bool disk_is_sound(const struct disk *d)
+{
+	return d->fault_den == 0 && d->bytes_max == INT64_MAX;
+}
+
 int64_t disk_bytes(const struct disk *d)
 {
 	return d->bytes;

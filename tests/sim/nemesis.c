@@ -2,8 +2,10 @@
  *
  * Each kind comes at its own pace from the stream of faults, strikes a node or a route, and goes
  * away by itself after a while.  What was acknowledged must survive all of it, so the power of a
- * broker fails only where min.insync.replicas promises that another one has the record, and while
- * no earlier power loss can still matter: every broker in service, every replica in sync. */
+ * broker fails only where min.insync.replicas promises that another one has the record, and alone:
+ * with every broker in service and every replica in sync, and nothing else breaks until that is so
+ * again.  (Without eligible leader replicas, KIP-966, a broker that lost its tail could be left as
+ * the only one in sync.  With them this restriction goes.) */
 #include <stdio.h>
 
 #include "tests/sim/disk.h"
@@ -12,10 +14,12 @@
 #define DOWN_US_MAX 3000000
 #define CUT_US_MAX 5000000
 #define SPELL_US_MAX 1000000
+#define WHY_BYTES 160
 
 struct nemesis {
 	const struct swarm *swarm;
 	struct cluster *cluster;
+	bool is_lossy; /* a broker's disk may lack what it had; until all is whole again */
 	bool is_over;
 };
 
@@ -64,6 +68,35 @@ static void strike(struct nemesis *n, int64_t mean_us, happen *fn)
 			 (void *)(intptr_t)mean_us);
 }
 
+/* No fault at work, stalls and slowness apart, and none to be repaired from. */
+static bool is_sound(const struct cluster *c)
+{
+	const struct world *w = c->world;
+	char why[WHY_BYTES];
+
+	for (int a = 0; a < w->n_machines; a++) {
+		if (w->machine[a]->state != MACHINE_UP || !disk_is_sound(w->machine[a]->disk))
+			return false;
+		for (int b = 0; b < w->n_machines; b++)
+			if (w->route[a][b].is_cut)
+				return false;
+	}
+	for (int i = 0; i < c->n_brokers; i++)
+		if (c->broker[i]->is_stopping)
+			return false;
+	return !c->controller->is_stopping && cluster_is_whole(c, why, sizeof(why));
+}
+
+/* Whether this one may happen; the one after it is arranged. */
+static bool comes(struct nemesis *n, int64_t mean_us, happen *fn)
+{
+	if (n->is_over)
+		return false;
+	strike(n, mean_us, fn);
+	n->is_lossy = n->is_lossy && !is_sound(n->cluster);
+	return !n->is_lossy;
+}
+
 static struct sim_node *any_node(struct nemesis *n)
 {
 	uint64_t i = chance(n, n->cluster->n_brokers + 1);
@@ -107,9 +140,8 @@ static void on_kill(void *x, void *mean)
 	struct nemesis *n = x;
 	struct sim_node *node = any_node(n);
 
-	if (n->is_over)
+	if (!comes(n, (intptr_t)mean, on_kill))
 		return;
-	strike(n, (intptr_t)mean, on_kill);
 	if (node->machine->state != MACHINE_UP)
 		return;
 	tell(n, "is killed", node->machine);
@@ -136,9 +168,8 @@ static void on_stop(void *x, void *mean)
 	struct nemesis *n = x;
 	struct sim_node *node = any_node(n);
 
-	if (n->is_over)
+	if (!comes(n, (intptr_t)mean, on_stop))
 		return;
-	strike(n, (intptr_t)mean, on_stop);
 	if (node->machine->state != MACHINE_UP || node->is_stopping)
 		return;
 	tell(n, "is asked to stop", node->machine);
@@ -150,15 +181,12 @@ static void on_power(void *x, void *mean)
 {
 	struct nemesis *n = x;
 	struct sim_node *node = any_node(n);
-	char why[160];
 
-	if (n->is_over)
+	if (!comes(n, (intptr_t)mean, on_power) || !sim_node_runs(node))
 		return;
-	strike(n, (intptr_t)mean, on_power);
-	if (!sim_node_runs(node) ||
-	    (!node->is_controller &&
-	     (n->swarm->min_isr < 2 || !cluster_is_whole(n->cluster, why, sizeof(why)))))
+	if (!node->is_controller && (n->swarm->min_isr < 2 || !is_sound(n->cluster)))
 		return;
+	n->is_lossy = !node->is_controller;
 	tell(n, "loses its power", node->machine);
 	sim_node_power_off(node);
 	after(n, down_us(n), bring_up, node, NULL);
@@ -177,9 +205,8 @@ static void on_pause(void *x, void *mean)
 	struct nemesis *n = x;
 	struct machine *m = any_node(n)->machine;
 
-	if (n->is_over)
+	if (!comes(n, (intptr_t)mean, on_pause))
 		return;
-	strike(n, (intptr_t)mean, on_pause);
 	if (m->state != MACHINE_UP)
 		return;
 	tell(n, "is paused", m);
@@ -199,9 +226,8 @@ static void on_slow(void *x, void *mean)
 	struct nemesis *n = x;
 	struct machine *m = any_node(n)->machine;
 
-	if (n->is_over)
+	if (!comes(n, (intptr_t)mean, on_slow))
 		return;
-	strike(n, (intptr_t)mean, on_slow);
 	m->turn_us_max = 1 + (int64_t)chance(n, 50000);
 	after(n, SPELL_US_MAX, quicken, m, (void *)(intptr_t)n->swarm->turn_us);
 }
@@ -235,9 +261,8 @@ static void on_cut(void *x, void *mean)
 	bool is_alone = chance(n, 2), is_one_way = chance(n, 3) == 0;
 	int64_t us = 1 + (int64_t)chance(n, CUT_US_MAX);
 
-	if (n->is_over)
+	if (!comes(n, (intptr_t)mean, on_cut))
 		return;
-	strike(n, (intptr_t)mean, on_cut);
 	n->cluster->n_faults++;
 	story_tell(w, "---- %s cannot reach %s%s for %lld ms ----", a->name,
 		   is_alone ? "anybody" : b->name, is_one_way ? "" : ", nor back",
@@ -257,9 +282,8 @@ static void on_clog(void *x, void *mean)
 	struct world *w = n->cluster->world;
 	int from = (int)chance(n, w->n_machines), to = (int)chance(n, w->n_machines);
 
-	if (n->is_over)
+	if (!comes(n, (intptr_t)mean, on_clog))
 		return;
-	strike(n, (intptr_t)mean, on_clog);
 	n->cluster->n_faults++;
 	w->route[from][to].clog_until_us = w->now_us + (int64_t)chance(n, SPELL_US_MAX);
 }
@@ -292,9 +316,8 @@ static void on_disk(void *x, void *mean)
 	struct sim_node *node = any_node(n);
 	unsigned kinds = 1 + (unsigned)chance(n, 3);
 
-	if (n->is_over)
+	if (!comes(n, (intptr_t)mean, on_disk))
 		return;
-	strike(n, (intptr_t)mean, on_disk);
 	if (node->machine->state != MACHINE_UP)
 		return;
 	if (chance(n, 2)) {
@@ -311,6 +334,8 @@ static void on_disk(void *x, void *mean)
 
 static void heal_node(struct nemesis *n, struct sim_node *node)
 {
+	bool is_hurt = !disk_is_sound(node->machine->disk);
+
 	repair(node->machine);
 	node->machine->turn_us_max = 20;
 	if (node->machine->state == MACHINE_PAUSED)
@@ -321,7 +346,7 @@ static void heal_node(struct nemesis *n, struct sim_node *node)
 			 bring_up_when_stopped, node, n);
 		return;
 	}
-	if (sim_node_runs(node) && n->swarm->disk_us > 0)
+	if (sim_node_runs(node) && is_hurt)
 		sim_node_kill(node);
 	bring_up(node, NULL);
 }

@@ -27,7 +27,7 @@ struct made { /* a batch */
 	uint64_t first_value; /* its records have this and the following ones */
 	int n_records;
 	bool is_in_flight;
-	int n_sent;
+	int broker; /* asked last */
 	size_t n;
 	uint8_t at[BATCH_BYTES];
 };
@@ -216,7 +216,7 @@ static void send_batch(struct lane *lane, struct made *m, int broker)
 	q.timeout_ms = REQUEST_MS;
 	q.topic_data = &topic;
 	q.n_topic_data = 1;
-	m->n_sent++;
+	m->broker = broker;
 	client_ask(&p->client, broker, API_PRODUCE, PRODUCE_VERSION, &q,
 		   p->o.acks == 0 ? NULL : on_reply, m);
 	if (p->o.acks == 0) {
@@ -280,8 +280,11 @@ static void on_refused(struct made *m, enum err e, int16_t code)
 		on_acked(m, -1);
 		return;
 	}
+	/* A leader of the past may lack what came before. */
 	if (!e && !client_retries(code) &&
-	    (code != KERR_OUT_OF_ORDER_SEQUENCE_NUMBER || (is_first && !t->is_unclean)))
+	    (code != KERR_OUT_OF_ORDER_SEQUENCE_NUMBER ||
+	     (is_first && !t->is_unclean &&
+	      cluster_leads(p->client.cluster, m->broker, t, lane->partition))))
 		story_fail(EXIT_SAFETY, "%s-%d: %s was refused: %s", t->name, lane->partition,
 			   p->client.machine->name, kerr_text(code));
 	lane->is_rewinding = true;
