@@ -6,7 +6,8 @@
 #
 # Runs on a bare Debian 12 or 13: installs what it needs (apt, as root or through sudo), builds,
 # starts one controller and three brokers on loopback, and removes all of it afterwards.
-#   LINES_MAX=N   how many lines to stream (default a million)     BASE_PORT=P   default 19092
+#   LINES_MAX=N   how many lines to stream (default a million)
+#   BASE_PORT=P   of the first broker, the others 1000 apart; default 19092 or lower, where it is free
 #   KEEP=1        leave the files of the run where they are
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -14,7 +15,8 @@ cd "$(dirname "$0")/.." || exit 1
 PARTITIONS=6
 LINES_MAX=${LINES_MAX:-1000000}
 CHUNK=$((LINES_MAX / PARTITIONS / 80 + 1))      # lines that a partition gets at a time
-BASE_PORT=${BASE_PORT:-19092}
+BASE_PORT=${BASE_PORT:-}
+PORT_STEP=1000          # stays below the ports that the kernel gives to outgoing connections
 GAP_SECONDS=4           # how long the one-record-a-millisecond producer runs around the kill
 WEIR=build/release/weir
 GAP=build/release/tests/perf/rdkafka_bench
@@ -99,9 +101,24 @@ collect_lines() {
 
 # ---- the cluster --------------------------------------------------------------------------------
 
+# Brokers on base, base + step, base + 2 step; the controller on base + 1.
+choose_ports() {
+	local base port
+	[ -z "$BASE_PORT" ] || return
+	for ((base = 19092; base > 10000; base -= 100)); do
+		for port in $base $((base + 1)) $((base + PORT_STEP)) $((base + 2 * PORT_STEP)); do
+			(exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && continue 2
+		done
+		BASE_PORT=$base
+		return
+	done
+	fail "no free ports from 19092 down"
+}
+
 start_cluster() {
 	local out
-	out=$("$WEIR" local up -n 3 --dir "$dir/cluster" --base-port "$BASE_PORT" 2>&1) ||
+	out=$("$WEIR" local up -n 3 --dir "$dir/cluster" --base-port "$BASE_PORT" \
+		--port-step "$PORT_STEP" 2>&1) ||
 		{ echo "$out" >&2; fail "the cluster did not start"; }
 	brokers=$("$WEIR" local env --dir "$dir/cluster" | sed 's/.*=//')
 	export WEIR_BOOTSTRAP=$brokers
@@ -256,6 +273,7 @@ main() {
 	prepare
 	collect_lines
 	began=$(now_ms)
+	choose_ports
 	start_cluster
 	start_stream
 	kill_leader

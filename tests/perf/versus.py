@@ -202,7 +202,7 @@ def bench(c, mode, topic, *args):
 
 def failover_gap_ms(c, topic, seconds):
     """kill -9 of the leader under an idempotent producer with defaults; the gap it saw."""
-    client = subprocess.Popen([BENCH, "gap", "-b", c.bootstrap, "-t", topic, "-n", str(seconds)],
+    client = subprocess.Popen([BENCH, "gap", "-b", c.bootstrap, "-t", topic, "-n", str(seconds), "-p", "3"],
                               stdout=subprocess.PIPE, text=True)
     client.stdout.readline()
     time.sleep(1)
@@ -233,13 +233,15 @@ def measure(name, make, o):
         figures["latency"] = bench(c, "latency", "first", "-n", int(5000 * scale))
         figures["rss_load"] = rss_mb(c)
         figures["gap"] = []
-        create(c, "gap", 1)
+        create(c, "gap", 3)     # a leader on each broker: librdkafka is connected to all of them
         victim, ms = failover_gap_ms(c, "gap", 25 if name == "kafka" else 8)
         figures["gap"].append(ms)
         if name == "weir":
             for _ in range(o.kills - 1):
                 c.restart(victim)
-                c.wait_isr("gap", [1, 2, 3])
+                for partition in range(3):
+                    c.wait_isr("gap", [1, 2, 3], partition)
+                c.weir("leaders", "elect", "--all")
                 victim, ms = failover_gap_ms(c, "gap", 6)
                 figures["gap"].append(ms)
     print(f"{name}: measured", file=sys.stderr)
