@@ -1,5 +1,14 @@
-/* arena.c - see arena.h.  Chunks double in size; the wanted size of the first one follows the
- * largest request seen, so that a second request of that kind needs a single chunk. */
+/* arena.c - how the memory of one request is laid out.
+ *
+ *   arena -> first chunk -> ... -> last chunk      each chunk: | used ...... n | free ...... cap |
+ *
+ * Allocation bumps n of the last chunk and never looks back: what does not fit there starts a new
+ * chunk, and the rest of the old one stays unused until the reset.  Chunks double in size up to
+ * CHUNK_KEPT_MAX; a single larger request gets a chunk of just its size.
+ *
+ * The wanted size of the first chunk follows the largest request seen, so that a second request of
+ * that kind needs a single chunk: arena_reset then only sets n to 0, and a connection in a steady
+ * state never meets the heap. */
 #include "common/base/arena.h"
 
 #include <stdarg.h>
@@ -11,6 +20,8 @@ struct arena_chunk {
 	_Alignas(16) uint8_t at[];
 };
 
+/* Most requests (a Heartbeat, a Metadata for one topic) fit the first figure; the second bounds
+ * what an idle connection keeps after one large request. */
 #define CHUNK_MIN 2048
 #define CHUNK_KEPT_MAX (256 * 1024)
 
@@ -30,6 +41,8 @@ void arena_fini(struct arena *a)
 	arena_init(a, a->max_bytes);
 }
 
+/* Three cases: several chunks become one that is large enough next time; one oversized chunk goes
+ * back to the heap; one ordinary chunk is kept and rewound. */
 void arena_reset(struct arena *a)
 {
 	size_t max_bytes = a->max_bytes, want = a->first_bytes;
@@ -48,6 +61,9 @@ void arena_reset(struct arena *a)
 	a->used_bytes = 0;
 }
 
+/* The limit is on what callers asked for, rounded to 16, not on what the chunks take: a decoder's
+ * bound means the same whatever was allocated before.  The memset is needed because a kept chunk
+ * holds the previous request. */
 void *arena_alloc(struct arena *a, size_t n)
 {
 	struct arena_chunk *c = a->last;
@@ -101,6 +117,7 @@ struct str arena_printf(struct arena *a, const char *fmt, ...)
 	return (struct str){ at, (size_t)n };
 }
 
+/* Memory for at least n; becomes the last chunk. */
 static struct arena_chunk *chunk_new(struct arena *a, size_t n)
 {
 	size_t cap = a->last ? size_min(a->last->cap * 2, CHUNK_KEPT_MAX) : a->first_bytes;

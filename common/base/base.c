@@ -1,4 +1,7 @@
-/* base.c - see base.h. */
+/* base.c - assertions, error names, text views, ids, the heap.
+ *
+ * mem_alloc and mem_grow are the only callers of the C library's allocator; running out of memory
+ * aborts there, which is fair because everything that grows has a maximum. */
 #include "common/base/base.h"
 
 #include <errno.h>
@@ -8,6 +11,8 @@
 
 #include "common/base/log.h"
 
+/* The ring holds the last lines of every level, also those that the level keeps from stderr: what
+ * happened just before is usually the answer. abort leaves a core where the system wants one. */
 void assert_fail(const char *expr, const char *file, int line, const char *func)
 {
 	log_dump_ring();
@@ -35,6 +40,7 @@ const char *err_text(enum err e)
 	UNREACHABLE();
 }
 
+/* Only the codes that a caller treats differently have an error of their own. */
 enum err err_of_errno(int errno_value)
 {
 	switch (errno_value) {
@@ -55,6 +61,7 @@ enum err err_of_errno(int errno_value)
 	}
 }
 
+/* Null and empty are different values in the protocol, so they are different here. */
 bool str_eq(struct str a, struct str b)
 {
 	if (str_null(a) || str_null(b))
@@ -98,6 +105,8 @@ void uuid_text(struct uuid u, char out[UUID_TEXT])
 	ASSERT(n == UUID_TEXT);
 }
 
+/* Strict: 22 characters, and the four bits of the last one that carry nothing must be 0, so that
+ * every id has exactly one text. */
 enum err uuid_parse(struct str s, struct uuid *u)
 {
 	uint32_t bits = 0, have = 0;
@@ -124,6 +133,7 @@ enum err uuid_parse(struct str s, struct uuid *u)
 /* Not state of the program: a counter that only tests and metrics read. */
 static _Atomic uint64_t calls;
 
+/* Zeroed: a struct's zero is its initial state all over the tree. */
 void *mem_alloc(size_t n)
 {
 	void *p = calloc(1, n ? n : 1);
@@ -133,6 +143,8 @@ void *mem_alloc(size_t n)
 	return p;
 }
 
+/* Counted as one allocation even where realloc could extend in place: the tests that demand a
+ * steady state without the heap must not depend on the C library's mood. */
 void *mem_grow(void *old, size_t n)
 {
 	void *p = realloc(old, n ? n : 1);

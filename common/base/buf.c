@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 
+/* Classes 0 to 72 are 512 B * 2^(c/4) * (1 + c%4/4): 18 doublings reach 128 MiB. */
 #define CAP_MIN 512u
 #define CAP_MAX BUF_BYTES_MAX
 #define N_CLASSES (4 * 18 + 1)
@@ -56,6 +57,8 @@ size_t bufpool_live_bytes(const struct bufpool *p)
 	return atomic_load_explicit(&p->live_bytes, memory_order_relaxed);
 }
 
+/* The first call on a new thread makes it the pool's: a pool is made by one thread and used by
+ * another (common/net), so the owner cannot be known in bufpool_new. */
 struct buf *buf_new(struct bufpool *p, size_t cap)
 {
 	uint32_t c = class_of(cap);
@@ -88,6 +91,9 @@ struct buf *buf_get(struct buf *b)
 	return b;
 }
 
+/* acq_rel: whoever drops the last reference must see what the other holders wrote or read before
+ * they dropped theirs. live_bytes shrinks here and not when the pool's thread takes the buf back,
+ * so that admission sees memory as free as soon as nobody needs it. */
 void buf_put(struct buf *b)
 {
 	struct bufpool *p;
@@ -119,6 +125,7 @@ static uint32_t class_cap(uint32_t c)
 	return base + base / 4 * (c % 4);
 }
 
+/* The smallest class that holds cap: which doubling, then which quarter of it, rounded up. */
 static uint32_t class_of(size_t cap)
 {
 	uint32_t doublings, base;
@@ -131,6 +138,8 @@ static uint32_t class_of(size_t cap)
 	return 4 * doublings + ((uint32_t)(cap - base) + base / 4 - 1) / (base / 4);
 }
 
+/* Taking the whole stack with one exchange is what avoids ABA: no pointer that was read is
+ * compared. */
 static void take_returned(struct bufpool *p)
 {
 	struct buf *b, *next;
@@ -144,6 +153,7 @@ static void take_returned(struct bufpool *p)
 	}
 }
 
+/* Onto its free list, or back to the heap when the pool keeps enough already. */
 static void keep(struct bufpool *p, struct buf *b)
 {
 	while (p->free_bytes + b->cap > p->keep_bytes_max) {

@@ -36,6 +36,8 @@ static size_t logical_line(struct str *rest, char *line, int *lines);
 static void split(struct str line, struct str *key, struct str *value);
 static bool unescape(struct str *, char *to);
 
+/* A default goes through the same check as a value from a file, so a row
+ * cannot contradict itself. */
 struct conf_store *conf_new(const struct conf_row *rows, int n_rows, void *options)
 {
 	struct conf_store *c = mem_alloc(sizeof(*c));
@@ -70,6 +72,7 @@ void conf_free(struct conf_store *c)
 	mem_free(c);
 }
 
+/* Checked before anything is stored: a refused value leaves the old one in force. */
 enum err conf_set(struct conf_store *c, struct str key, struct str value, const char *where,
 		  char *why, size_t why_cap)
 {
@@ -93,6 +96,9 @@ enum err conf_set(struct conf_store *c, struct str key, struct str value, const 
 	return ERR_OK;
 }
 
+/* Stops at the first bad value; a key that no row has is a warning (files written for Kafka name
+ * options that Weir does not have).  One buffer of the text's size holds each logical line in
+ * turn. */
 enum err conf_parse(struct conf_store *c, struct str text, const char *path, char *why,
 		    size_t why_cap)
 {
@@ -163,6 +169,7 @@ const char *conf_nearest(const struct conf_row *rows, int n_rows, struct str key
 	return name;
 }
 
+/* The text as it was given, not the parsed number printed again: "1.0" stays "1.0". */
 struct str conf_value(const struct conf_store *c, const struct conf_row *r, char *tmp, size_t cap)
 {
 	const char *text = c->text[r - c->rows];
@@ -182,6 +189,8 @@ bool conf_is_set(const struct conf_store *c, const struct conf_row *r)
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
+/* Parses by type; on failure `why` says what would have been right. CONF_STR takes anything: what a
+ * text means is its user's to judge. */
 static enum err check(const struct conf_row *r, struct str value, union parsed *v, struct text *why)
 {
 	switch (r->type) {
@@ -228,6 +237,8 @@ static enum err check_number(const struct conf_row *r, struct str value, union p
 	return ERR_OK;
 }
 
+/* The place of the value in the row's list is the number; enums in C are written in
+ * the same order. */
 static enum err check_enum(const struct conf_row *r, struct str value, union parsed *v,
 			   struct text *why)
 {
@@ -240,6 +251,8 @@ static enum err check_enum(const struct conf_row *r, struct str value, union par
 	return ERR_INVALID;
 }
 
+/* The field of a CONF_STR points into the store's copy, so it must be set again whenever that
+ * moves. */
 static void store(struct conf_store *c, const struct conf_row *r, struct str value,
 		  const union parsed *v)
 {
@@ -274,6 +287,7 @@ static void say_unknown(const struct conf_store *c, struct str key, struct text 
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
+/* An even number of backslashes is so many literal ones; an odd number continues the line. */
 static bool ends_in_escape(const char *line, size_t n)
 {
 	size_t slashes = 0;
@@ -306,6 +320,8 @@ static size_t logical_line(struct str *rest, char *line, int *lines)
 	return n;
 }
 
+/* The key ends at the first '=', ':' or blank that is not escaped; one '=' or ':' with blanks
+ * around it is the separator, everything behind it the value. */
 static void split(struct str line, struct str *key, struct str *value)
 {
 	size_t n = 0;

@@ -1,4 +1,8 @@
-/* heap.c - see heap.h.  Children of i are 2i+1 and 2i+2; every node knows its index. */
+/* heap.c - a binary heap in one array; the children of i are 2i+1 and 2i+2.
+ *
+ * Nodes are intrusive and every node knows its index, so a timer in the middle is removed in O(log
+ * n) without a search. Equal keys are ordered by seq, which heap_push counts up: the order in which
+ * timers of one instant fire does not depend on the heap's history. */
 #include "common/base/heap.h"
 
 static bool before(const struct heap_node *, const struct heap_node *);
@@ -35,6 +39,8 @@ struct heap_node *heap_top(const struct heap *h)
 	return h->n ? h->v[0] : NULL;
 }
 
+/* The last node takes the hole.  It may belong further up as well as further down, because it comes
+ * from another branch; one of the two calls does nothing. */
 void heap_remove(struct heap *h, struct heap_node *n)
 {
 	uint32_t at = n->at;
@@ -53,6 +59,7 @@ static bool before(const struct heap_node *a, const struct heap_node *b)
 	return a->key != b->key ? a->key < b->key : a->seq < b->seq;
 }
 
+/* The only writer of the array: index and node never disagree. */
 static void place(struct heap *h, uint32_t at, struct heap_node *n)
 {
 	h->v[at] = n;

@@ -10,6 +10,8 @@
 
 #include "common/base/text.h"
 
+/* Bytes of a line on stderr, of a line in the ring (which is 60 KiB in all), of the node's name.
+ * Longer lines are cut, never split. */
 #define LINE_MAX 1024
 #define RING_LINES 256
 #define RING_LINE_MAX 240
@@ -77,6 +79,8 @@ void log_write(enum log_level level, const char *sub, const char *msg, const str
 		emit(line, t.n);
 }
 
+/* Called while the process dies, perhaps inside log_write on this very thread: it waits for nobody,
+ * a line that is being written is left out. */
 void log_dump_ring(void)
 {
 	uint32_t end = atomic_load_explicit(&out.next, memory_order_acquire);
@@ -112,6 +116,7 @@ static void put_time(struct text *t)
 		    (int)(now.tv_nsec / 1000000));
 }
 
+/* A value is quoted when a reader that splits at blanks and at the first '=' would misread it. */
 static bool needs_quotes(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)
@@ -144,6 +149,8 @@ static void put_field(struct text *t, const struct log_field *f)
 	UNREACHABLE();
 }
 
+/* Slots are claimed round robin by a counter; losing one line under contention is better than a
+ * lock in every caller. */
 static void keep(const struct text *t)
 {
 	uint32_t at = atomic_fetch_add_explicit(&out.next, 1, memory_order_relaxed);

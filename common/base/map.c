@@ -1,5 +1,11 @@
-/* map.c - see map.h.  At most three quarters full.  Removing shifts back the entries behind the
- * gap that would otherwise become unreachable, so there are no tombstones. */
+/* map.c - open addressing with linear probing, one slot array, never more than three quarters full.
+ *
+ * A key lies at its home slot (hash & mask) or in the run of used slots behind it.  Removing closes
+ * the gap: entries behind it that may move back do so (may_fill), so there are no tombstones and a
+ * map that lives for months probes as little as a new one.  Maps grow and never shrink.
+ *
+ * Numbers are mixed with murmur3's finaliser: they are ids that we or the controller chose.  Texts
+ * are hashed with SipHash, because topic and client names come from outside. */
 #include "common/base/map.h"
 
 #define CAP_MIN 8
@@ -26,6 +32,7 @@ void *map_find(const struct map *m, uint64_t key)
 	return m->n ? slot_of(m, key)->value : NULL;
 }
 
+/* Twice the slots; the seed stays, so two maps filled in the same order iterate alike. */
 static void map_rehash(struct map *m)
 {
 	struct map_slot *old = m->v, *end = old + m->cap;
@@ -50,6 +57,7 @@ void map_put(struct map *m, uint64_t key, void *value)
 	*s = (struct map_slot){ .key = key, .value = value };
 }
 
+/* Knuth's Algorithm R (TAOCP 3, 6.4): walk the run behind the gap and move back whatever may. */
 void *map_remove(struct map *m, uint64_t key)
 {
 	uint32_t mask = m->cap - 1, gap;
@@ -141,6 +149,7 @@ static bool may_fill(uint32_t gap, uint32_t at, uint32_t home, uint32_t mask)
 	return ((at - home) & mask) >= ((at - gap) & mask);
 }
 
+/* The key's slot, or the empty one where it would go; there always is one, see map_put. */
 static struct map_slot *slot_of(const struct map *m, uint64_t key)
 {
 	uint32_t mask = m->cap - 1, at = (uint32_t)mix(key, m->seed) & mask;
@@ -159,6 +168,7 @@ static struct strmap_slot *strslot_of(const struct strmap *m, struct str key, ui
 	return &m->v[at];
 }
 
+/* fmix64 of MurmurHash3 (Appleby, public domain). */
 static uint64_t mix(uint64_t key, uint64_t seed)
 {
 	key ^= seed;

@@ -32,6 +32,8 @@ uint64_t prng_u64(struct prng *p)
 	return out;
 }
 
+/* Rejection sampling: a plain modulo would favour small numbers, and the simulator's odds would
+ * lie. */
 uint64_t prng_below(struct prng *p, uint64_t n)
 {
 	uint64_t skip, r;
@@ -49,6 +51,8 @@ bool prng_chance(struct prng *p, uint32_t num, uint32_t den)
 	return prng_below(p, den) < num;
 }
 
+/* RFC 9562 version 4: six bits say so, the rest is random.  Half native order is fine,
+ * it is random. */
 struct uuid prng_uuid(struct prng *p)
 {
 	uint64_t half[2] = { prng_u64(p), prng_u64(p) };

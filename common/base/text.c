@@ -1,4 +1,8 @@
-/* text.c - see text.h. */
+/* text.c - building text that cannot overrun, and parsing that takes the whole text or nothing.
+ *
+ * The builder cuts at its capacity and remembers that it did (`cut`): log lines and error messages
+ * want that, a file that must be whole checks it.  Parsers know no locale, no leading blanks and no
+ * trailing rubbish, unlike strtol and friends. */
 #include "common/base/text.h"
 
 #include <errno.h>
@@ -42,6 +46,7 @@ void text_str(struct text *t, struct str s)
 	t->at[t->n] = '\0';
 }
 
+/* RFC 8259: the two-letter escapes, \u00XX for other controls, bytes above 0x7f as they are. */
 static void json_char(struct text *t, char c)
 {
 	static const char plain[] = "\"\\\b\f\n\r\t", letter[] = "\"\\bfnrt";
@@ -67,6 +72,8 @@ void text_json(struct text *t, struct str s)
 	text_str(t, STR("\""));
 }
 
+/* Counts up in unsigned and compares before each step, because signed overflow is undefined.
+ * ERR_INVALID: not a number; ERR_LIMIT: a number, but none of 64 bits. */
 enum err parse_i64(struct str s, int64_t *out)
 {
 	bool negative = s.n && s.at[0] == '-';
@@ -112,6 +119,7 @@ enum err parse_bool(struct str s, bool *out)
 	return ERR_OK;
 }
 
+/* strtod needs a NUL and would skip blanks; NaN is refused, since no option means it. */
 enum err parse_f64(struct str s, double *out)
 {
 	char z[NUMBER_MAX], *end;

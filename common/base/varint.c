@@ -1,4 +1,7 @@
-/* varint.c - see varint.h. */
+/* varint.c - base-128 numbers, seven bits per byte, the low ones first, the top bit says "more".
+ *
+ * Decoding is one loop for all widths; narrower types check the range afterwards.  Encodings longer
+ * than they need be are taken (Kafka takes them), those that do not fit the type are not. */
 #include "common/base/varint.h"
 
 static size_t put(uint8_t *to, uint64_t v)
@@ -11,6 +14,7 @@ static size_t put(uint8_t *to, uint64_t v)
 	return n;
 }
 
+/* The tenth byte has room for one bit of the 64. */
 size_t uvarlong_get(const uint8_t *at, size_t n, uint64_t *out)
 {
 	uint64_t v = 0;
@@ -27,6 +31,7 @@ size_t uvarlong_get(const uint8_t *at, size_t n, uint64_t *out)
 	return 0;
 }
 
+/* ceil(bits / 7), with one bit for 0. */
 size_t uvarlong_size(uint64_t v)
 {
 	return (size_t)(63 - __builtin_clzll(v | 1)) / 7 + 1;

@@ -11,6 +11,7 @@ void timer_init(struct timer *t, void (*fn)(void *arg), void *arg)
 	t->arg = arg;
 }
 
+/* Saturates: Kafka's "never" is INT64_MAX milliseconds. */
 void timer_after_ms(struct env *env, struct timer *t, int64_t ms)
 {
 	ASSERT(ms >= 0);
@@ -25,6 +26,7 @@ void timer_clear(struct env *env, struct timer *t)
 		env->ops->timer_clear(env, t);
 }
 
+/* relaxed is enough to add a reference: the caller has one already. */
 struct file *file_get(struct file *f)
 {
 	uint32_t before = atomic_fetch_add_explicit(&f->refs, 1, memory_order_relaxed);

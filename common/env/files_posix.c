@@ -15,6 +15,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+/* Pieces of one pwritev (IOV_MAX is 1024, and the array is on the stack); bytes read at once to
+ * warm the page cache; how deep a directory may be that posix_rmdir removes. */
 enum { IOV_AT_ONCE = 64, WARM_BYTES = 64 << 10, DEPTH_MAX = 32 };
 
 struct posix_file {
@@ -33,6 +35,8 @@ static const char *path_of(const struct file *f)
 	return CONTAINER_OF(f, const struct posix_file, file)->path;
 }
 
+/* A file that is not there, or there when it must not be, is an answer and not logged
+ * as a failure. */
 static enum err posix_open(struct env *env, const char *path, unsigned flags, struct file **out)
 {
 	(void)env;
@@ -80,6 +84,7 @@ static enum err posix_writev(struct file *f, const struct file_iov *v, int n, in
 	return ERR_OK;
 }
 
+/* Goes on after a short write.  A write of 0 bytes counts as a failure: it would loop for ever. */
 static enum err write_chunk(struct file *f, struct iovec *iov, int n, int64_t *at)
 {
 	while (n > 0) {
@@ -108,6 +113,7 @@ static enum err write_chunk(struct file *f, struct iovec *iov, int n, int64_t *a
 	return ERR_OK;
 }
 
+/* Whole or up to the end of the file; a short count means the latter only. */
 static enum err posix_read(struct file *f, void *to, size_t n, int64_t at, size_t *got)
 {
 	*got = 0;
@@ -138,6 +144,8 @@ static enum err posix_truncate(struct file *f, int64_t bytes)
 	return ftruncate(f->fd, bytes) == 0 ? ERR_OK : failed("truncate", path_of(f));
 }
 
+/* fdatasync: the size is flushed where it grew, mtime is nobody's business.  Never retried, because
+ * after a failure the kernel may have dropped the dirty pages and the second call would lie. */
 static enum err posix_sync(struct file *f)
 {
 	return fdatasync(f->fd) == 0 ? ERR_OK : failed("fdatasync", path_of(f));
@@ -151,6 +159,7 @@ static enum err posix_lock(struct file *f)
 	return errno == EAGAIN || errno == EACCES ? ERR_LOCKED : failed("lock", path_of(f));
 }
 
+/* A new, renamed or removed name is durable only when its directory is. */
 static enum err posix_sync_dir(struct env *env, const char *path)
 {
 	(void)env;
@@ -175,6 +184,7 @@ static enum err posix_unlink(struct env *env, const char *path)
 	return unlink(path) == 0 ? ERR_OK : failed_quietly(ENOENT, ERR_NOT_FOUND, "unlink", path);
 }
 
+/* mkdir -p: every prefix in turn, an existing one is fine as long as the last is a directory. */
 static enum err posix_mkdir(struct env *env, const char *path)
 {
 	(void)env;
@@ -230,6 +240,8 @@ static enum err remove_below(int dir_fd, const char *path, int depth)
 	return e;
 }
 
+/* unlink first, because nearly everything is a file; EISDIR tells the rest (Linux; POSIX says
+ * EPERM). */
 static enum err remove_entry(int dir_fd, const char *name, const char *path, int depth)
 {
 	if (unlinkat(dir_fd, name, 0) == 0)

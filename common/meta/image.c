@@ -1,8 +1,16 @@
-/* Lives, versions and look-ups of an image; image_apply.c changes one, image_dump.c reads it back
- * as records, image_check.c states what must hold.
+/* image.c - lives, versions and look-ups of an image; image_apply.c changes one, image_dump.c reads
+ * it back as records, image_check.c states what must hold.
  *
  * A topic or broker row is refcounted.  A clone copies the arrays of pointers and takes a reference
- * of each row; *_own replaces a row that another version also holds by a private copy. */
+ * of each row; *_own replaces a row that another version also holds by a private copy:
+ *
+ *    image 7: [ a ] [ b ] [ c ]          image_clone, then a record that changes b
+ *               |     |     |
+ *    image 8: [ a ] [ b'] [ c ]          a and c are shared, b' was copied by topic_own
+ *
+ * So a change costs a pointer per topic and one row, and readers of image 7 never see it.  All
+ * arrays are sorted, by id or by name, so look-ups are binary searches and dumps are
+ * deterministic. */
 #include "common/meta/image.h"
 
 #include <stdatomic.h>
@@ -34,6 +42,7 @@ struct image *image_get(struct image *im)
 	return im;
 }
 
+/* acq_rel, because the last reader may be on another thread than the one that made the image. */
 void image_put(struct image *im)
 {
 	if (im == NULL || atomic_fetch_sub_explicit(&im->refs, 1, memory_order_acq_rel) != 1)
@@ -52,6 +61,7 @@ void image_put(struct image *im)
 	mem_free(im);
 }
 
+/* Small arrays (features, cluster-wide configs) are copied; rows are shared. */
 struct image *image_clone(struct image *from)
 {
 	struct image *im = mem_alloc(sizeof(*im));
@@ -98,6 +108,7 @@ const struct image_partition *image_partition(const struct image_topic *t, int32
 	return partition >= 0 && partition < t->n_partitions ? &t->partitions[partition] : NULL;
 }
 
+/* Level 0 and "never set" are the same thing (KIP-584). */
 int32_t image_feature(const struct image *im, struct str name)
 {
 	int32_t at;
@@ -121,6 +132,7 @@ bool image_ids_has(const struct image_ids *ids, int32_t id)
 	return false;
 }
 
+/* What placement and election ask: may this broker get a leader or a new replica now? */
 bool image_broker_active(const struct image *im, int32_t id)
 {
 	const struct image_broker *b = image_broker(im, id);
@@ -208,6 +220,7 @@ static struct image_topic *topic_copy(const struct image_topic *from)
 	return t;
 }
 
+/* acquire pairs with the release in *_put: whoever held the row before is done reading it. */
 struct image_broker *broker_own(struct image *im, int32_t at)
 {
 	struct image_broker *b = im->brokers[at];
@@ -219,6 +232,7 @@ struct image_broker *broker_own(struct image *im, int32_t at)
 	return im->brokers[at];
 }
 
+/* Both arrays, by name and by id, must point at the copy. */
 struct image_topic *topic_own(struct image *im, int32_t at)
 {
 	struct image_topic *t = im->topics[at];
@@ -321,6 +335,7 @@ bool feature_find(const struct image_feature *v, int32_t n, struct str name, int
 	return i < n && str_eq(v[i].name, name);
 }
 
+/* See image_priv.h: capacity is the next power of two, so it need not be stored. */
 void *array_room(void *old, int32_t n, size_t each)
 {
 	if ((n & (n - 1)) != 0)
@@ -328,6 +343,7 @@ void *array_room(void *old, int32_t n, size_t each)
 	return mem_grow(old, (n == 0 ? 1 : (size_t)n * 2) * each);
 }
 
+/* Keeps the rule of array_room: the copy has room up to the next power of two. */
 static void *array_copy(const void *from, int32_t n, size_t each)
 {
 	size_t room = 1;
@@ -358,6 +374,7 @@ void array_close(void *at, int32_t n, int32_t i, size_t each)
 	memmove(hole, hole + each, (size_t)(n - i - 1) * each);
 }
 
+/* One byte more than n, zero: the generated protobuf structs want NUL-terminated text. */
 struct str text_dup(struct str s)
 {
 	char *to;

@@ -1,5 +1,10 @@
-/* One function per kind of metadata record: check everything, then change the image.  Rows are made
- * private before they are touched (broker_own, topic_own), so other versions never see a change. */
+/* image_apply.c - the fold: one metadata record changes one image.
+ *
+ * One function per kind of record (proto/cluster/records.proto): check everything, then change the
+ * image, so a refused record leaves no trace.  Rows are made private before they are touched
+ * (broker_own, topic_own), so other versions never see a change.  The controller's recovery, its
+ * standby life, every broker and the CLI run this same code, which is why their states are equal at
+ * equal offsets (tests compare them). */
 #include <stdatomic.h>
 
 #include "common/base/text.h"
@@ -84,6 +89,7 @@ static bool ids_change(const Weir__BrokerIds *m, struct image_ids *out)
 
 /* ---- brokers --------------------------------------------------------------------------------- */
 
+/* The caller has checked the lengths (uuids_ok). */
 static void set_log_dirs(struct image_broker *b, const ProtobufCBinaryData *v, size_t n)
 {
 	mem_free(b->log_dirs);
@@ -141,6 +147,7 @@ static enum err apply_broker(struct image *im, const Weir__BrokerRecord *r)
 	return ERR_OK;
 }
 
+/* A change names the registration it means: one for an earlier life of the broker is void. */
 static enum err apply_broker_change(struct image *im, const Weir__BrokerChangeRecord *r)
 {
 	struct image_broker *b;
@@ -173,6 +180,8 @@ static enum err apply_broker_remove(struct image *im, const Weir__BrokerRemoveRe
 
 /* ---- topics ---------------------------------------------------------------------------------- */
 
+/* A second topic of the same name or id would break both look-ups: the controller
+ * never writes one. */
 static enum err apply_topic(struct image *im, const Weir__TopicRecord *r)
 {
 	struct image_topic *t;
@@ -196,6 +205,7 @@ static enum err apply_topic(struct image *im, const Weir__TopicRecord *r)
 	return ERR_OK;
 }
 
+/* The topic's configs and partitions go with its row; brokers delete the files when they see it. */
 static enum err apply_topic_remove(struct image *im, const Weir__TopicRemoveRecord *r)
 {
 	struct image_topic *t;
@@ -253,6 +263,9 @@ static enum err apply_partition(struct image *im, const Weir__PartitionRecord *r
 	return ERR_OK;
 }
 
+/* Fields that the record lacks stay.  The leader epoch grows whenever the record sets the leader,
+ * even to the same broker, the partition epoch always: leaders and followers tell versions by
+ * them. */
 static enum err apply_partition_change(struct image *im, const Weir__PartitionChangeRecord *r)
 {
 	struct image_partition p;
@@ -279,6 +292,7 @@ static enum err apply_partition_change(struct image *im, const Weir__PartitionCh
 
 /* ---- configs and features -------------------------------------------------------------------- */
 
+/* A null value removes the override. */
 static void set_config(struct image_config **v, int32_t *n, struct str name, struct str value)
 {
 	int32_t at;
@@ -298,6 +312,7 @@ static void set_config(struct image_config **v, int32_t *n, struct str name, str
 	}
 }
 
+/* Topic, the cluster-wide default of all brokers (resource ""), or one broker. */
 static enum err apply_config(struct image *im, const Weir__ConfigRecord *r)
 {
 	struct str resource = str_of(r->resource), name = str_of(r->name), value = str_of(r->value);
@@ -323,6 +338,7 @@ static enum err apply_config(struct image *im, const Weir__ConfigRecord *r)
 	return ERR_NOT_FOUND;
 }
 
+/* Level 0 removes the feature. */
 static enum err apply_feature(struct image *im, const Weir__FeatureRecord *r)
 {
 	struct str name = str_of(r->name);

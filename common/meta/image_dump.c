@@ -1,4 +1,8 @@
-/* An image as records, and two images compared. */
+/* image_dump.c - an image as records, and two images compared.
+ *
+ * The dump is what a snapshot of the metadata log holds and what a broker gets that is too far
+ * behind: applying it to an empty image gives an equal one.  Records borrow the image's memory, so
+ * they are valid inside each() only. */
 #include "common/base/text.h"
 #include "common/meta/image_priv.h"
 

@@ -1,5 +1,12 @@
-/* The table first, then checking, then values.  Sources: Kafka's topic configs and their broker
- * synonyms; ranges as in Kafka 4.x. */
+/* topic_conf.c - the table first, then checking, then values.
+ *
+ * Names, defaults, ranges and broker synonyms are those of Kafka 4.x's topic configs.  A row's
+ * `name` is the topic's config, its `alias` the broker option that gives the default.
+ *
+ * Accepted and shown, but without effect so far, because what they steer does not exist: the
+ * compaction rows (min.cleanable.dirty.ratio, *.compaction.lag.ms, delete.retention.ms), the
+ * throttled-replica lists, local.retention.* and remote.*, preallocate (segments are never
+ * preallocated).  A topic with cleanup.policy=compact needs keys and keeps everything. */
 #include "common/meta/topic_conf.h"
 
 #include "common/base/text.h"
@@ -111,6 +118,7 @@ static bool policy_of(struct str value, bool *is_deleted, bool *is_compacted);
 static void set_row(struct topic_conf *, const struct conf_row *, struct str value);
 static struct str configured(const struct image_config *, int32_t n, struct str name);
 
+/* Forty rows: a scan, because nothing asks on the hot path. */
 const struct conf_row *topic_conf_row(struct str name)
 {
 	for (int i = 0; i < topic_conf_n_rows; i++)
@@ -119,6 +127,8 @@ const struct conf_row *topic_conf_row(struct str name)
 	return NULL;
 }
 
+/* What the row's type and range cannot say is checked by hand: policy words, a float's range, gzip
+ * level 0 (which Kafka refuses), tiered storage. */
 enum err topic_conf_check(struct str name, struct str value, char *why, size_t cap)
 {
 	const struct conf_row *row = topic_conf_row(name);
@@ -193,6 +203,8 @@ void topic_conf_settle(struct topic_conf *c)
 	c->cleanup_policy = (struct str){ NULL, 0 };
 }
 
+/* From the weakest to the strongest would set fields twice; so per row the strongest that is set
+ * wins: topic, this broker, all brokers, and `fixed` (options file, else default) below them. */
 void topic_conf_of(const struct topic_conf *fixed, const struct image *im, int32_t self,
 		   const struct image_topic *topic, struct topic_conf *out)
 {
@@ -214,6 +226,8 @@ void topic_conf_of(const struct topic_conf *fixed, const struct image *im, int32
 	}
 }
 
+/* For one value from a record, which the controller has checked; what this version cannot read
+ * leaves the field alone. */
 void topic_conf_set(struct topic_conf *c, struct str name, struct str value)
 {
 	const struct conf_row *row = topic_conf_row(name);
@@ -303,6 +317,7 @@ static void set_row(struct topic_conf *c, const struct conf_row *row, struct str
 	(void)e;
 }
 
+/* Linear: a broker has a handful of dynamic configs. */
 static struct str configured(const struct image_config *v, int32_t n, struct str name)
 {
 	for (int32_t i = 0; i < n; i++)

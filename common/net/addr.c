@@ -1,4 +1,7 @@
-/* addr.c - addresses and the options of a socket. */
+/* addr.c - addresses and the options of a socket.
+ *
+ * Only addr_resolve may block (it asks the resolver); everybody calls it from a job of the io pool,
+ * except a listener at start. */
 #include "common/net/internal.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -7,6 +10,8 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 
+/* errno of a socket call.  Codes that mean "nobody there" to a caller are one error, exhausted
+ * resources another; the rest is ERR_IO. */
 enum err sock_err(int code)
 {
 	switch (code) {
@@ -40,6 +45,7 @@ void sock_tune(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
 }
 
+/* Without getaddrinfo, so that dialling an address needs no job. */
 bool addr_numeric(const struct peer_addr *a, struct sockaddr_storage *s, socklen_t *n)
 {
 	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons((uint16_t)a->port) };
@@ -78,6 +84,7 @@ int addr_resolve(const struct peer_addr *a, bool passive, struct sockaddr_storag
 	return n;
 }
 
+/* An IPv4 peer of a dual-stack socket is shown as IPv4, as people wrote it in their configs. */
 void addr_of_sock(const struct sockaddr_storage *s, struct peer_addr *a)
 {
 	struct sockaddr_in v4;

@@ -1,10 +1,16 @@
 /* conn.c - the life of a connection; reading is conn_read.c, writing is conn_write.c.
  *
- *   DIALLING --connected--> OPEN --finish--> FINISHING --output left, peer closed--> CLOSED
- *                           OPEN --move--> MOVING --other actor--> OPEN
- *   any --close, failure--> CLOSED --end of turn--> freed
+ *    DIALLING --connected--> OPEN --finish--> FINISHING --output left, peer closed--> CLOSED
+ *                            OPEN --move--> MOVING --other actor--> OPEN
+ *    any --close, failure--> CLOSED --end of turn--> freed
  *
- * What the event loop watches is recomputed from the state in one place, conn_want. */
+ *    dial -> dial_conn           connected -> dial_ready, conn_opened    frame -> conn_read
+ *    send -> net_send            end of turn -> end_turn, conn_flush     failure -> conn_fail
+ *    move -> net_move, depart (here), arrive (there)                     finish -> net_finish
+ *
+ * What the event loop watches is recomputed from the state in one place, conn_want; what is due at
+ * the end of the turn is found on the loop's `turn` list (at_turn_end).  The struct outlives its
+ * closing until the end of the turn, so that callers up the stack may look at its state. */
 #include "common/net/internal.h"
 #include "common/base/log.h"
 #include <arpa/inet.h>
@@ -52,6 +58,7 @@ void conn_attach(struct conn *c, int fd)
 	event_assign(&c->write_event, c->loop->base, fd, EV_WRITE | EV_PERSIST, on_writable, c);
 }
 
+/* libevent is told only of changes: event_add and event_del are not free. */
 static void watch(struct event *ev, bool *is, bool want)
 {
 	if (*is == want)
@@ -61,6 +68,8 @@ static void watch(struct event *ev, bool *is, bool want)
 	ASSERT(code == 0);
 }
 
+/* Read while open and not paused; while finishing only to see the peer close.  Write only while the
+ * kernel's buffer is full: until then sending is tried directly. */
 void conn_want(struct conn *c)
 {
 	if (c->fd < 0)
@@ -73,12 +82,14 @@ void conn_want(struct conn *c)
 	watch(&c->write_event, &c->writing, write);
 }
 
+/* Idempotent: a conn is on the list once, whatever asked for it. */
 static void at_turn_end(struct conn *c)
 {
 	if (list_empty(&c->in_turn))
 		list_push_back(&c->loop->turn, &c->in_turn);
 }
 
+/* What was sent while dialling leaves at the end of this turn. */
 void conn_opened(struct conn *c)
 {
 	ASSERT(c->state == CONN_DIALLING);
@@ -98,6 +109,7 @@ void conn_fail_later(struct conn *c, enum err why)
 	conn_want(c);
 }
 
+/* No down event for a conn in FINISHING: its owner has given it away. */
 void conn_fail(struct conn *c, enum err why)
 {
 	ASSERT(why != ERR_OK);
@@ -170,6 +182,8 @@ static void discard_input(struct conn *c)
 
 /* ---- the end of a turn ----------------------------------------------------------------------- */
 
+/* The list is taken first: a conn that asks for another round (budget used up, or a send from
+ * inside drained) gets it in the next turn, after the sockets were looked at. */
 void conns_end_turn(struct loop *l)
 {
 	struct list now;
@@ -216,6 +230,7 @@ static void end_turn(struct conn *c)
 	after_flush(c);
 }
 
+/* FINISHING with nothing left: say so with a FIN and give the peer a second to close its side. */
 static void after_flush(struct conn *c)
 {
 	if (c->out_n == 0 && c->state == CONN_FINISHING && !c->shut) {
@@ -365,6 +380,7 @@ static void net_move(struct conn *c, struct env *to, void (*moved)(void *arg, st
 	at_turn_end(c);
 }
 
+/* The count of the target grows at once, so that listeners do not pile onto it meanwhile. */
 static void depart(struct conn *c)
 {
 	list_remove(&c->in_all);
@@ -374,6 +390,7 @@ static void depart(struct conn *c)
 	env_post(&c->move_to->env, &c->moving);
 }
 
+/* On the new actor's thread: new events on the new base, then whatever was in hand. */
 static void arrive(struct mail *m)
 {
 	struct conn *c = CONTAINER_OF(m, struct conn, moving);

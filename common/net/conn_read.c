@@ -19,6 +19,8 @@ static void received(struct conn *, size_t n);
 static void stop_reading(struct conn *);
 static void drop_ahead(struct conn *);
 
+/* Reads until the socket is empty, the frames of this turn are out, or the conn stops. A short read
+ * means empty: asking again would cost a system call to hear EAGAIN. */
 void conn_read(struct conn *c)
 {
 	int frames = 0;
@@ -80,6 +82,8 @@ static bool parse(struct conn *c, int *frames)
 	return false;
 }
 
+/* Size first. Negative or too large ends the connection: nothing behind it can be trusted, and with
+ * garbage (an HTTP request, TLS on a plain port) the first four bytes are such a number. */
 static bool take_head(struct conn *c)
 {
 	while (c->head_n < SIZE_BYTES && c->ahead) {
@@ -124,6 +128,7 @@ static void make_room(struct conn *c)
 	buf_put(small);
 }
 
+/* One system call; recv is cheaper than readv where there is nothing to scatter. */
 static ssize_t fill(struct conn *c, size_t *asked)
 {
 	struct loop *l = c->loop;
@@ -151,6 +156,7 @@ static ssize_t fill(struct conn *c, size_t *asked)
 	return got;
 }
 
+/* Bytes beyond the frame in progress lie in the scratch, which becomes the conn's `ahead`. */
 static void received(struct conn *c, size_t n)
 {
 	struct loop *l = c->loop;
@@ -176,6 +182,8 @@ static void drop_ahead(struct conn *c)
 	c->ahead_at = 0;
 }
 
+/* A frame that was begun must make progress (frame_timeout_ms), or a slow sender could hold memory
+ * for ever; an idle connection between frames has all the time in the world. */
 static void stop_reading(struct conn *c)
 {
 	struct loop *l = c->loop;

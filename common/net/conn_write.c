@@ -29,6 +29,8 @@ static enum err send_memory(struct conn *, size_t *budget);
 static enum err send_file(struct conn *, size_t *budget);
 static void sent(struct conn *, size_t n);
 
+/* Takes the references of all spans.  The frame's four-byte size travels in the ring entry of its
+ * first span, so a frame costs no buffer of its own. */
 void conn_push(struct conn *c, const struct span *v, int n)
 {
 	int64_t size = 0;
@@ -90,6 +92,7 @@ static struct out *nth(struct conn *c, uint32_t i)
 	return &c->ring[(c->out_at + i) & (c->out_cap - 1)];
 }
 
+/* The ring doubles and never shrinks; how much may be queued is the owner's business (pending). */
 static struct out *push(struct conn *c)
 {
 	if (c->out_n == c->out_cap) {
@@ -116,11 +119,13 @@ static void pop(struct conn *c)
 
 /* ---- memory and short file spans ------------------------------------------------------------- */
 
+/* Below 64 KiB a copy into the stage costs less than sendfile's two system calls per span. */
 static bool is_long(const struct out *o)
 {
 	return o->span.file && o->span.n >= COPY_SPAN_MAX;
 }
 
+/* Less taken than offered means that the socket's buffer is full: wait for EV_WRITE. */
 static enum err send_memory(struct conn *c, size_t *budget)
 {
 	struct gather g = { 0 };
@@ -142,6 +147,7 @@ static enum err send_memory(struct conn *c, size_t *budget)
 	return ERR_OK;
 }
 
+/* Two entries per span at most: the size and the bytes. */
 static void gather(struct conn *c, size_t budget, struct gather *g)
 {
 	for (uint32_t i = 0; i < c->out_n && !g->err; i++) {
@@ -182,6 +188,8 @@ static bool gather_one(struct conn *c, const struct out *o, struct gather *g)
 	return true;
 }
 
+/* Cold spans were warmed by the io pool before the reply was sent (broker/api/fetch.c), so this
+ * reads the page cache. */
 static enum err stage_read(struct conn *c, const struct out *o, size_t n, uint8_t *to)
 {
 	size_t got;
@@ -194,6 +202,7 @@ static enum err stage_read(struct conn *c, const struct out *o, size_t n, uint8_
 	return e;
 }
 
+/* Books n bytes against the ring's head; a span that is done drops its reference. */
 static void sent(struct conn *c, size_t n)
 {
 	c->out_bytes -= (int64_t)n;
@@ -215,6 +224,8 @@ static void sent(struct conn *c, size_t n)
 
 /* ---- long file spans ------------------------------------------------------------------------- */
 
+/* EIO here is the disk's, not the socket's: the connection closes, the log's owner finds out by
+ * itself at its next read. */
 static enum err send_file(struct conn *c, size_t *budget)
 {
 	struct out *o = nth(c, 0);

@@ -1,5 +1,12 @@
-/* dial.c - connecting: look the name up in a job, then try its addresses one after the other,
- * all within one deadline.  Every outcome is told from the loop, never from inside dial. */
+/* dial.c - connecting: look the name up in a job, then try its addresses one after the other, all
+ * within one deadline.
+ *
+ *    dial_conn -> look_up (job) -> looked_up -> try_next -> start -> dial_ready -> conn_opened
+ *                                                  ^----- refused ------'
+ *
+ * Every outcome is told from the loop, never from inside dial: callers need not expect to be called
+ * back before they have stored the conn.  A conn closed during the lookup leaves the struct dial to
+ * looked_up. */
 #include "common/net/internal.h"
 #include "common/base/log.h"
 #include <errno.h>
@@ -69,6 +76,7 @@ static void looked_up(struct job *j)
 		mem_free(d);
 }
 
+/* Skips addresses that fail at once (no route); the last error is the one told. */
 static void try_next(struct conn *c)
 {
 	struct dial *d = c->dial;
@@ -99,6 +107,7 @@ static enum err start(struct conn *c)
 	return ERR_OK;
 }
 
+/* Writable means decided: SO_ERROR says how. */
 void dial_ready(struct conn *c)
 {
 	struct dial *d = c->dial;

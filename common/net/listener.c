@@ -1,7 +1,12 @@
 /* listener.c - accepting, and handing each connection to the actor that has the fewest.
  *
  * One socket and one queue per address, not SO_REUSEPORT: a log broker has few, long-lived and
- * unequal connections, and hashing them onto queues leaves actors idle. */
+ * unequal connections, and hashing them onto queues leaves actors idle.
+ *
+ *   on_readable: accept4 -> hand_over: mail to the least loaded -> take_over: conn_new, accept()
+ *
+ * A handoff holds a reference of the listener, because the listener may be closed while it
+ * travels. */
 #include "common/net/internal.h"
 #include "common/base/log.h"
 #include <errno.h>
@@ -10,6 +15,8 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+/* Accepts before other events get their turn; the kernel's queue; how long not to look after
+ * running out of descriptors; at most one warning a second about that. */
 enum { ACCEPTS_PER_TURN = 64, BACKLOG = 1024, RETRY_MS = 100, WARN_EVERY_US = 1000000 };
 
 struct listener {
@@ -98,6 +105,7 @@ static enum err open_any(const struct peer_addr *addr, int *fd)
 	return e;
 }
 
+/* SO_REUSEADDR: a restart must not wait for TIME_WAIT. V6ONLY off makes one socket serve both. */
 static enum err open_socket(const struct sockaddr_storage *s, socklen_t n, int *out)
 {
 	int on = 1, off = 0;
@@ -152,6 +160,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+/* The target's count grows now and not on arrival, or a burst would all go to one actor. */
 static void hand_over(struct listener *l, int fd)
 {
 	struct handoff *h = mem_alloc(sizeof(*h));
@@ -164,6 +173,7 @@ static void hand_over(struct listener *l, int fd)
 	env_post(&h->to->env, &h->mail);
 }
 
+/* The search starts one further each time, which is round robin among equals. */
 static struct loop *least_loaded(struct listener *l)
 {
 	const struct loops *g = l->loop->group;

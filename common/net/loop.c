@@ -1,4 +1,13 @@
-/* loop.c - the turns of an actor, its timers and mail, and the life of the group. */
+/* loop.c - the turns of an actor, its timers and mail, and the life of the group.
+ *
+ * A turn (see turn()): libevent hands out socket events, then mail from other threads, due timers,
+ * conns with frames in hand, mail to oneself, and last all output of the turn.  The order is what
+ * makes batching work: ten requests read in a turn leave as one sendmsg, and a mail to oneself runs
+ * once for all of them.
+ *
+ * libevent is used for sockets alone.  Timers are our heap behind one timerfd, so that equal
+ * deadlines fire in the order they were set, here and in every other world behind the seam.
+ * Sleeping and waking is the mailbox's business (mailbox.h). */
 #include "common/net/internal.h"
 #include "common/base/log.h"
 #include "common/env/files_posix.h"
@@ -14,6 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Rounds of mail to oneself in a turn, and of the last settling at the end; both are far above what
+ * happens, and bound what a bug could do.  Four io threads are about what one disk keeps busy. */
 enum { LOCAL_ROUNDS = 64, SETTLE_ROUNDS = 10000, DEFAULT_IO_THREADS = 4 };
 
 static bool is_current(struct loop *);
@@ -104,6 +115,7 @@ struct env *loops_env(struct loops *g, int actor)
 	return &g->v[actor]->env;
 }
 
+/* Actor 0 is the calling thread; it decides when the process ends. */
 void loops_run(struct loops *g)
 {
 	for (int i = 1; i < g->n; i++) {
@@ -119,6 +131,7 @@ void loops_run(struct loops *g)
 	settle(g);
 }
 
+/* Once: a second signal while stopping changes nothing. */
 void loops_stop(struct loops *g)
 {
 	if (atomic_exchange(&g->stopping, true))
@@ -156,6 +169,7 @@ static void tune_process(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+/* A signalfd instead of handlers: a signal becomes an event of actor 0 like any other. */
 static enum err watch_signals(struct loops *g)
 {
 	sigset_t set;
@@ -251,11 +265,13 @@ static void run(struct loop *l)
 		turn(l);
 }
 
+/* Things that wait for no descriptor: then the turn must not sleep. */
 static bool has_work(const struct loop *l)
 {
 	return l->local.first || !list_empty(&l->again) || !list_empty(&l->turn);
 }
 
+/* mailbox_sleep says whether mail came since the last look; only if not may epoll block. */
 static void turn(struct loop *l)
 {
 	int flags = EVLOOP_ONCE;
@@ -270,6 +286,7 @@ static void turn(struct loop *l)
 	conns_end_turn(l);
 }
 
+/* Which decides between the local list (no atomics) and the mailbox. */
 static bool is_current(struct loop *l)
 {
 	uintptr_t owner = atomic_load_explicit(&l->owner, memory_order_relaxed);
@@ -278,6 +295,7 @@ static bool is_current(struct loop *l)
 
 /* ---- mail ------------------------------------------------------------------------------------ */
 
+/* Same-actor mail skips the mailbox and its eventfd; it runs at the end of this turn. */
 static void loop_post(struct env *to, struct mail *m)
 {
 	struct loop *l = loop_of(to);
@@ -398,6 +416,7 @@ static void loop_timer_clear(struct env *e, struct timer *t)
 	heap_remove(&loop_of(e)->timers, &t->node);
 }
 
+/* One look at the clock per turn. */
 static void run_timers(struct loop *l)
 {
 	struct heap_node *top = heap_top(&l->timers);

@@ -1,4 +1,8 @@
-/* mailbox.c - push: one compare-and-swap.  Take: one exchange and a reversal of the list. */
+/* mailbox.c - push: one compare-and-swap.  Take: one exchange and a reversal of the list.
+ *
+ * The head has three kinds of value: NULL (awake and empty), mail (newest first), and the address
+ * of `asleep` (the consumer is about to block).  Only the push that replaces the mark writes the
+ * eventfd, so under load nobody pays for a wake-up. */
 #include "common/net/mailbox.h"
 #include <errno.h>
 #include <stdatomic.h>
@@ -17,6 +21,7 @@ void mailbox_fini(struct mailbox *b)
 	close(b->wake_fd);
 }
 
+/* release: the receiver must see what the sender wrote into the mail. */
 void mailbox_push(struct mailbox *b, struct mail *m)
 {
 	struct mail *old = atomic_load_explicit(&b->head, memory_order_relaxed);
@@ -31,6 +36,7 @@ void mailbox_push(struct mailbox *b, struct mail *m)
 	ASSERT(n == sizeof(uint64_t));
 }
 
+/* Takes everything and wakes the box (the head is NULL or mail afterwards). */
 struct mail *mailbox_take(struct mailbox *b)
 {
 	struct mail *m = atomic_exchange_explicit(&b->head, NULL, memory_order_acquire);
@@ -46,6 +52,7 @@ struct mail *mailbox_take(struct mailbox *b)
 	return oldest_first;
 }
 
+/* Fails when there is mail, which closes the race between looking and sleeping. */
 bool mailbox_sleep(struct mailbox *b)
 {
 	struct mail *empty = NULL;

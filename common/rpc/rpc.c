@@ -1,4 +1,14 @@
-/* rpc.c - one struct for both ends; calls wait in a map by id and in a list by age. */
+/* rpc.c - one struct for both ends; calls wait in a map by id and in a list by age.
+ *
+ *    rpc_call -> call_new -> send_message            waits: by_id, calls, its deadline
+ *      reply arrives    -> receive_reply -> call_end(ERR_OK)
+ *      deadline passes  -> on_deadline   -> call_end(ERR_TIMEOUT); a late reply is dropped
+ *      connection ends  -> go_down       -> call_end(ERR_CLOSED), then the down event
+ *      owner closes     -> rpc_close     -> call_free, no done
+ *
+ * Callbacks may close the rpc or call again, so a call leaves every table before its done runs, and
+ * whoever runs callbacks holds a reference meanwhile.  A steady state takes nothing from the heap:
+ * calls are reused and messages are unpacked into the arena. */
 #include "common/rpc/rpc.h"
 #include "common/base/arena.h"
 #include "common/base/endian.h"
@@ -78,6 +88,7 @@ struct rpc *rpc_accept(struct env *env, struct conn *conn,
 	return r;
 }
 
+/* The first reference is the owner's, see rpc.h. */
 static struct rpc *rpc_new(struct env *env, const ProtobufCMessageDescriptor *receives,
 			   const struct rpc_events *on, void *arg)
 {
@@ -128,6 +139,7 @@ void rpc_close(struct rpc *r)
 	disown(r);
 }
 
+/* The owner's reference ends here; calls still waiting are forgotten without a word. */
 static void disown(struct rpc *r)
 {
 	r->conn = NULL;
@@ -137,6 +149,7 @@ static void disown(struct rpc *r)
 	rpc_put(r);
 }
 
+/* A call that cannot be sent fails by its deadline, set to now: done never runs inside rpc_call. */
 void rpc_call(struct rpc *r, const ProtobufCMessage *m, int64_t timeout_ms, rpc_done *done,
 	      void *arg)
 {
@@ -167,6 +180,7 @@ int64_t rpc_pending(const struct rpc *r)
 	return r->conn ? r->env->peers->pending(r->conn) : 0;
 }
 
+/* "Equal jitter": half of the wait is fixed, half is drawn. */
 int64_t rpc_backoff_ms(struct prng *p, int n, int64_t base_ms, int64_t max_ms)
 {
 	ASSERT(n >= 0 && base_ms > 0 && max_ms >= base_ms);
@@ -179,6 +193,7 @@ int64_t rpc_backoff_ms(struct prng *p, int n, int64_t base_ms, int64_t max_ms)
 
 /* ---- sending ------------------------------------------------------------------------------- */
 
+/* Packed straight into the buf that leaves. */
 static enum err send_message(struct rpc *r, enum kind kind, uint64_t id, const ProtobufCMessage *m)
 {
 	if (!r->conn)
@@ -264,6 +279,7 @@ static void on_drained(void *arg, struct conn *conn)
 		r->on->drained(r->arg, r);
 }
 
+/* The arena is reset when the event is over: messages are only lent. */
 static void on_frame(void *arg, struct conn *conn, struct buf *b)
 {
 	struct rpc *r = rpc_get(arg);
@@ -322,6 +338,7 @@ static void arena_leave(void *arena, void *at)
 	(void)arena, (void)at; /* the reset after the event frees all */
 }
 
+/* protobuf-c with our arena as its allocator; past RPC_UNPACKED_MAX it gets NULL and gives up. */
 static enum err unpack(struct rpc *r, const uint8_t *at, size_t n, ProtobufCMessage **out)
 {
 	ProtobufCAllocator a = { arena_take, arena_leave, &r->arena };

@@ -1,6 +1,16 @@
-/* A record, after its zigzag length: attributes (0), timestamp delta, offset delta, key length and
- * key, value length and value, header count, and per header key length, key, value length, value.
- * All integers are zigzag varints; length -1 is null, which a header's key cannot be. */
+/* batch.c - record batches, version 2 of the message format (magic 2; KIP-98, KIP-32).
+ *
+ * The header's layout is in batch.h.  A record, after its zigzag length:
+ *
+ *    i8      attributes, 0                      varint  key length, key
+ *    varlong timestamp delta, ms from base      varint  value length, value
+ *    varint  offset delta, from base            varint  header count, then per header:
+ *                                                       varint length, key, varint length, value
+ *
+ * All integers are zigzag varints; length -1 is null, which a header's key cannot be.
+ *
+ * Two readers: record_scan makes the one pass of the produce path over framing, timestamps and
+ * keys; record_walk hands records out and serves everything off it.  Both take nothing on trust. */
 #include "common/wire/batch.h"
 
 #include "common/base/crc32c.h"
@@ -22,6 +32,8 @@ static inline bool skip_bytes(struct cursor *, bool *is_null);
 static uint8_t *put_bytes(uint8_t *to, struct str);
 static void put_header(uint8_t *to, const struct batch *);
 
+/* The largest base offset leaves room for base + delta without overflow, so batch_last_offset needs
+ * no check.  Fields are filled before the verdict, because the refusal names them. */
 enum batch_state batch_view(struct batch *b, const uint8_t *at, int64_t n)
 {
 	*b = (struct batch){ .at = at };
@@ -49,6 +61,8 @@ enum batch_state batch_view(struct batch *b, const uint8_t *at, int64_t n)
 	return BATCH_OK;
 }
 
+/* Called once per hop: by validate_frame for what a producer sent, by follow_apply for what a
+ * follower fetched.  Recovery extends the CRC over chunks instead (broker/log/scan.c). */
 bool batch_crc_ok(const struct batch *b)
 {
 	ASSERT(b->size >= BATCH_HEADER_BYTES);
@@ -60,6 +74,7 @@ int64_t batch_last_offset(const struct batch *b)
 	return b->base_offset + b->last_offset_delta;
 }
 
+/* Sequences count from 0 to 2^31 - 1 and begin again (KIP-98), so the sum wraps in 31 bits. */
 int32_t batch_last_sequence(const struct batch *b)
 {
 	if (b->base_sequence < 0)
@@ -75,6 +90,7 @@ void batch_stamp(uint8_t out[BATCH_HEADER_BYTES], const uint8_t *header, int64_t
 	store_be32(out + 12, (uint32_t)leader_epoch);
 }
 
+/* Two crc32c calls, since header and body are not neighbours in memory. */
 void batch_seal(uint8_t out[BATCH_HEADER_BYTES], const struct batch *b, const uint8_t *body,
 		size_t n)
 {
@@ -98,6 +114,8 @@ void record_walk_init(struct record_walk *w, const struct batch *b, const uint8_
 	w->end = w->at + n;
 }
 
+/* The cursor's end is moved to the record's own, so that no field can reach into
+ * the next record. */
 bool record_walk_next(struct record_walk *w, struct record *out)
 {
 	struct cursor c = { w->at, w->end };
@@ -121,6 +139,8 @@ bool record_walk_next(struct record_walk *w, struct record *out)
 	return true;
 }
 
+/* The loop behind every produced record: no allocation, nothing stored, each byte of framing looked
+ * at once. */
 bool record_scan(const struct batch *b, const uint8_t *records, size_t n, struct record_scan *out)
 {
 	struct cursor c = { records, records };
@@ -176,6 +196,8 @@ void batch_builder_init(struct batch_builder *w, uint8_t *at, size_t cap)
 	w->full = cap < BATCH_HEADER_BYTES;
 }
 
+/* The record's length stands in front of it, so what precedes the key goes into `small` first.  The
+ * subtraction is unsigned: timestamps are the client's and may be anything. */
 bool batch_builder_add(struct batch_builder *w, const struct record *r)
 {
 	uint8_t small[4 * VARINT_MAX + VARLONG_MAX], *p = small;
@@ -266,6 +288,7 @@ static inline bool take_varlong(struct cursor *c, int64_t *out)
 	return n > 0;
 }
 
+/* Null and empty keep their difference: at is NULL only for length -1. */
 static bool take_bytes(struct cursor *c, struct str *out)
 {
 	int32_t n;
@@ -306,6 +329,8 @@ static bool take_record(struct cursor *c, const struct batch *b, struct record *
 	return true;
 }
 
+/* A header takes two bytes at least (key length, value length), which bounds their count before any
+ * is looked at.  A timestamp of -1 means "none" and is held against nobody. */
 static inline bool scan_one(struct cursor *c, const struct batch *b, int32_t i,
 			    struct record_scan *out)
 {
@@ -350,6 +375,7 @@ static uint8_t *put_bytes(uint8_t *to, struct str s)
 	return to + s.n;
 }
 
+/* All fields but batchLength and the CRC, which batch_seal knows. */
 static void put_header(uint8_t *to, const struct batch *b)
 {
 	store_be64(to, (uint64_t)b->base_offset);

@@ -4,6 +4,8 @@
 #pragma once
 #include "common/wire/codec.h"
 
+/* *ctx is the codec's context: NULL at first, made by the function, freed by the _free beside it.
+ * level: CODEC_LEVEL_DEFAULT or what the codec's library understands; unpack ignores it. */
 typedef enum err (*codec_fn)(void **ctx, int32_t level, struct str in, struct codec_buf *out);
 
 enum err gzip_pack(void **ctx, int32_t level, struct str in, struct codec_buf *out);

@@ -1,3 +1,7 @@
+/* header.c - sizes and headers of requests and responses; the layouts are in header.h.
+ *
+ * kafka_apis is generated from proto/kafka, sorted by key, with the versions that can be decoded;
+ * which of them a broker serves is another table (broker/api/table.c). */
 #include "common/wire/header.h"
 
 #include "kafka/apis.h"
@@ -37,6 +41,9 @@ bool api_flexible(int key, int version)
 	return api && version >= api->flexible_from;
 }
 
+/* The client id keeps its two-byte length in flexible headers too: a broker must be able to read it
+ * before it knows whether it knows the version (KIP-482).  What api_flexible is asked about an
+ * unknown version does not matter, since that is refused above. */
 enum err request_header_decode(struct reader *r, struct request_header *h)
 {
 	h->api_key = reader_i16(r);
@@ -50,6 +57,7 @@ enum err request_header_decode(struct reader *r, struct request_header *h)
 	return r->bad ? ERR_CORRUPT : ERR_OK;
 }
 
+/* An ApiVersions response has header version 0 in every version (KIP-511). */
 enum err response_header_decode(struct reader *r, int key, int version, int32_t *correlation_id)
 {
 	*correlation_id = reader_i32(r);
@@ -79,6 +87,8 @@ void response_begin(struct writer *w, int key, int version, int32_t correlation_
 		writer_uvarint(w, 0);
 }
 
+/* A frame whose size does not fit its own prefix cannot be sent; the writer turns bad and the
+ * connection is closed. */
 void frame_end(struct writer *w)
 {
 	int64_t size = frame_bytes(w) - (int64_t)sizeof(int32_t);
@@ -93,6 +103,7 @@ int64_t frame_bytes(const struct writer *w)
 	return (int64_t)writer_at(w) + w->splice_bytes;
 }
 
+/* No header tag has a meaning yet.  A hostile count ends at the first read past the frame. */
 static void skip_tags(struct reader *r)
 {
 	uint32_t n = reader_uvarint(r);

@@ -1,3 +1,6 @@
+/* kerr.c - lookups in the table of Kafka's error codes (kerr_rows.h).
+ *
+ * Codes run from -1 to 133 without large gaps, so the array is indexed by code + 1. */
 #include "common/wire/kerr.h"
 
 static const struct row {

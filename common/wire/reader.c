@@ -1,3 +1,7 @@
+/* reader.c - one bounds check per value, in has(); everything else is decoding.
+ *
+ * The sticky `bad` makes every later read fail through the same check, so decoders need no branch
+ * of their own between fields. */
 #include "common/wire/reader.h"
 
 #include "common/base/endian.h"
@@ -117,11 +121,13 @@ struct str reader_take(struct reader *r, size_t n)
 	return s;
 }
 
+/* Lengths of strings: int16, or a uvarint when compact; arrays and bytes have 32 bits (below). */
 static int32_t length16(struct reader *r, bool compact)
 {
 	return compact ? reader_length32(r, true) : reader_i16(r);
 }
 
+/* Compact lengths are stored plus one, so that 0 is null. */
 int32_t reader_length32(struct reader *r, bool compact)
 {
 	uint32_t n;
@@ -134,6 +140,7 @@ int32_t reader_length32(struct reader *r, bool compact)
 	return r->bad ? 0 : (int32_t)n - 1;
 }
 
+/* A compact string could say more than 32767, but no field of the protocol may. */
 struct str reader_str(struct reader *r, bool compact)
 {
 	int32_t n = length16(r, compact);

@@ -7,6 +7,8 @@
 
 #include "common/wire/schema_walk.h"
 
+/* compact: the version is flexible, so lengths are varints and structs end with tags.
+ * is_out_of_memory tells ERR_LIMIT from ERR_CORRUPT; both also make the reader bad. */
 struct decoder {
 	struct reader *r;
 	struct arena *arena;
@@ -49,6 +51,7 @@ void schema_init(const struct schema *s, void *out)
 	init_rows(s->rows, s->n_rows, out);
 }
 
+/* arena memory is zeroed, so only the fields with another default need work. */
 void *schema_new(const struct schema *s, struct arena *arena, int32_t n)
 {
 	uint8_t *items;
@@ -105,6 +108,7 @@ static void init_field(const struct schema_row *row, uint8_t *out)
 
 /* ---- decode ---------------------------------------------------------------------------------- */
 
+/* Recursion is as deep as the schema, never as deep as the message: no message nests itself. */
 enum err schema_decode(const struct schema *s, int version, struct reader *r, struct arena *arena,
 		       void *out)
 {
@@ -117,6 +121,7 @@ enum err schema_decode(const struct schema *s, int version, struct reader *r, st
 	return r->bad ? ERR_CORRUPT : ERR_OK;
 }
 
+/* Tagged fields get their defaults first, because the wire mentions only those that differ. */
 static void decode_struct(struct decoder *d, const struct schema *s, uint8_t *out)
 {
 	const struct schema_row *row = s->rows, *plain_end = row + s->n_plain;
@@ -165,6 +170,8 @@ static void decode_field(struct decoder *d, const struct schema_row *row, uint8_
 		decode_value(d, row, out + row->at);
 }
 
+/* The count is checked against the bytes left before memory is taken: an element takes wire_min
+ * bytes at least, so a frame cannot ask for more than a fixed multiple of its own size. */
 static void decode_array(struct decoder *d, const struct schema_row *row, uint8_t *out)
 {
 	const size_t size = walk_size(row), wire_min = walk_wire_min(row, d->compact);
@@ -236,6 +243,7 @@ static void decode_pointer(struct decoder *d, const struct schema_row *row, uint
 	*(void **)(void *)at = item;
 }
 
+/* A view, never a copy: what a producer sent goes from this pointer to writev. */
 static struct records decode_records(struct decoder *d)
 {
 	struct str s = reader_bytes(d->r, d->compact);
@@ -274,6 +282,7 @@ static void encode_struct(struct encoder *e, const struct schema *s, const uint8
 		encode_tags(e, s, in);
 }
 
+/* Two passes, since the count stands in front. Rows are sorted by tag, as the format wants them. */
 static void encode_tags(struct encoder *e, const struct schema *s, const uint8_t *in)
 {
 	const struct schema_row *tagged = s->rows + s->n_plain, *end = s->rows + s->n_rows;
@@ -374,6 +383,7 @@ static void encode_records(struct encoder *e, const struct schema_row *row,
 		writer_raw(e->w, records->at, (size_t)n);
 }
 
+/* Bitwise for numbers, so -0.0 is not 0.0; no schema has a default where that matters. */
 static bool is_default(const struct schema_row *row, const uint8_t *in)
 {
 	const void *at = in + row->at;

@@ -1,8 +1,13 @@
-/* schema_tools.c - the verbs off the hot path: print, equal, random. */
+/* schema_tools.c - the verbs off the hot path: print, equal, random.
+ *
+ * Each is one walk over the rows that the version has, in the manner of schema.c; adding a verb
+ * means adding a walk here, not code per message. print and equal serve logs and tests, random
+ * makes the messages that the round-trip tests and the fuzzers send. */
 #include "common/wire/schema_walk.h"
 
 #include <inttypes.h>
 
+/* Small on purpose: messages nest arrays four deep, and 3^4 elements are enough to find a bug. */
 enum { RANDOM_ITEMS_MAX = 3, RANDOM_TEXT_MAX = 20 };
 
 struct printer {
@@ -32,6 +37,7 @@ static uint64_t make_number(const struct maker *);
 
 /* ---- print ----------------------------------------------------------------------------------- */
 
+/* JSON, with bytes as hex and records as their size only: they may be megabytes. */
 void schema_print(const struct schema *s, int version, const void *in, struct text *to)
 {
 	const struct printer p = { to, version };
@@ -157,6 +163,7 @@ static bool equal_field(const struct schema_row *row, int version, const uint8_t
 	return true;
 }
 
+/* A file splice equals only the same range of the same file: the bytes are not read. */
 static bool equal_value(const struct schema_row *row, int version, const uint8_t *a,
 			const uint8_t *b)
 {
@@ -213,6 +220,7 @@ void schema_random(const struct schema *s, int version, void *out, struct prng *
 	make_struct(&m, s, out);
 }
 
+/* One field in eight stays at its default, which is what decides whether a tag is sent at all. */
 static void make_struct(const struct maker *m, const struct schema *s, uint8_t *out)
 {
 	schema_init(s, out);

@@ -1,5 +1,13 @@
-/* segment_check.c - entries of both indexes come in the order of the batches they name, so each
- * index needs one entry in hand. */
+/* segment_check.c - one pass over the log with a finger in each index.
+ *
+ * Entries of both indexes come in the order of the batches they name, so one entry per index in
+ * hand is enough: each batch is compared with the entries that point at it (match_offset,
+ * match_time), and what is left at the end points past the log.
+ *
+ *    .index      i32 offset - base, i32 position            8 bytes, big-endian
+ *    .timeindex  i64 timestamp ms, i32 offset - base        12 bytes
+ *
+ * Memory is one chunk, whatever the size of a batch. */
 #include "common/wire/segment_check.h"
 #include "common/base/crc32c.h"
 #include "common/base/endian.h"
@@ -51,6 +59,7 @@ void segment_check(const struct segment_source *from, struct segment_facts *fact
 		problem(&c, SEGMENT_TIMEINDEX, c.times.at, "names an offset past the last batch");
 }
 
+/* The first bad batch ends the pass: without its length nothing behind it has a known place. */
 static bool next_batch(struct check *c, struct batch *b)
 {
 	int64_t at = c->facts->valid_bytes, left = c->from->size[SEGMENT_LOG] - at;
@@ -76,6 +85,8 @@ static bool next_batch(struct check *c, struct batch *b)
 	return !what;
 }
 
+/* Batches can be larger than any buffer we would take for a check, so the CRC is extended by
+ * chunks. */
 static bool crc_holds(struct check *c, int64_t at, const struct batch *b)
 {
 	int64_t end = at + b->size;
@@ -92,6 +103,7 @@ static bool crc_holds(struct check *c, int64_t at, const struct batch *b)
 	return crc == b->crc;
 }
 
+/* Entries are sparse (index.interval.bytes), so most batches have none. */
 static void match_offset(struct check *c, const struct batch *b, int64_t at)
 {
 	struct index_walk *w = &c->offsets;
@@ -106,6 +118,8 @@ static void match_offset(struct check *c, const struct batch *b, int64_t at)
 	}
 }
 
+/* An entry says "up to this offset nothing is younger than this": it must be
+ * the running maximum. */
 static void match_time(struct check *c, const struct batch *b)
 {
 	struct index_walk *w = &c->times;

@@ -61,6 +61,8 @@ static int codec_of(const struct batch *b)
 	return b->attributes & BATCH_CODEC_MASK;
 }
 
+/* Rewriting a record adds at most GROWTH bytes and a record takes at least 7, so four times the
+ * input holds any batch; packed has room for a codec that makes it larger still. */
 struct validator *validator_new(size_t inflated_max)
 {
 	struct validator *v = mem_alloc(sizeof(*v));
@@ -81,6 +83,10 @@ void validator_free(struct validator *v)
 	mem_free(v);
 }
 
+/* The checks run from cheap to dear and stop at the first that fails.  Three ways to pass:
+ *    nothing changed          header and body are the frame's bytes
+ *    header fields changed    a new header, sealed with a new CRC; the body is the frame's
+ *    codec or offsets wrong   rebuild: everything is written again into the validator's memory */
 void validate_batch(struct validator *v, const struct validate_rules *rules, struct str records,
 		    int64_t now_ms, struct validate_result *out)
 {
@@ -115,6 +121,8 @@ void validate_batch(struct validator *v, const struct validate_rules *rules, str
 		memcpy(out->header, out->batch.at, BATCH_HEADER_BYTES);
 }
 
+/* Anything that cannot be one whole v2 batch.  The magic is looked at before the size, because old
+ * formats have something else there. */
 static bool validate_shape(const struct validate_rules *rules, struct str records,
 			   struct validate_result *out)
 {
@@ -141,6 +149,8 @@ static bool validate_shape(const struct validate_rules *rules, struct str record
 	return true;
 }
 
+/* The CRC of a produced batch is checked here and nowhere else on this broker; followers check it
+ * again when they fetch, and recovery when it reads the file. */
 static bool validate_frame(const struct validate_rules *rules, struct validate_result *out)
 {
 	const struct batch *b = &out->batch;
@@ -161,6 +171,8 @@ static bool validate_frame(const struct validate_rules *rules, struct validate_r
 	return true;
 }
 
+/* A producer id without epoch and sequence would slip past the duplicate check; a control batch or
+ * a delete horizon from a client would be obeyed by every reader. */
 static bool validate_header(struct validate_result *out)
 {
 	const struct batch *b = &out->batch;
@@ -218,6 +230,7 @@ static bool is_fine(const struct validate_rules *rules, const struct record_scan
 	       !is_far_off(rules, scan->max_timestamp_ms, now_ms);
 }
 
+/* The slow second pass that names up to VALIDATE_ERRORS_MAX records (KIP-467). */
 static bool refuse_records(const struct validate_rules *rules, int64_t now_ms, struct str records,
 			   struct validate_result *out)
 {

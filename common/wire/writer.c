@@ -1,3 +1,8 @@
+/* writer.c - appends to one buf of the pool, doubling it; see writer.h for what a splice is.
+ *
+ * No size pass runs before a message is encoded: lengths that stand in front of their content are
+ * patched (writer_patch_u32) or moved in (writer_prefix_uvarint, for tagged fields, which are
+ * small).  A bad writer ignores everything until writer_take, so encoders need no error path. */
 #include "common/wire/writer.h"
 
 #include "common/base/endian.h"
@@ -7,6 +12,7 @@ static void length16(struct writer *, int32_t n, bool compact);
 static uint8_t *room(struct writer *, size_t n);
 static bool grow(struct writer *, struct buf **, size_t n);
 
+/* hint_bytes: what the reply will probably take; a wrong guess costs a copy, nothing else. */
 void writer_init(struct writer *w, struct bufpool *pool, size_t hint_bytes)
 {
 	*w = (struct writer){ .pool = pool };
@@ -96,6 +102,7 @@ void writer_uuid(struct writer *w, struct uuid id)
 	writer_raw(w, id.b, sizeof(id.b));
 }
 
+/* Asks for the longest form, so that the number is written once and not measured first. */
 void writer_uvarint(struct writer *w, uint32_t v)
 {
 	uint8_t *to = room(w, VARINT_MAX);
@@ -130,6 +137,7 @@ void writer_raw(struct writer *w, const void *from, size_t n)
 	w->out->len += (uint32_t)n;
 }
 
+/* The list of splices is a buf too and grows the same way; a reply without files has none. */
 void writer_splice(struct writer *w, struct file *file, int64_t file_at, int32_t n)
 {
 	struct splice s = { .at = writer_at(w), .n = n, .file = file, .file_at = file_at };
@@ -192,6 +200,8 @@ void writer_patch_u32(struct writer *w, uint32_t at, uint32_t v)
 	store_be32(w->out->at + at, v);
 }
 
+/* Moves the content up by the width of its length.  A splice inside would have to move too: tagged
+ * fields hold no records, kgen sees to it. */
 void writer_prefix_uvarint(struct writer *w, uint32_t at)
 {
 	uint32_t n = writer_at(w) - at;
@@ -214,6 +224,7 @@ static uint8_t *room(struct writer *w, size_t n)
 	return w->bad ? NULL : w->out->at + w->out->len;
 }
 
+/* Doubling keeps the copying linear; the old buf goes back to the pool at once. */
 static bool grow(struct writer *w, struct buf **buf, size_t n)
 {
 	struct buf *old = *buf;

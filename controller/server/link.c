@@ -105,7 +105,6 @@ void link_bind(struct node *n, struct session *s, int32_t broker, int64_t epoch)
 	}
 	timer_clear(n->env, &l->grace);
 	timer_clear(n->env, &l->gone);
-	l->wants_fence = false;
 	if (epoch != l->epoch) {
 		l->shutdown_end = -1;
 		l->want_shutdown = false;
@@ -166,7 +165,7 @@ void links_await(struct node *n, struct arena *a, const struct ctl_cmd *cmd, str
 		const struct link *l = slot->value;
 		bool is_recent = now_us - l->contact_us < session_us;
 
-		if (!l->wants_fence && (l->session != NULL || is_recent))
+		if (l->session != NULL || is_recent)
 			v[out->n_awaited++] = l->id;
 	}
 }

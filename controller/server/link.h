@@ -24,7 +24,6 @@ struct link {
 	int64_t contact_us;
 	bool want_shutdown;
 	int64_t shutdown_end;                    /* its farewell's records end here; -1 none */
-	bool wants_fence;                        /* its own wish: nobody need wait for it */
 	struct timer grace, silence, gone;
 };
 
