@@ -313,10 +313,14 @@ static bool may_start(const struct client *c, const struct req *q)
 
 static void start(struct req *q)
 {
+	struct client *c = q->client;
+	bool is_greeting = q->head.api_key == API_API_VERSIONS;
+
 	q->state = REQ_RUNNING;
 	req_new_image(q);
 	if (q->api->handle(q) == API_DONE)
 		q->state = REQ_DONE;
+	c->is_settled |= !is_greeting;
 }
 
 void req_new_image(struct req *q)

@@ -36,7 +36,7 @@ struct client {
 	bool is_clogged;       /* too much output unsent */
 	bool is_ending;        /* read nothing more, close when the queue is empty */
 	bool is_mute;          /* and answer nothing either */
-	bool asked_metadata;   /* before: see metadata_hold.h */
+	bool is_settled;       /* asked for more than ApiVersions before: metadata_hold.h */
 	struct shard *owner;   /* of the partitions in its last requests, when there is one */
 	int32_t n_owned;       /* requests in a row that were all for `owner` */
 	struct shard *move_to; /* start nothing more, move when nothing is in flight */

@@ -17,12 +17,10 @@ static void finish(struct hold *);
 bool metadata_hold(struct req *q, void (*go)(struct req *))
 {
 	struct hold *h;
-	bool is_first = !q->client->asked_metadata;
 
-	q->client->asked_metadata = true;
 	if (!q->image || q->image->n_brokers < 2) /* alone: nobody to lose */
 		return false;
-	if (is_first && !lost_any(q->shard))
+	if (!q->client->is_settled && !lost_any(q->shard))
 		return false;
 	h = ARENA_NEW(q, struct hold, 1);
 	*h = (struct hold){ .q = q, .go = go };
