@@ -60,9 +60,10 @@ def main():
         time.sleep(1)
         line("idle broker RSS", f"{rss_mb(c):.1f} MB")
         c.create("t", partitions=6, min_insync_replicas=2)
-        floor = figures("floor", "-d", c.dir)
+        # As many batches under way as the generator keeps: 6 connections x 5.
+        floor = figures("floor", "-w", 30, "-d", c.dir)
         produce = load(c, "t", "produce")
-        floor2 = figures("floor", "-d", c.dir)
+        floor2 = figures("floor", "-w", 30, "-d", c.dir)
         mb = (floor["mb_s"] + floor2["mb_s"]) / 2
         ns = (floor["cpu_ns_per_byte"] + floor2["cpu_ns_per_byte"]) / 2
         line("floor: recv, crc, write, sendfile x2, no protocol",
