@@ -1,4 +1,6 @@
-/* weir-controller: options, directory, node, listener, loop. */
+/* main.c - weir-controller: options, directory, node, listener, loop.
+ *
+ * Exit codes: 0 stopped as asked, 1 could not start or the log failed, 2 wrong usage. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -76,6 +78,8 @@ int main(int argc, char **argv)
 	return code;
 }
 
+/* One actor: decisions are short, and a single thread is what makes them an order.  Two io threads,
+ * one for the log's rounds and one for snapshots. */
 static int run(struct resolved *r, struct str cluster_id)
 {
 	struct program p = { NULL };
@@ -114,6 +118,8 @@ static void on_signal(void *arg, int signo)
 	env->ops->stop(env);
 }
 
+/* The metadata log can take nothing more.  Ending is the honest answer: brokers keep their roles
+ * and serve on, and a supervisor can bring us back. */
 static void on_failed(void *arg)
 {
 	struct program *p = arg;

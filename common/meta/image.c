@@ -4,9 +4,9 @@
  * A topic or broker row is refcounted.  A clone copies the arrays of pointers and takes a reference
  * of each row; *_own replaces a row that another version also holds by a private copy:
  *
- *    image 7: [ a ] [ b ] [ c ]          image_clone, then a record that changes b
- *               |     |     |
- *    image 8: [ a ] [ b'] [ c ]          a and c are shared, b' was copied by topic_own
+ *   image 7: [ a ] [ b ] [ c ]          image_clone, then a record that changes b
+ *              |     |     |
+ *   image 8: [ a ] [ b'] [ c ]          a and c are shared, b' was copied by topic_own
  *
  * So a change costs a pointer per topic and one row, and readers of image 7 never see it.  All
  * arrays are sorted, by id or by name, so look-ups are binary searches and dumps are

@@ -1,8 +1,8 @@
 /* image_check.c - what must hold in every state of the metadata, and between one and the next.
  *
- * The tests assert both around every record that a decision emits. The cost is linear in the state,
- * which is why production does not; the step check skips topics whose row is shared by both
- * versions. */
+ * The controller asserts the state once after recovery (controller/server/node.c); the tests assert
+ * both around every record that a decision emits.  The cost is linear in the state, which is why
+ * production does not; the step check skips topics whose row is shared by both versions. */
 #include "common/meta/image_priv.h"
 
 static bool unique(const struct image_ids *ids)

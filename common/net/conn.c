@@ -1,12 +1,12 @@
 /* conn.c - the life of a connection; reading is conn_read.c, writing is conn_write.c.
  *
- *    DIALLING --connected--> OPEN --finish--> FINISHING --output left, peer closed--> CLOSED
- *                            OPEN --move--> MOVING --other actor--> OPEN
- *    any --close, failure--> CLOSED --end of turn--> freed
+ *   DIALLING --connected--> OPEN --finish--> FINISHING --output left, peer closed--> CLOSED
+ *                           OPEN --move--> MOVING --other actor--> OPEN
+ *   any --close, failure--> CLOSED --end of turn--> freed
  *
- *    dial -> dial_conn           connected -> dial_ready, conn_opened    frame -> conn_read
- *    send -> net_send            end of turn -> end_turn, conn_flush     failure -> conn_fail
- *    move -> net_move, depart (here), arrive (there)                     finish -> net_finish
+ *   dial -> dial_conn           connected -> dial_ready, conn_opened    frame -> conn_read
+ *   send -> net_send            end of turn -> end_turn, conn_flush     failure -> conn_fail
+ *   move -> net_move, depart (here), arrive (there)                     finish -> net_finish
  *
  * What the event loop watches is recomputed from the state in one place, conn_want; what is due at
  * the end of the turn is found on the loop's `turn` list (at_turn_end).  The struct outlives its

@@ -1,8 +1,8 @@
 /* dial.c - connecting: look the name up in a job, then try its addresses one after the other, all
  * within one deadline.
  *
- *    dial_conn -> look_up (job) -> looked_up -> try_next -> start -> dial_ready -> conn_opened
- *                                                  ^----- refused ------'
+ *   dial_conn -> look_up (job) -> looked_up -> try_next -> start -> dial_ready -> conn_opened
+ *                                                 ^----- refused ------'
  *
  * Every outcome is told from the loop, never from inside dial: callers need not expect to be called
  * back before they have stored the conn.  A conn closed during the lookup leaves the struct dial to

@@ -1,10 +1,10 @@
 /* rpc.c - one struct for both ends; calls wait in a map by id and in a list by age.
  *
- *    rpc_call -> call_new -> send_message            waits: by_id, calls, its deadline
- *      reply arrives    -> receive_reply -> call_end(ERR_OK)
- *      deadline passes  -> on_deadline   -> call_end(ERR_TIMEOUT); a late reply is dropped
- *      connection ends  -> go_down       -> call_end(ERR_CLOSED), then the down event
- *      owner closes     -> rpc_close     -> call_free, no done
+ *   rpc_call -> call_new -> send_message            waits: by_id, calls, its deadline
+ *     reply arrives    -> receive_reply -> call_end(ERR_OK)
+ *     deadline passes  -> on_deadline   -> call_end(ERR_TIMEOUT); a late reply is dropped
+ *     connection ends  -> go_down       -> call_end(ERR_CLOSED), then the down event
+ *     owner closes     -> rpc_close     -> call_free, no done
  *
  * Callbacks may close the rpc or call again, so a call leaves every table before its done runs, and
  * whoever runs callbacks holds a reference meanwhile.  A steady state takes nothing from the heap:

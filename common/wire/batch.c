@@ -2,10 +2,10 @@
  *
  * The header's layout is in batch.h.  A record, after its zigzag length:
  *
- *    i8      attributes, 0                      varint  key length, key
- *    varlong timestamp delta, ms from base      varint  value length, value
- *    varint  offset delta, from base            varint  header count, then per header:
- *                                                       varint length, key, varint length, value
+ *   i8      attributes, 0                      varint  key length, key
+ *   varlong timestamp delta, ms from base      varint  value length, value
+ *   varint  offset delta, from base            varint  header count, then per header:
+ *                                                      varint length, key, varint length, value
  *
  * All integers are zigzag varints; length -1 is null, which a header's key cannot be.
  *

@@ -4,8 +4,8 @@
  * hand is enough: each batch is compared with the entries that point at it (match_offset,
  * match_time), and what is left at the end points past the log.
  *
- *    .index      i32 offset - base, i32 position            8 bytes, big-endian
- *    .timeindex  i64 timestamp ms, i32 offset - base        12 bytes
+ *   .index      i32 offset - base, i32 position            8 bytes, big-endian
+ *   .timeindex  i64 timestamp ms, i32 offset - base        12 bytes
  *
  * Memory is one chunk, whatever the size of a batch. */
 #include "common/wire/segment_check.h"

@@ -1,4 +1,11 @@
-/* The machine's frame: state, dispatch, and what every family uses to emit and to answer. */
+/* ctl.c - the machine's frame: state, dispatch, and what every family uses to emit and to answer.
+ *
+ *   node_submit -> ctl_decide -> families[kind] -> emit_*, refuse, reply   reads ctl->image
+ *   node        -> ctl_replay -> image_apply                               the only writer
+ *
+ * A decision of several parts (create ten topics) folds its own records on a private clone of the
+ * image, view(), so part two sees part one.  Time stamps are added by the node: a core has no
+ * clock. */
 #include "controller/core/ctl.h"
 
 #include <stdarg.h>
@@ -52,6 +59,7 @@ void ctl_result_fini(struct ctl_result *r)
 	r->scratch = NULL;
 }
 
+/* A refused command has no records: the status and the log cannot contradict each other. */
 void ctl_decide(const struct ctl *c, const struct ctl_cmd *cmd, struct ctl_result *r)
 {
 	ASSERT((size_t)cmd->kind < ARRAY_LEN(families));
@@ -72,6 +80,7 @@ enum err ctl_replay(struct ctl *c, const Weir__MetadataRecord *record)
 	return e;
 }
 
+/* The epoch is one more than any in the log, so records of two controllers cannot be confused. */
 static void decide_activate(struct ctl_result *r, const struct ctl_cmd *cmd)
 {
 	Weir__LeaderRecord *m = arena_must(r->arena, sizeof(*m));
@@ -107,6 +116,8 @@ static void decide_producer_ids(struct ctl_result *r, const struct ctl_cmd *cmd)
 
 /* ---- records --------------------------------------------------------------------------------- */
 
+/* Cloned at the first need and caught up lazily: most commands have one part and never
+ * pay for it. */
 const struct image *view(struct ctl_result *r)
 {
 	if (r->n_applied == r->n_records)

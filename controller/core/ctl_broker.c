@@ -51,6 +51,9 @@ void decide_register(struct ctl_result *r, const struct ctl_cmd *cmd)
 	r->reply.registered_broker = out;
 }
 
+/* In the order of what an operator must fix first: wrong cluster, wrong id, a second process.
+ * Kafka refuses a new incarnation until the old session has timed out; here a closed connection is
+ * proof enough (is_old_alive), so a restarted broker need not wait. */
 static bool is_acceptable(struct ctl_result *r, const struct ctl_cmd *cmd)
 {
 	const Weir__RegisterBroker *m = cmd->reg.m;
@@ -101,6 +104,8 @@ static bool listeners_acceptable(struct ctl_result *r, const Weir__RegisterBroke
 	return ok;
 }
 
+/* A directory copied with its meta.properties would be two places with one identity: KIP-858 tells
+ * brokers' directories apart by these ids. */
 static bool dirs_acceptable(struct ctl_result *r, const Weir__RegisterBroker *m)
 {
 	const struct image *im = r->ctl->image;
@@ -161,6 +166,7 @@ static void write_registration(struct ctl_result *r, const Weir__RegisterBroker 
 	rec->in_controlled_shutdown = same != NULL && same->in_controlled_shutdown;
 }
 
+/* The same process registering again on a new connection, which writes nothing. */
 static bool is_unchanged(const Weir__RegisterBroker *m, const struct image_broker *b)
 {
 	struct uuid dir;
@@ -182,6 +188,8 @@ static bool is_unchanged(const Weir__RegisterBroker *m, const struct image_broke
 	return true;
 }
 
+/* The operator says that it is gone for good: not even its last in-sync place is kept waiting for
+ * it where the topic allows another leader. */
 void decide_unregister(struct ctl_result *r, const struct ctl_cmd *cmd)
 {
 	const struct image_broker *b = image_broker(r->ctl->image, cmd->unregister->id);
@@ -200,6 +208,7 @@ void decide_unregister(struct ctl_result *r, const struct ctl_cmd *cmd)
 	emit(r, WEIR__METADATA_RECORD__BODY_BROKER_REMOVE)->broker_remove = m;
 }
 
+/* First every partition loses it, then its row is fenced: see the invariant above. */
 void decide_fence(struct ctl_result *r, const struct ctl_cmd *cmd)
 {
 	const struct image_broker *b = sender(r, cmd->broker.id, cmd->broker.epoch);
@@ -228,6 +237,8 @@ void decide_unfence(struct ctl_result *r, const struct ctl_cmd *cmd)
 	elect_leaderless(r, view(r), NULL, reason);
 }
 
+/* The broker stays unfenced until everyone has applied that it leads nothing (link.c), so its last
+ * replies still go out as a leader's or as NOT_LEADER_OR_FOLLOWER, never as a closed connection. */
 void decide_begin_shutdown(struct ctl_result *r, const struct ctl_cmd *cmd)
 {
 	const struct image_broker *b = sender(r, cmd->broker.id, cmd->broker.epoch);
@@ -268,6 +279,8 @@ static void leave_everything(struct ctl_result *r, const struct image_broker *b,
 		}
 }
 
+/* A fenced broker is let in once it has applied the log past its own registration: from then on it
+ * knows every decision that was made about it. */
 enum ctl_beat ctl_heartbeat(const struct ctl *c, const Weir__Heartbeat *m, int32_t *code)
 {
 	const struct image_broker *b = image_broker(c->image, m->id);

@@ -6,6 +6,7 @@
 #include "common/base/text.h"
 #include "controller/core/decide.h"
 
+/* There are some forty topic configs; the rest is room for brokers' own. */
 #define OVERRIDES_MAX 256
 
 struct override {
@@ -59,6 +60,8 @@ void decide_alter_configs(struct ctl_result *r, const struct ctl_cmd *cmd)
 	r->reply.configs = out;
 }
 
+/* The overrides as they are, then each operation on them in turn, then one check of the outcome.
+ * replace_all (the older AlterConfigs, API 33) starts from nothing instead. */
 static struct kerr_why alter_resource(struct ctl_result *r, const Weir__AlterConfigs *m, size_t at)
 {
 	struct edit edit = { .r = r, .m = m->resources[at] }, *e = &edit;
@@ -86,6 +89,7 @@ static struct kerr_why alter_resource(struct ctl_result *r, const Weir__AlterCon
 	return finish(e);
 }
 
+/* Topic by name, broker by id, every broker by the empty name. */
 static bool find_resource(struct edit *e)
 {
 	const struct image *im = view(e->r);
@@ -131,6 +135,7 @@ static bool find_resource(struct edit *e)
 	return true;
 }
 
+/* Kafka refuses two operations on one key in a request, because their order would matter. */
 static bool apply_op(struct edit *e, const Weir__AlterConfig *op)
 {
 	struct str name = str_of(op->name);
@@ -224,6 +229,8 @@ static const struct conf_row *row_of(const struct edit *e, struct str name)
 	return NULL;
 }
 
+/* Checks what was touched only: an override that an older version accepted must not block the next
+ * change.  Allowing unclean elections is acted on at once, as in Kafka: that is why it was set. */
 static struct kerr_why finish(struct edit *e)
 {
 	struct topic_conf conf;
@@ -258,6 +265,7 @@ static struct kerr_why finish(struct edit *e)
 	};
 }
 
+/* Setting a config to what it is already writes nothing. */
 static void write_differences(struct edit *e)
 {
 	for (int32_t i = 0; i < e->n; i++) {
@@ -277,6 +285,7 @@ static void write_differences(struct edit *e)
 	}
 }
 
+/* Linear in the square of n, which is bounded above. */
 struct kerr_why check_configs(struct ctl_result *r, Weir__Config *const *v, size_t n)
 {
 	char text[512];

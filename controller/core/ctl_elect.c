@@ -1,4 +1,8 @@
-/* Elections that nobody's death caused: asked for, on a timer, or allowed by a config. */
+/* ctl_elect.c - elections that nobody's death caused: asked for (ElectLeaders, KIP-460), on a timer
+ * (preferred leaders, leaderless partitions), or allowed by a config.
+ *
+ * All of them fill in a struct election and call elect(); what differs is the kind and who is
+ * told. */
 #include "controller/core/decide.h"
 
 struct verdict {
@@ -10,6 +14,8 @@ static struct verdict elect_one(struct ctl_result *, const struct image_topic *,
 static void answer(struct ctl_result *, Weir__ElectResults *, struct str topic, int32_t partition,
 		   struct verdict);
 
+/* A broker of the partition's ISR that is connected or was here within a session timeout: it may
+ * come back with records that nobody else has, so an unclean election would be premature. */
 static bool is_awaited(const struct ctl_cmd *cmd, const struct image_partition *p)
 {
 	for (int32_t i = 0; i < cmd->n_awaited; i++)
@@ -18,6 +24,7 @@ static bool is_awaited(const struct ctl_cmd *cmd, const struct image_partition *
 	return false;
 }
 
+/* The topic's configs decide how far the election may go; the caller may only lower that. */
 struct election election_of(const struct ctl_result *r, const struct image *im,
 			    const struct image_topic *t, int32_t partition)
 {
@@ -36,6 +43,8 @@ struct election election_of(const struct ctl_result *r, const struct image *im,
 	};
 }
 
+/* Reads im and emits from the same im: callers pass view() or the image, and each partition is
+ * touched once. */
 void elect_leaderless(struct ctl_result *r, const struct image *im, const struct image_topic *only,
 		      const char *reason)
 {
@@ -59,6 +68,8 @@ void decide_elect_leaderless(struct ctl_result *r, const struct ctl_cmd *cmd)
 	elect_leaderless(r, r->ctl->image, NULL, "leaderless");
 }
 
+/* At most CTL_PREFERRED_PER_PASS moves, so that a pass over a large cluster stays one small batch;
+ * the node comes back soon for the rest. */
 void decide_rebalance(struct ctl_result *r, const struct ctl_cmd *cmd)
 {
 	const struct image *im = r->ctl->image;
@@ -121,6 +132,7 @@ void decide_elect_leaders(struct ctl_result *r, const struct ctl_cmd *cmd)
 	}
 }
 
+/* 0 preferred, 1 unclean: the protocol's numbers. */
 static struct verdict elect_one(struct ctl_result *r, const struct image_topic *t,
 				int32_t partition, int32_t type)
 {

@@ -1,5 +1,13 @@
-/* AlterPartition: a leader asks for another ISR.  The order of the checks is that of
- * Kafka's ReplicationControlManager; it matters, because leaders act differently on each. */
+/* ctl_partition.c - AlterPartition (KIP-497): a leader asks for another ISR.
+ *
+ * The order of the checks is that of Kafka's ReplicationControlManager; it matters, because leaders
+ * act differently on each:
+ *
+ *   NOT_CONTROLLER            it knows more than we do: ask another controller, later
+ *   FENCED_LEADER_EPOCH       it leads no more: wait for the metadata
+ *   INVALID_UPDATE_VERSION    its view is old: wait for the metadata, then ask again
+ *   INELIGIBLE_REPLICA        a member is fenced, shutting down or a new process (KIP-841, KIP-903)
+ *   INVALID_REQUEST           a bug of the leader's */
 #include "controller/core/decide.h"
 
 static void alter_one(struct ctl_result *, const Weir__AlterPartition *,
@@ -32,6 +40,7 @@ void decide_alter_partition(struct ctl_result *r, const struct ctl_cmd *cmd)
 	r->reply.altered_partitions = out;
 }
 
+/* The kind is ONLINE whatever the topic allows: a live leader's request never elects uncleanly. */
 static void alter_one(struct ctl_result *r, const Weir__AlterPartition *m,
 		      const Weir__AlterPartitionItem *item, Weir__AlterPartitionResult *out)
 {
@@ -90,6 +99,8 @@ static enum kerr check_epochs(const Weir__AlterPartitionItem *item, int32_t brok
 	return KERR_NONE;
 }
 
+/* A leader that came from an unclean election stays alone in the ISR until it says it has
+ * recovered. */
 static enum kerr check_isr(const Weir__AlterPartitionItem *item, const struct image_partition *p)
 {
 	bool is_recovering =
@@ -113,6 +124,8 @@ static enum kerr check_isr(const Weir__AlterPartitionItem *item, const struct im
 	return KERR_NONE;
 }
 
+/* The broker epoch is the one the leader saw the follower fetch with: a follower that restarted
+ * since has another, and may lack what it had (KIP-903). */
 static enum kerr check_members(const struct image *im, const Weir__AlterPartitionItem *item)
 {
 	for (size_t i = 0; i < item->n_isr; i++) {

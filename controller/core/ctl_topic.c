@@ -1,10 +1,18 @@
-/* Topics: create, delete, grow.  Every topic of a request is decided by
- * itself and answered by itself; the records of one topic are together in the log: topic, configs,
- * partitions. */
+/* ctl_topic.c - topics: create, delete, grow.
+ *
+ * Every topic of a request is decided by itself and answered by itself; a refused one leaves no
+ * record.  The records of one topic are together in the log: topic, configs, partitions.
+ *
+ *   decide_create_topics -> create_one -> check_*, plan_topic -> emit topic, configs, partitions
+ *   decide_create_partitions -> grow_one -> plan_placed | plan_assigned -> partitions
+ *   decide_delete_topics -> one record
+ *
+ * Messages follow Kafka's wording where clients and their tests look at it. */
 #include "common/base/prng.h"
 #include "controller/core/decide.h"
 #include "controller/core/placement.h"
 
+/* 255, the longest file name, less "-12345" for the partition. */
 #define TOPIC_NAME_MAX 249
 
 struct plan { /* what a new topic, or its growth, will get */
@@ -57,6 +65,7 @@ static void fail(Weir__TopicResult *out, struct kerr_why w)
 	out->message = w.message;
 }
 
+/* Validation is deciding for real and then forgetting the records. */
 static void only_validate(struct ctl_result *r, bool yes)
 {
 	if (yes)
@@ -90,6 +99,7 @@ void decide_create_topics(struct ctl_result *r, const struct ctl_cmd *cmd)
 	only_validate(r, m->has_validate_only && m->validate_only);
 }
 
+/* Everything is checked before the first record is emitted. */
 static struct kerr_why create_one(struct ctl_result *r, const Weir__CreateTopic *m,
 				  struct prng *prng, Weir__TopicResult *out)
 {
@@ -154,6 +164,7 @@ static void write_safe_default(struct ctl_result *r, const Weir__CreateTopic *m,
 		write_config(r, m->name, "min.insync.replicas", zprintf(r, "%d", want));
 }
 
+/* Names become directory names, so the alphabet is a file system's; Kafka's Topic.validate. */
 static struct kerr_why check_name(struct ctl_result *r, struct str name)
 {
 	if (name.n == 0)
@@ -196,6 +207,7 @@ static struct kerr_why check_free(struct ctl_result *r, const struct image *im, 
 	return fine;
 }
 
+/* Kafka's Topic.hasCollision. */
 static bool collides(struct str a, struct str b)
 {
 	if (a.n != b.n)
@@ -206,6 +218,7 @@ static bool collides(struct str a, struct str b)
 	return true;
 }
 
+/* Assigned by the client or placed by us; -1 asks for the defaults. */
 static struct kerr_why plan_topic(struct ctl_result *r, const Weir__CreateTopic *m, uint64_t seed,
 				  struct plan *plan)
 {
@@ -408,6 +421,7 @@ void decide_create_partitions(struct ctl_result *r, const struct ctl_cmd *cmd)
 	only_validate(r, m->has_validate_only && m->validate_only);
 }
 
+/* New partitions get the replication factor of the first one. */
 static struct kerr_why grow_one(struct ctl_result *r, const Weir__CreatePartitionsTopic *m,
 				uint64_t seed)
 {

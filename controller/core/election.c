@@ -1,3 +1,15 @@
+/* election.c - the ISR rule and the leader rule, for one partition; who calls it: ctl_broker.c when
+ * a broker comes, goes or shuts down, ctl_partition.c for AlterPartition, ctl_elect.c for the rest.
+ *
+ *   1. the ISR to be: the one asked for; if that would be empty, the present one stays
+ *   2. a leader from it: the preferred one if that was asked for, else the present one, else the
+ *      first of the assignment, each only if it is alive, not leaving, not shutting down
+ *   3. nobody, and the kind is UNCLEAN: the first of the assignment that is alive, alone in the ISR
+ *      and marked as recovering, so that it stays alone until it has made its log good
+ *   4. nobody: no leader; the last ISR is kept, because its member has the records
+ *
+ * The leader epoch grows when the record sets a leader, the partition epoch with every change.  A
+ * change that changes nothing is not emitted. */
 #include "controller/core/election.h"
 
 static bool can_lead(const struct election *, int32_t broker);
@@ -40,6 +52,8 @@ struct elected elect(const struct election *e)
 	return out;
 }
 
+/* Staying with the present leader avoids an epoch, and with it a truncation round
+ * of the followers. */
 static int32_t choose_clean(const struct election *e, const struct image_ids *isr)
 {
 	const struct image_partition *p = image_partition(e->topic, e->partition);
@@ -64,6 +78,7 @@ static int32_t choose_unclean(const struct election *e)
 	return -1;
 }
 
+/* In sync and able: the two conditions of a leader that loses nothing. */
 static bool is_valid(const struct election *e, const struct image_ids *isr, int32_t broker)
 {
 	return image_ids_has(isr, broker) && can_lead(e, broker);

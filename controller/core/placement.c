@@ -1,3 +1,11 @@
+/* placement.c - striped placement over racks, after Kafka's StripedReplicaPlacer (KIP-36).
+ *
+ *   racks a{1,2} b{3,4} c{5}, three replicas:    1 3 5    4 5 2    5 1 3  ...
+ *
+ * The first replica comes from the next rack that has a living broker, the others from the racks
+ * behind it in turn; within a rack living brokers go before fenced ones.  Rings are shuffled once
+ * per command, so topics do not all begin on the same broker; equal seeds give equal placements,
+ * which the tests and a replay of the decision rely on. */
 #include "controller/core/placement.h"
 
 #include "common/base/prng.h"
@@ -66,6 +74,7 @@ int32_t placement_alive(const struct placement *pl)
 	return pl->n_alive;
 }
 
+/* Both loops end: there is a living broker, and there are at least `replicas` usable ones. */
 struct image_ids placement_next(struct placement *pl, int32_t replicas)
 {
 	struct image_ids out = { .n = 0 };
@@ -86,6 +95,7 @@ struct image_ids placement_next(struct placement *pl, int32_t replicas)
 	return out;
 }
 
+/* Sorted by name, so that the order of registration does not matter. */
 static struct rack *rack_of(struct placement *pl, struct str name)
 {
 	int32_t at = 0;
@@ -106,6 +116,7 @@ static void ring_add(struct ring *ring, int32_t id)
 	ring->ids[ring->n++] = id;
 }
 
+/* Fisher and Yates. */
 static void shuffle(struct ring *ring, struct prng *prng)
 {
 	for (int32_t i = ring->n - 1; i > 0; i--) {

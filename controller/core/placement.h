@@ -1,9 +1,9 @@
 /* placement.h - which brokers hold which replicas of new partitions.
  *
- * Kafka's striped placement: partition after partition starts one rack
- * further, replicas go around the racks, within a rack around its brokers, living brokers before
- * fenced ones; the first replica is always alive and no broker has two.  The random start comes
- * from the seed.  Brokers in controlled shutdown get nothing. */
+ * Kafka's striped placement: partition after partition starts one rack further, replicas go around
+ * the racks, within a rack around its brokers, living brokers before fenced ones; the first replica
+ * is always alive and no broker has two. The random start comes from the seed. Brokers in
+ * controlled shutdown get nothing. */
 #pragma once
 #include "common/base/arena.h"
 #include "common/meta/image.h"

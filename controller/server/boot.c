@@ -1,3 +1,6 @@
+/* boot.c - the order in which a controller comes up: its directory (lock, identity), its log and so
+ * its state, its listener, and only then the first decision of its epoch.  A second process on the
+ * same directory or address thus ends before it could write anything. */
 #include "controller/server/boot.h"
 
 #include <stdio.h>

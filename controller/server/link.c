@@ -1,3 +1,14 @@
+/* link.c - brokers as connections: liveness, heartbeats, and the stream of committed records.
+ *
+ *   link_bind     registered: the session's timer runs       rpc_broker.c
+ *   link_closed   -> grace -> fence                          gone; 0 ms when shutting down
+ *   on_silence    -> cut off, fence                          nothing heard for a session timeout
+ *   on_gone       -> CTL_ELECT_LEADERLESS                    away for a session: unclean at last
+ *   link_pump     -> push_log | push_snapshot                after a commit, or when output drained
+ *
+ * A broker's place in the stream is `sent`; `applied` is what it says in heartbeats, and what admin
+ * requests and shutdowns wait for (links_applied).  A broker that is behind the log's first record
+ * in memory gets the state as a snapshot, in pieces, and goes on from there. */
 #include "controller/server/link.h"
 
 #include <stdio.h>
@@ -6,6 +17,8 @@
 #include "common/wire/kerr.h"
 #include "controller/server/raw.h"
 
+/* Beyond the first a slow broker is pushed nothing more until its connection drains; the others are
+ * the size of one push, which keeps a large snapshot from being one frame. */
 #define PENDING_MAX (8 << 20) /* output a slow broker may have waiting */
 #define PUSH_BYTES (1 << 20)
 #define PUSH_RECORDS 1000
@@ -78,6 +91,7 @@ void links_free(struct node *n)
 	map_init(&n->links, 0);
 }
 
+/* Asked when another process registers under this id. */
 bool link_is_alive(const struct link *l)
 {
 	int64_t silent_us = env_mono_us(l->node->env) - l->contact_us;
@@ -135,6 +149,7 @@ void link_closed(struct link *l)
 		       b->in_controlled_shutdown ? 0 : l->node->options->disconnect_grace_ms);
 }
 
+/* The broker did not come back in time: its partitions get new leaders now. */
 static void on_grace(void *arg)
 {
 	struct link *l = arg;
@@ -143,6 +158,7 @@ static void on_grace(void *arg)
 		fence(l, "connection closed");
 }
 
+/* Where topics allow it, waiting for the last in-sync replica ends here. */
 static void on_gone(void *arg)
 {
 	struct link *l = arg;
@@ -240,6 +256,7 @@ void link_heartbeat(struct session *s, const Weir__Heartbeat *m)
 	node_progress(s->node);
 }
 
+/* A broker that is fenced already, or has a newer registration, is left alone. */
 static void fence(struct link *l, const char *reason)
 {
 	const struct image_broker *b = row_of(l, l->node->ctl.image);
@@ -248,6 +265,7 @@ static void fence(struct link *l, const char *reason)
 		change(l, CTL_FENCE, reason);
 }
 
+/* Our own command: nobody is answered, but the broker hears of it when it is committed. */
 static void change(struct link *l, enum ctl_kind kind, const char *reason)
 {
 	struct ctl_cmd cmd = { .kind = kind, .broker = { l->id, l->epoch, reason } };
@@ -291,6 +309,7 @@ static void send_answer(struct session *s, const Weir__HeartbeatAnswer *a)
 	(void)rpc_push(s->rpc, &out.base);
 }
 
+/* Fenced brokers do not count: clients are not sent to them. */
 bool links_applied(struct node *n, int64_t end, int32_t but)
 {
 	const struct image *im = n->stable;
@@ -305,6 +324,7 @@ bool links_applied(struct node *n, int64_t end, int32_t but)
 	return true;
 }
 
+/* Somebody applied more: perhaps the last thing a leaving broker waited for. */
 void links_check_shutdowns(struct node *n)
 {
 	MAP_FOR (slot, &n->links) {
@@ -316,6 +336,8 @@ void links_check_shutdowns(struct node *n)
 	}
 }
 
+/* NULL when the id has been registered again since: a timer of an earlier life must
+ * not fence it. */
 static const struct image_broker *row_of(const struct link *l, const struct image *im)
 {
 	const struct image_broker *b = image_broker(im, l->id);
@@ -346,6 +368,7 @@ void link_pump(struct link *l)
 	}
 }
 
+/* Packed records go into the message as they lie in memory, see raw.h. */
 static void push_log(struct link *l)
 {
 	struct node *n = l->node;
@@ -391,6 +414,7 @@ static void push_snapshot_record(void *arg, const Weir__MetadataRecord *m)
 	raw_init(&p->raw, &p->link->node->scratch, 2);
 }
 
+/* PUSH_BYTES plus one record always fits a frame, so only a closed connection can fail here. */
 static void push_batch(struct link *l, const struct raw *raw, Weir__MetadataBatch *batch)
 {
 	Weir__Response out = WEIR__RESPONSE__INIT;

@@ -1,3 +1,8 @@
+/* meta_dir.c - the lock first, then meta.properties: who owns this directory.
+ *
+ * The lock is taken before anything is read, so that two processes cannot both find an empty
+ * directory and both name it.  The file has Kafka's form (version=1, cluster.id, node.id,
+ * directory.id) and is written like a snapshot: beside, synced, renamed. */
 #include "controller/server/meta_dir.h"
 
 #include <stdio.h>
@@ -133,6 +138,7 @@ static enum err write_properties(struct env *env, const char *dir, int32_t node_
 	return e != ERR_OK ? e : env->files->sync_dir(env, dir);
 }
 
+/* The value of a key; empty when there is none. */
 static struct str property(struct str text, struct str key)
 {
 	struct str line, name;

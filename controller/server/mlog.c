@@ -1,11 +1,12 @@
-/* Memory and rounds.  State of the writer:
+/* mlog.c - the log in memory and the rounds that make it durable.  State of the writer:
  *
  *   idle --append--> a round is submitted: the job writes and syncs what is gathered
  *   round --append--> gathered for the next round
  *   round done --> committed moves, the next round starts if something was gathered
  *
  * The job touches only `round` (bytes, file, position), the actor everything else; they meet when
- * the job is submitted and when it is done.
+ * the job is submitted and when it is done.  Two byte buffers change places each round, so a steady
+ * state does not grow.
  *
  * A new file begins after each snapshot, so that whole files can be removed behind the next. */
 #include "controller/server/mlog.h"
@@ -60,6 +61,8 @@ static void snapshot_work(struct job *);
 static void snapshot_done(struct job *);
 static void forget_before(struct mlog *, int64_t offset);
 
+/* Replays everything into the node, then opens the last file for appending. committed is the end:
+ * what recovery found was durable, or was written by nobody who has been answered. */
 enum err mlog_open(struct env *env, const struct mlog_options *o, const struct mlog_events *on,
 		   void *arg, struct mlog **out, char *why, size_t cap)
 {
@@ -159,6 +162,7 @@ const struct mlog_entry *mlog_entry(const struct mlog *l, int64_t offset)
 
 /* ---- appending ------------------------------------------------------------------------------- */
 
+/* A batch of n records: `left` counts down to 0, and recovery takes whole batches only. */
 int64_t mlog_append(struct mlog *l, int64_t epoch, Weir__MetadataRecord *const *v, int32_t n)
 {
 	ASSERT(n > 0 && !l->is_failed);
@@ -177,6 +181,8 @@ int64_t mlog_append(struct mlog *l, int64_t epoch, Weir__MetadataRecord *const *
 	return l->end;
 }
 
+/* Held in memory until the next snapshot, for brokers that follow and for `weir
+ * metadata log dump`. */
 static void remember(struct mlog *l, int64_t epoch, const uint8_t *at, size_t n)
 {
 	struct mlog_entry *e = mem_alloc(sizeof(*e) + n);
@@ -203,6 +209,7 @@ static uint8_t *bytes_room(struct bytes *b, size_t n)
 	return b->at + b->n - n;
 }
 
+/* Swaps the buffers and notes in which file the round goes. */
 static void start_round(struct mlog *l)
 {
 	struct round *r = &l->round;
@@ -234,6 +241,7 @@ static void say_durable(struct bytes *b, int64_t durable)
 	}
 }
 
+/* On a thread of the io pool. */
 static void round_work(struct job *j)
 {
 	struct round *r = CONTAINER_OF(j, struct round, job);
@@ -292,6 +300,7 @@ static void round_done(struct job *j)
 
 /* ---- snapshots ------------------------------------------------------------------------------- */
 
+/* At most one at a time, and none once the log has failed. */
 bool mlog_wants_snapshot(const struct mlog *l)
 {
 	return !l->is_failed && !l->is_snapshotting &&
@@ -311,6 +320,7 @@ void mlog_snapshot(struct mlog *l, struct mlog_snapshot *s)
 	env_submit(l->env, &s->job);
 }
 
+/* On a thread of the io pool: the state is a private image that nobody changes. */
 static void snapshot_work(struct job *j)
 {
 	struct mlog_snapshot *s = CONTAINER_OF(j, struct mlog_snapshot, job);
@@ -337,6 +347,7 @@ static void snapshot_done(struct job *j)
 	s->freed(s);
 }
 
+/* Brokers further behind than this get the snapshot. */
 static void forget_before(struct mlog *l, int64_t offset)
 {
 	int64_t gone = offset - l->start;

@@ -1,3 +1,11 @@
+/* mlog_disk.c - reading the metadata log back, and writing its snapshots; bytes are in mlog_disk.h.
+ *
+ *   mlog_recover -> list_files -> read_snapshot (the newest) -> read_logs -> read_log, each file
+ *     whole_batches   how far the file is good: entries that check, in order, whole batches
+ *     is_rotten       does anything behind that prove that more had been durable?
+ *     cut             if not, it is a torn tail: truncate and go on
+ *
+ * A file is read whole: snapshots keep logs at tens of megabytes (snapshot_bytes). */
 #include "controller/server/mlog_disk.h"
 
 #include <stdlib.h>
@@ -7,6 +15,7 @@
 #include "common/base/log.h"
 #include "common/base/text.h"
 
+/* Far above what is there: two files after each snapshot, the older ones removed. */
 #define FILES_MAX 4096
 #define VERSION 1
 
@@ -168,6 +177,7 @@ static enum err list_files(struct env *env, const char *dir, struct listing *l)
 	return e;
 }
 
+/* Any size: the file is our own, and its maximum is that of the log between two snapshots. */
 static enum err read_file(struct recovery *r, enum mlog_file_kind kind, int64_t base,
 			  struct content *c)
 {
@@ -200,6 +210,8 @@ static bool header_ok(const struct content *c, enum mlog_file_kind kind, int64_t
 	       load_be32(c->at + 20) == crc32c(0, c->at, 20);
 }
 
+/* A snapshot was renamed into place complete, so anything wrong with it is rot, never
+ * a torn write. */
 static enum err read_snapshot(struct recovery *r, int64_t base)
 {
 	struct content c = { NULL, 0 };
@@ -252,6 +264,8 @@ static enum err read_logs(struct recovery *r, const struct listing *files)
 	return e;
 }
 
+/* Only the last file may have a bad end: the ones before it were synced when the next began.
+ * Records that the snapshot covers are passed over. */
 static enum err read_log(struct recovery *r, int64_t base, bool is_last)
 {
 	struct content c = { NULL, 0 };
@@ -323,6 +337,7 @@ static bool is_rotten(const struct content *c, size_t at, int64_t end)
 	return false;
 }
 
+/* Truncated and synced before anything is appended behind it. */
 static enum err cut(struct recovery *r, int64_t base, size_t at, size_t n)
 {
 	char path[4096];
@@ -363,6 +378,7 @@ static void flush_chunk(struct snapshot_writer *w)
 	w->used = 0;
 }
 
+/* Gathers a quarter of a megabyte per write. */
 static void write_entry(struct snapshot_writer *w, const Weir__MetadataRecord *m, int64_t durable)
 {
 	size_t size = m != NULL ? weir__metadata_record__get_packed_size(m) : 0,
@@ -388,6 +404,8 @@ static void write_record(void *arg, const Weir__MetadataRecord *m)
 	w->n++;
 }
 
+/* Written beside, synced, renamed, directory synced: there is never half a snapshot
+ * by that name. */
 enum err mlog_write_snapshot(struct env *env, const char *dir, int64_t offset, int64_t epoch,
 			     mlog_dump *dump, void *state)
 {

@@ -1,3 +1,13 @@
+/* node.c - submit, commit, park; snapshots, timers and connections around them.
+ *
+ *   request -> node_submit -> ctl_decide -> append: replay into ctl.image, mlog_append
+ *                          -> parked until mlog says on_committed(end >= its end)
+ *   commit  -> follow: apply to `stable` -> release: replies leave, or wait in `applying` until
+ *              every broker has applied them -> link_pump: brokers get the records
+ *
+ * ctl.image runs ahead of stable by what is being written.  Decisions are made on the former, so
+ * two commands in one round see each other; everything shown or answered comes from the latter, so
+ * nobody ever learns of a record that a crash could take back. */
 #include "controller/server/node.h"
 
 #include "common/base/log.h"
@@ -5,6 +15,7 @@
 #include "controller/server/link.h"
 #include "controller/server/mlog_disk.h"
 
+/* One command's records and reply; a request of the largest allowed size stays far below it. */
 #define REPLY_ARENA_MAX ((size_t)256 << 20)
 
 static void on_replay(void *arg, int64_t offset, bool is_snapshot, const Weir__MetadataRecord *);
@@ -69,6 +80,7 @@ enum err node_new(struct env *env, const struct node_options *o, struct node **o
 	return ERR_OK;
 }
 
+/* A kind from a newer log is skipped, not fatal: see image.h. */
 static void on_replay(void *arg, int64_t offset, bool is_snapshot, const Weir__MetadataRecord *m)
 {
 	struct node *n = arg;
@@ -93,6 +105,7 @@ void node_start(struct node *n)
 	timer_after_ms(n->env, &n->leaderless, n->options->session_timeout_ms);
 }
 
+/* Parked commands stay: jobs may still be on their way, node_free lets go of everything. */
 void node_stop(struct node *n)
 {
 	n->is_stopped = true;
@@ -126,6 +139,8 @@ void node_free(struct node *n)
 
 /* ---- submit ---------------------------------------------------------------------------------- */
 
+/* The one way in: brokers, the CLI and our own timers all come through here, one
+ * after the other. */
 int32_t node_submit(struct node *n, const struct ctl_cmd *cmd, const struct asked *by)
 {
 	struct parked *p = mem_alloc(sizeof(*p));
@@ -157,6 +172,8 @@ int32_t node_submit(struct node *n, const struct ctl_cmd *cmd, const struct aske
 	return code;
 }
 
+/* Replies that need not wait are sent by a mail to ourselves, because node_submit promises that
+ * nothing happens before it returns. */
 static void on_kick(struct mail *m)
 {
 	struct node *n = CONTAINER_OF(m, struct node, kick);
@@ -166,6 +183,7 @@ static void on_kick(struct mail *m)
 		release(n, mlog_committed(n->log));
 }
 
+/* The wall clock goes into the records for people; no decision ever reads it. */
 static void append(struct node *n, struct ctl_result *r)
 {
 	int64_t now_ms = env_wall_ms(n->env);
@@ -216,6 +234,8 @@ static void on_failed(void *arg, enum err e)
 	n->failed(n->arg);
 }
 
+/* Unpacks what was packed: the second image is folded from the bytes that are on disk, so a record
+ * that does not survive packing is found at once and not at the next start. */
 static void follow(struct node *n, int64_t end)
 {
 	for (; n->stable->offset < end; n->stable->offset++) {
@@ -230,6 +250,7 @@ static void follow(struct node *n, int64_t end)
 	}
 }
 
+/* Parked commands are in the order of their ends. */
 static void release(struct node *n, int64_t end)
 {
 	while (!list_empty(&n->parked)) {
@@ -242,6 +263,7 @@ static void release(struct node *n, int64_t end)
 	}
 }
 
+/* Committed; an admin request may still have to wait for the brokers (links_applied). */
 static void settle(struct parked *p)
 {
 	struct node *n = p->node;
@@ -283,6 +305,7 @@ static void on_deadline(void *arg)
 	reply(p);
 }
 
+/* A broker applied more, or is fenced and counts no longer. */
 void node_progress(struct node *n)
 {
 	LIST_FOR (p, &n->applying, struct parked, in_list)
@@ -306,6 +329,7 @@ void node_reply_error(struct rpc *rpc, uint64_t id, int32_t code, const char *me
 
 /* ---- snapshots and timers -------------------------------------------------------------------- */
 
+/* The clone shares its rows with stable, so it costs a pointer per topic; the job only reads it. */
 static void maybe_snapshot(struct node *n)
 {
 	if (!mlog_wants_snapshot(n->log))
@@ -349,6 +373,7 @@ static void on_rebalance(void *arg)
 			       : n->options->rebalance_interval_ms);
 }
 
+/* For topics that allow unclean elections and partitions whose last replica has been gone long. */
 static void on_leaderless(void *arg)
 {
 	struct node *n = arg;
@@ -371,6 +396,7 @@ void node_accept(void *arg, struct env *env, struct conn *conn)
 	s->rpc = rpc_accept(env, conn, &weir__request__descriptor, &session_events, s);
 }
 
+/* A broker's connection ended: this is where a failover begins. */
 static void session_down(void *arg, struct rpc *rpc, enum err why)
 {
 	struct session *s = arg;

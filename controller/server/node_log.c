@@ -1,4 +1,5 @@
-/* The metadata log for people who read the process's log. */
+/* node_log.c - the metadata log for people who read the process's log: one line per record that an
+ * operator would want to know of, written when it is decided, from the image before it. */
 #include <string.h>
 
 #include "common/base/log.h"

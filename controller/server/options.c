@@ -1,3 +1,8 @@
+/* options.c - the rows of the controller's options, and what the node makes of them.
+ *
+ * Three kinds of row: `own` has an effect here; the topic configs under their broker names are the
+ * defaults of new topics; `others` are Kafka's broker options, accepted in silence, because
+ * operators keep one server.properties for everything.  Any other key is a warning. */
 #include "controller/server/options.h"
 
 #include <errno.h>
@@ -110,6 +115,8 @@ static bool parse_address(struct str, struct peer_addr *);
 static bool named(struct str names, struct str name);
 static struct str first(struct str list);
 
+/* min.insync.replicas is both: an own row (the default written into new topics, -1 for "2 with
+ * three replicas") and a topic config; the own row wins, the other is left out. */
 void options_init(struct options *o)
 {
 	int n = 0;
@@ -137,6 +144,7 @@ void options_fini(struct options *o)
 	mem_free(o->rows);
 }
 
+/* Plain stdio: this runs once, before there is an env. */
 enum err options_load(struct options *o, const char *path, char *why, size_t cap)
 {
 	FILE *f = fopen(path, "r");
@@ -170,6 +178,7 @@ enum err options_override(struct options *o, const char *assignment, char *why, 
 	return conf_set(o->store, str_trim(key), str_trim(rest), "--override", why, cap);
 }
 
+/* As a file that options_load would take; options that only brokers have are left out. */
 void options_print(const struct options *o)
 {
 	for (int i = 0; i < o->n_rows; i++) {
@@ -181,6 +190,7 @@ void options_print(const struct options *o)
 	}
 }
 
+/* From text to numbers and addresses; every failure names the option and the way out. */
 enum err options_resolve(struct options *o, struct resolved *out, char *why, size_t cap)
 {
 	struct str dir = o->metadata_dir.n > 0 ? o->metadata_dir : str_trim(first(o->log_dirs));

@@ -1,3 +1,4 @@
+/* raw.c - packed records as the elements of a repeated field; why that works is in raw.h. */
 #include "controller/server/raw.h"
 
 #include "common/base/varint.h"

@@ -1,5 +1,7 @@
-/* Administration, forwarded by brokers or asked by the CLI: each is answered when it is committed
- * and every broker in service has applied it, or its time is up. */
+/* rpc_admin.c - administration, forwarded by brokers or asked by the CLI.
+ *
+ * Each is answered when it is committed and every broker in service has applied it, or its time is
+ * up; so whoever is answered may go to any broker and find the topic there. */
 #include "controller/server/node.h"
 
 void rpc_admin_call(struct session *s, uint64_t id, const Weir__Request *q)

@@ -1,4 +1,5 @@
-/* Requests that brokers make for themselves: registration, ISR changes, producer ids. */
+/* rpc_broker.c - requests that brokers make for themselves: registration, ISR changes, producer
+ * ids. */
 #include "common/wire/kerr.h"
 #include "controller/server/link.h"
 

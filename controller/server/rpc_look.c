@@ -1,10 +1,13 @@
-/* Requests that change nothing: the controller itself, its log, the state as records.  All of them
- * show what is committed. */
+/* rpc_look.c - requests that change nothing: the controller itself, its log, the state as records.
+ *
+ * All of them show what is committed, and none waits: answers are built in the node's scratch arena
+ * and are gone when the reply has been packed. */
 #include "common/wire/kerr.h"
 #include "controller/server/link.h"
 #include "controller/server/mlog_disk.h"
 #include "controller/server/raw.h"
 
+/* One answer's share of the log; the CLI asks again from where it ended. */
 #define LOG_BYTES_MAX (4 << 20)
 #define LOG_COUNT_MAX 10000
 
@@ -104,6 +107,7 @@ static void read_log(struct node *n, const Weir__ReadLog *m, Weir__Response *out
 	out->log = log;
 }
 
+/* The records go in packed, so a large state is copied once. */
 static void read_snapshot(struct node *n, Weir__Response *out)
 {
 	Weir__Snapshot *snap = arena_must(&n->scratch, sizeof(*snap));
