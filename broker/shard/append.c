@@ -14,6 +14,7 @@
 
 static void append_one(struct append_call *, struct append_op *);
 static enum kerr admit(const struct append_call *, struct append_op *, const struct partition *);
+static enum kerr refuse_full(struct append_op *, const struct partition *);
 static enum kerr explain(struct append_op *, enum kerr, const char *fmt, ...) printf_like(3, 4);
 static enum kerr validate(struct append_call *, struct append_op *, struct partition *,
 			  struct validate_result *);
@@ -57,7 +58,9 @@ static void append_one(struct append_call *c, struct append_op *op)
 		enum err e = write_batch(p, &r, &by);
 		op->base_offset = by.first_offset;
 		required = by.last_offset + 1;
-		if (e) {
+		if (partition_is_full(p, e)) {
+			op->error = refuse_full(op, p);
+		} else if (e) {
 			op->error = KERR_KAFKA_STORAGE_ERROR;
 			partition_fail(p, e);
 		}
@@ -89,12 +92,18 @@ static enum kerr admit(const struct append_call *c, struct append_op *op, const 
 			       "nothing was written",
 			       replica_isr_count(&p->replica), p->replica.n_peers,
 			       replica_min_isr(&p->replica));
-	const struct dir *dir = &p->shard->broker->dirs->v[p->dir];
-	if (atomic_load(&dir->is_full))
-		return explain(op, KERR_KAFKA_STORAGE_ERROR,
-			       "%s has %lld bytes left: delete topics or records, or add room",
-			       dir->path, (long long)atomic_load(&dir->free_bytes));
+	if (atomic_load(&p->shard->broker->dirs->v[p->dir].is_full))
+		return refuse_full(op, p);
 	return KERR_NONE;
+}
+
+static enum kerr refuse_full(struct append_op *op, const struct partition *p)
+{
+	const struct dir *dir = &p->shard->broker->dirs->v[p->dir];
+
+	return explain(op, KERR_KAFKA_STORAGE_ERROR,
+		       "%s has %lld bytes left: delete topics or records, or add room", dir->path,
+		       (long long)atomic_load(&dir->free_bytes));
 }
 
 /* Why, in words, with the numbers: for the reply's error_message. */

@@ -191,7 +191,9 @@ static void write_done(struct job *job)
 	c->is_busy = false;
 	for (int i = 0; i < c->broker->dirs->n; i++)
 		for (int k = 0; k < KINDS; k++)
-			if (c->rows[i][k].err)
+			if (c->rows[i][k].err == ERR_NOSPACE)
+				dirs_fill(c->broker->dirs, i);
+			else if (c->rows[i][k].err)
 				dirs_fail(c->broker->dirs, i);
 }
 

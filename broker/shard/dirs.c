@@ -199,6 +199,13 @@ void dirs_fail(struct dirs *d, int dir)
 			  F_Z("path", d->v[dir].path));
 }
 
+void dirs_fill(struct dirs *d, int dir)
+{
+	if (!atomic_exchange(&d->v[dir].is_full, true))
+		log_error("dirs", "full: produces to it are refused until there is room",
+			  F_Z("path", d->v[dir].path));
+}
+
 int64_t dirs_previous_epoch(const struct dirs *d)
 {
 	int64_t low = INT64_MAX;

@@ -25,8 +25,8 @@ struct dir {
 	bool was_clean;         /* the marker was there at start */
 	int64_t previous_epoch; /* broker epoch in that marker; -1 */
 	_Atomic bool offline;
-	_Atomic bool is_full;       /* space.h */
-	_Atomic int64_t free_bytes; /* as of the last look */
+	_Atomic bool is_full;         /* space.h */
+	_Atomic int64_t free_bytes;   /* as of the last look */
 	_Atomic int32_t n_partitions; /* for placement */
 };
 struct dirs {
@@ -44,7 +44,9 @@ must_check enum err dirs_adopt_cluster(struct env *, struct dirs *, const struct
 				       const char *cluster_id);
 struct dirs_row *dirs_found(const struct dirs *, struct str name);
 int dirs_place(const struct dirs *); /* the online directory with the fewest partitions; -1: none */
-void dirs_fail(struct dirs *, int dir);           /* any thread; logs once */
+void dirs_fail(struct dirs *, int dir); /* any thread; logs once */
+/* A write met a full disk: no more is produced to it until space.h finds room; any thread. */
+void dirs_fill(struct dirs *, int dir);
 int64_t dirs_previous_epoch(const struct dirs *); /* of a clean shutdown in every directory; -1 */
 /* Writes the clean-shutdown marker where every log is as a clean end leaves it; blocks; the last
  * thing a stopping broker does. */

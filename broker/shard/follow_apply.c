@@ -39,7 +39,10 @@ enum follow_verdict follow_apply(struct partition *p, const struct fetch_respons
 						    r->diverging_epoch.end_offset });
 	if (r->records.n > 0 && atomic_load(&p->shard->broker->dirs->v[p->dir].is_full))
 		return FOLLOW_REST; /* falls out of the ISR by its lag, and keeps its log whole */
-	if (r->records.n > 0 && (e = append_all(p, r->records.at, r->records.n, &is_refused))) {
+	e = r->records.n > 0 ? append_all(p, r->records.at, r->records.n, &is_refused) : ERR_OK;
+	if (partition_is_full(p, e)) {
+		is_refused = true; /* what came before the end of the disk counts */
+	} else if (e) {
 		partition_fail(p, e);
 		return FOLLOW_DEAD;
 	}
@@ -84,7 +87,10 @@ static enum follow_verdict cut(struct partition *p, struct epoch_entry leader_en
 		 F_I64("diverging_end", leader_end.start_offset));
 	if (to >= end && epoch_cache_latest(&p->epochs) <= leader_end.epoch)
 		return FOLLOW_REST; /* nothing to cut: the leader will see it differently soon */
-	if ((e = partition_truncate(p, to))) {
+	e = partition_truncate(p, to);
+	if (partition_is_full(p, e))
+		return FOLLOW_REST; /* not one byte was left to write down that it will be cut */
+	if (e) {
 		partition_fail(p, e);
 		return FOLLOW_DEAD;
 	}

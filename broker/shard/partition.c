@@ -266,6 +266,14 @@ void partition_fail(struct partition *p, enum err e)
 	read_wake(p, READ_LOST);
 }
 
+bool partition_is_full(struct partition *p, enum err e)
+{
+	if (e != ERR_NOSPACE)
+		return false;
+	dirs_fill(p->shard->broker->dirs, p->dir);
+	return true;
+}
+
 /* ---- the log moves otherwise than by appending ----------------------------------------------- */
 
 static void log_moved(struct partition *p)

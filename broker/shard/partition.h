@@ -89,6 +89,9 @@ void partition_free(struct partition *);
 void partition_step(struct partition *, const struct replica_event *);
 /* The log refused: the directory goes offline, whoever waits is told. */
 void partition_fail(struct partition *, enum err);
+/* Was it only a full disk?  Then nothing is lost: writing goes on when there is room (dirs_fill).
+ */
+bool partition_is_full(struct partition *, enum err);
 /* Follower: cuts the log, and with it epochs, producers and high watermark. */
 must_check enum err partition_truncate(struct partition *, int64_t offset);
 /* Follower, far behind: drops everything and begins empty at `offset`. */

@@ -26,6 +26,7 @@ struct open_job {
 };
 
 #define CLAIM_AGAIN_MS 10
+#define ROOM_AGAIN_MS 1000
 
 static struct partition *partition_new(struct shard *, const struct image_topic *, int32_t number);
 static void open_work(struct job *);
@@ -189,6 +190,13 @@ static void open_done(struct job *job)
 		timer_after_ms(s->env, &j->again, CLAIM_AGAIN_MS);
 		return;
 	}
+	if (partition_is_full(p, j->err) && !p->is_dropped && !s->is_stopping) {
+		timer_init(&j->again, open_again, j);
+		timer_after_ms(s->env, &j->again, ROOM_AGAIN_MS);
+		list_remove(&p->opening); /* nobody shall wait for it: it may take days */
+		shard_note_applied(s);
+		return;
+	}
 	list_remove(&p->opening);
 	p->log = j->log;
 	if (j->found)
@@ -213,8 +221,13 @@ static void open_done(struct job *job)
 static void open_again(void *arg)
 {
 	struct open_job *j = arg;
+	const struct partition *p = j->p;
 
-	env_submit(j->p->shard->env, &j->job);
+	if (j->err == ERR_NOSPACE && !p->is_dropped && !p->shard->is_stopping &&
+	    atomic_load(&p->shard->broker->dirs->v[p->dir].is_full))
+		timer_after_ms(p->shard->env, &j->again, ROOM_AGAIN_MS);
+	else
+		env_submit(p->shard->env, &j->job);
 }
 
 static void opened(struct open_job *j)

@@ -69,11 +69,14 @@ static void epochs_done(struct job *job)
 	struct partition *p = j->p;
 
 	p->is_saving_epochs = false;
-	p->epochs_saved = j->version;
-	if (j->err && !p->is_dropped)
-		partition_fail(p, j->err);
-	else if (!p->is_dropped)
+	if (j->err && !p->is_dropped) {
+		/* Written with the next change; until then a start finds them in the batches. */
+		if (!partition_is_full(p, j->err))
+			partition_fail(p, j->err);
+	} else if (!p->is_dropped) {
+		p->epochs_saved = j->version;
 		persist_epochs(p);
+	}
 	partition_job_back(p);
 	mem_free(j);
 }
@@ -141,7 +144,8 @@ static void producers_done(struct job *job)
 {
 	struct producers_job *j = CONTAINER_OF(job, struct producers_job, job);
 
-	if (j->err && !j->p->is_dropped)
+	/* Without this snapshot a start only has more of the log to read. */
+	if (j->err && !j->p->is_dropped && !partition_is_full(j->p, j->err))
 		partition_fail(j->p, j->err);
 	partition_job_back(j->p);
 	mem_free(j);

@@ -7,6 +7,7 @@
 #include "common/base/log.h"
 
 #define LOOK_MS 1000
+#define ROOM_BYTES (1 << 20) /* the least that counts as room again */
 
 struct space {
 	struct broker *broker;
@@ -73,7 +74,8 @@ static void look_work(struct job *job)
 			log_error("dirs", "nearly full: produces are refused until there is room",
 				  F_Z("path", d->path), F_I64("free_bytes", left),
 				  F_I64("log.dir.free.bytes.min", min));
-		else if (left >= 2 * min && atomic_exchange(&d->is_full, false))
+		else if (left >= i64_max(2 * min, ROOM_BYTES) &&
+			 atomic_exchange(&d->is_full, false))
 			log_info("dirs", "there is room again", F_Z("path", d->path),
 				 F_I64("free_bytes", left));
 	}
