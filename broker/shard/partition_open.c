@@ -20,7 +20,8 @@ struct open_job {
 	struct log_recovery recovery;
 	struct log *log;
 	enum err err;
-	int64_t snapshot; /* offset of the producer snapshot that was loaded; -1 */
+	uint32_t epochs_loaded; /* version of the epochs as the file has them */
+	int64_t snapshot;       /* offset of the producer snapshot that was loaded; -1 */
 	struct timer again;
 	char path[PARTITION_PATH_MAX];
 };
@@ -125,8 +126,10 @@ static void open_work(struct job *job)
 {
 	struct open_job *j = CONTAINER_OF(job, struct open_job, job);
 
-	if ((j->err = claim(j)) || (j->err = persist_load_epochs(job->home, j->p, j->path)) ||
-	    (j->err = persist_load_producers(job->home, j->p, j->path, INT64_MAX, &j->snapshot)))
+	if ((j->err = claim(j)) || (j->err = persist_load_epochs(job->home, j->p, j->path)))
+		return;
+	j->epochs_loaded = j->p->epochs.version;
+	if ((j->err = persist_load_producers(job->home, j->p, j->path, INT64_MAX, &j->snapshot)))
 		return;
 	/* What was not known to be flushed is scanned anyway, so epochs are learnt from there, too:
 	 * the file may lack the last ones. */
@@ -212,8 +215,10 @@ static void open_done(struct job *job)
 			  F_Z("error", err_text(j->err)));
 	}
 	mem_free(j);
-	if (!p->is_dropped && p->state == PARTITION_OPEN)
+	if (!p->is_dropped && p->state == PARTITION_OPEN) {
+		persist_epochs(p); /* what the scan taught: after a clean end nothing is scanned */
 		partition_opened(p);
+	}
 	partition_job_back(p);
 	shard_note_applied(s);
 }
@@ -235,7 +240,7 @@ static void opened(struct open_job *j)
 	struct partition *p = j->p;
 	int64_t hw = j->found && !j->is_new ? j->found->high_watermark : 0;
 
-	p->epochs_saved = p->epochs.version;
+	p->epochs_saved = j->epochs_loaded;
 	replica_load(&p->replica, log_start(p->log), hw, log_end(p->log));
 	p->state = PARTITION_OPEN;
 	if (j->snapshot > log_end(p->log))
