@@ -61,6 +61,8 @@ static void create(struct admin *a)
 	Weir__CreateTopic one = WEIR__CREATE_TOPIC__INIT, *ones[] = { &one };
 	Weir__Config min_isr = WEIR__CONFIG__INIT, unclean = WEIR__CONFIG__INIT,
 		     *configs[] = { &min_isr, &unclean };
+	Weir__BrokerIds places[SIM_PARTITIONS_MAX], *assignments[SIM_PARTITIONS_MAX];
+	int32_t ids[SIM_BROKERS_MAX] = { 1, 2, 3, 4, 5, 6 };
 	char number[16];
 
 	snprintf(number, sizeof(number), "%d", t->min_isr);
@@ -69,9 +71,17 @@ static void create(struct admin *a)
 	unclean.name = (char *)(uintptr_t) "unclean.leader.election.enable";
 	unclean.value = (char *)(uintptr_t)(t->is_unclean ? "true" : "false");
 	one.name = (char *)(uintptr_t)t->name;
-	one.has_partitions = one.has_replication_factor = true;
+	one.has_partitions = one.has_replication_factor = !t->is_placed;
 	one.partitions = t->n_partitions;
 	one.replication_factor = t->rf;
+	for (int i = 0; i < SIM_PARTITIONS_MAX; i++) {
+		weir__broker_ids__init(&places[i]);
+		places[i].n_id = (size_t)t->rf;
+		places[i].id = ids;
+		assignments[i] = &places[i];
+	}
+	one.n_assignments = t->is_placed ? (size_t)t->n_partitions : 0;
+	one.assignments = assignments;
 	one.configs = configs;
 	one.n_configs = ARRAY_LEN(configs);
 	all.topics = ones;

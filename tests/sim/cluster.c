@@ -45,6 +45,7 @@ void cluster_free(struct cluster *c)
 		for (int i = 0; i < c->topic[t].n_partitions; i++) {
 			map_fini(&c->topic[t].truth[i].sequences);
 			mem_free(c->topic[t].truth[i].facts);
+			mem_free(c->topic[t].truth[i].open);
 		}
 	world_free(c->world);
 	mem_free(c->controller);

@@ -29,6 +29,10 @@ struct view { /* what was last seen of a replica */
 	int64_t high_watermark, log_end;
 	int64_t verified; /* equal to the truth below it */
 };
+struct promise { /* acknowledged to a client */
+	uint64_t value;
+	int64_t offset;
+};
 struct truth {
 	struct fact *facts; /* by offset */
 	int64_t n, cap;
@@ -38,12 +42,15 @@ struct truth {
 	struct view views[SIM_BROKERS_MAX];
 	struct map sequences; /* producer id + 1 -> its last committed sequence + 2 */
 	bool is_unclean;      /* the topic's */
+	struct promise *open; /* acknowledged by a leader whose log was gone a moment later */
+	int64_t n_open, cap_open;
 };
 struct sim_topic {
 	char name[16];
 	struct uuid id; /* zero until the controller made it */
 	int n_partitions, rf, min_isr;
 	bool is_unclean; /* may lose what was committed */
+	bool is_placed;  /* replicas on brokers 1, 2, ..., in that order */
 	struct truth truth[SIM_PARTITIONS_MAX];
 };
 
@@ -92,6 +99,6 @@ void check_machine(struct cluster *, const struct machine *);
 void check_acked(struct cluster *, struct sim_topic *, int partition, int64_t offset,
 		 uint64_t value);
 bool check_committed_already(const struct sim_topic *, int partition, uint64_t value);
-void check_read(struct cluster *, const struct sim_topic *, int partition, int64_t offset,
+void check_read(struct cluster *, struct sim_topic *, int partition, int64_t offset,
 		uint64_t value);
 void check_end(struct cluster *);

@@ -179,7 +179,7 @@ static bool take(struct consumer *c, int topic, const struct fetch_response_part
 static void take_records(struct consumer *c, int topic, const struct fetch_response_partition *part)
 {
 	struct cluster *cluster = c->client.cluster;
-	const struct sim_topic *t = &cluster->topic[topic];
+	struct sim_topic *t = &cluster->topic[topic];
 	struct reading *r = &c->reading[topic][part->partition_index];
 	const uint8_t *at = part->records.at;
 	int64_t left = part->records.n;

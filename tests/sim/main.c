@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/base/text.h"
+#include "tests/sim/scene.h"
 #include "tests/sim/swarm.h"
 
 #define SEED_SECONDS 300
@@ -18,7 +19,8 @@ enum { EXIT_USAGE = 2 };
 struct arguments {
 	uint64_t seed;
 	int64_t n_seeds;
-	bool is_twice, is_loud;
+	bool is_twice, is_loud, is_scenes;
+	const char *scene;
 	const char *set[32]; /* NAME=VALUE, overruling what the seed drew */
 	int n_set;
 };
@@ -60,6 +62,7 @@ static int usage(FILE *to)
 {
 	fprintf(to,
 		"usage: weir-sim [SEED] [--seeds N] [--twice] [--loud] [--FIELD VALUE]...\n"
+		"       weir-sim --scenes | --scene NAME [--loud]\n"
 		"Runs a whole cluster on a simulated clock, network and disk: kills, power\n"
 		"losses, partitions and slow machines, drawn from SEED (1).  Then the faults end\n"
 		"and everything must come together.  Acknowledged records must all be there.\n"
@@ -109,6 +112,10 @@ static bool parse(int argc, char **argv, struct arguments *a)
 			a->is_twice = true;
 		} else if (strcmp(argv[i], "--loud") == 0) {
 			a->is_loud = true;
+		} else if (strcmp(argv[i], "--scenes") == 0) {
+			a->is_scenes = true;
+		} else if (strcmp(argv[i], "--scene") == 0 && has_value) {
+			a->scene = argv[++i];
 		} else if (strcmp(argv[i], "--seeds") == 0 && has_value) {
 			if (parse_i64(str_of(argv[++i]), &a->n_seeds) || a->n_seeds < 1)
 				return false;
@@ -160,7 +167,7 @@ static void run_seed(const struct arguments *a, uint64_t seed)
 }
 
 /* A child that dies of a signal crashed; one that does not end is stuck. */
-static int run_apart(const struct arguments *a, uint64_t seed)
+static int run_apart(const struct arguments *a, uint64_t seed, const char *scene)
 {
 	int status = 0;
 	pid_t pid;
@@ -169,7 +176,10 @@ static int run_apart(const struct arguments *a, uint64_t seed)
 	pid = fork();
 	if (pid == 0) {
 		(void)alarm(SEED_SECONDS);
-		run_seed(a, seed);
+		if (!scene)
+			run_seed(a, seed);
+		else if (!scene_play(scene, a->is_loud))
+			_exit(EXIT_USAGE);
 		fflush(stdout);
 		_exit(0);
 	}
@@ -177,9 +187,27 @@ static int run_apart(const struct arguments *a, uint64_t seed)
 		;
 	if (pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) != 1)
 		return WEXITSTATUS(status);
-	printf("CRASH: seed %llu ended with status %x\nreplay: weir-sim %llu\n",
-	       (unsigned long long)seed, (unsigned)status, (unsigned long long)seed);
+	printf("CRASH: ended with status %x\n", (unsigned)status);
+	if (scene)
+		printf("replay: weir-sim --scene %s --loud\n", scene);
+	else
+		printf("replay: weir-sim %llu\n", (unsigned long long)seed);
 	return EXIT_CRASH;
+}
+
+static int run_scenes(const struct arguments *a)
+{
+	const struct scene *s;
+	int n_failed = 0, n = 0;
+
+	for (; (s = scene_at(n)); n++) {
+		int code = run_apart(a, 0, s->name);
+
+		printf("%s scene/%s\n", code ? "FAIL" : "PASS", s->name);
+		n_failed += code != 0;
+	}
+	printf("%d passed, %d failed\n", n - n_failed, n_failed);
+	return n_failed ? EXIT_SAFETY : 0;
 }
 
 int main(int argc, char **argv)
@@ -192,8 +220,12 @@ int main(int argc, char **argv)
 		return usage(stdout);
 	if (!parse(argc, argv, &a))
 		return usage(stderr);
+	if (a.is_scenes)
+		return run_scenes(&a);
+	if (a.scene)
+		return run_apart(&a, 0, a.scene);
 	for (int64_t i = 0; i < a.n_seeds; i++) {
-		int code = run_apart(&a, a.seed + (uint64_t)i);
+		int code = run_apart(&a, a.seed + (uint64_t)i, NULL);
 
 		n_failed += code != 0;
 		worst = worst > code ? worst : code;

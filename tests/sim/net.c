@@ -101,11 +101,13 @@ void net_end(struct machine *m, bool is_silent)
 	LIST_FOR (c, &m->conns, struct conn, in_machine) {
 		conn_detach(c);
 		c->is_silent = is_silent;
-		if (!is_silent)
+		if (!is_silent) {
 			tell(c, world_odds(m->world, STREAM_NET, 1, 2) ? PACKET_END : PACKET_RESET);
-		else if (c->peer && c->peer->state != CONN_CLOSED)
+		} else if (c->peer && c->peer->state != CONN_CLOSED) {
+			drop_packets(&c->peer->stalled); /* there is nobody to send them again */
 			world_at(m->world, m->world->now_us + KEEPALIVE_US, on_give_up, c->peer,
 				 NULL);
+		}
 	}
 }
 

@@ -1,0 +1,71 @@
+/* min_isr.c - min.insync.replicas: while enough replicas are in sync acks=all is acknowledged,
+ * below that it is refused before anything is written; acks=1 asks the leader alone. */
+#include "tests/sim/scene.h"
+
+static void two_replicas_one_must_be_in_sync(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .brokers = 2, .rf = 2, .min_isr = 1 });
+	acked(s, "M1", ALL);
+	kill_node(s, Y);
+	wait_isr(s, "X");
+	acked(s, "M2", ALL);
+	start_node(s, Y);
+	expect_everywhere(s, "M1 M2");
+}
+
+static void two_replicas_both_must_be_in_sync(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .brokers = 2, .rf = 2, .min_isr = 2 });
+	acked(s, "M1", ALL);
+	kill_node(s, Y);
+	wait_isr(s, "X");
+	pass_ms(s, 100);
+	refused(s, "M2", ALL, KERR_NOT_ENOUGH_REPLICAS);
+	acked(s, "M3", 1);
+	expect_log(s, X, "M1 M3");
+	start_node(s, Y);
+	wait_isr(s, "XY");
+	acked(s, "M4", ALL);
+	expect_everywhere(s, "M1 M3 M4");
+}
+
+static void three_replicas_two_must_be_in_sync(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .min_isr = 2 });
+	acked(s, "M1", ALL);
+	kill_node(s, Z);
+	wait_isr(s, "XY");
+	acked(s, "M2", ALL);
+	kill_node(s, Y);
+	wait_isr(s, "X");
+	pass_ms(s, 100);
+	refused(s, "M3", ALL, KERR_NOT_ENOUGH_REPLICAS);
+	acked(s, "M4", 1);
+	start_node(s, Y);
+	wait_isr(s, "XY");
+	acked(s, "M5", ALL);
+	start_node(s, Z);
+	expect_everywhere(s, "M1 M2 M4 M5");
+}
+
+static void three_replicas_all_must_be_in_sync(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .min_isr = 3 });
+	acked(s, "M1", ALL);
+	kill_node(s, Z);
+	wait_isr(s, "XY");
+	pass_ms(s, 100);
+	refused(s, "M2", ALL, KERR_NOT_ENOUGH_REPLICAS);
+	start_node(s, Z);
+	wait_isr(s, "XYZ");
+	acked(s, "M3", ALL);
+	expect_everywhere(s, "M1 M3");
+}
+
+const struct scene min_isr_scenes[] = {
+	{ "two_replicas_one_must_be_in_sync", two_replicas_one_must_be_in_sync },
+	{ "two_replicas_both_must_be_in_sync", two_replicas_both_must_be_in_sync },
+	{ "three_replicas_two_must_be_in_sync", three_replicas_two_must_be_in_sync },
+	{ "three_replicas_all_must_be_in_sync", three_replicas_all_must_be_in_sync },
+	{ NULL, NULL },
+};
