@@ -15,6 +15,7 @@
 #define CUT_US_MAX 5000000
 #define SPELL_US_MAX 1000000
 #define WHY_BYTES 160
+#define USUAL_TURN_US 20
 
 struct nemesis {
 	const struct swarm *swarm;
@@ -68,17 +69,19 @@ static void strike(struct nemesis *n, int64_t mean_us, happen *fn)
 			 (void *)(intptr_t)mean_us);
 }
 
-/* No fault at work, stalls and slowness apart, and none to be repaired from. */
-static bool is_sound(const struct cluster *c)
+/* No fault at work, and none to be repaired from. */
+static bool is_sound(const struct nemesis *n)
 {
+	const struct cluster *c = n->cluster;
 	const struct world *w = c->world;
 	char why[WHY_BYTES];
 
 	for (int a = 0; a < w->n_machines; a++) {
-		if (w->machine[a]->state != MACHINE_UP || !disk_is_sound(w->machine[a]->disk))
+		if (w->machine[a]->state != MACHINE_UP || !disk_is_sound(w->machine[a]->disk) ||
+		    w->machine[a]->turn_us_max > i64_max(n->swarm->turn_us, USUAL_TURN_US))
 			return false;
 		for (int b = 0; b < w->n_machines; b++)
-			if (w->route[a][b].is_cut)
+			if (w->route[a][b].is_cut || w->route[a][b].clog_until_us > w->now_us)
 				return false;
 	}
 	for (int i = 0; i < c->n_brokers; i++)
@@ -93,7 +96,7 @@ static bool comes(struct nemesis *n, int64_t mean_us, happen *fn)
 	if (n->is_over)
 		return false;
 	strike(n, mean_us, fn);
-	n->is_lossy = n->is_lossy && !is_sound(n->cluster);
+	n->is_lossy = n->is_lossy && !is_sound(n);
 	return !n->is_lossy;
 }
 
@@ -184,7 +187,7 @@ static void on_power(void *x, void *mean)
 
 	if (!comes(n, (intptr_t)mean, on_power) || !sim_node_runs(node))
 		return;
-	if (!node->is_controller && (n->swarm->min_isr < 2 || !is_sound(n->cluster)))
+	if (!node->is_controller && (n->swarm->min_isr < 2 || !is_sound(n)))
 		return;
 	n->is_lossy = !node->is_controller;
 	tell(n, "loses its power", node->machine);
@@ -337,7 +340,7 @@ static void heal_node(struct nemesis *n, struct sim_node *node)
 	bool is_hurt = !disk_is_sound(node->machine->disk);
 
 	repair(node->machine);
-	node->machine->turn_us_max = 20;
+	node->machine->turn_us_max = USUAL_TURN_US;
 	if (node->machine->state == MACHINE_PAUSED)
 		machine_resume(node->machine);
 	/* What is on its way down is waited for; what met a bad disk must begin anew. */

@@ -7,6 +7,7 @@
  * second batch could overtake a first one that was refused (Kafka's brokers do the same). */
 #include <stdio.h>
 
+#include "broker/shard/partition.h"
 #include "common/wire/batch.h"
 #include "common/wire/kerr.h"
 #include "common/wire/schema.h"
@@ -26,6 +27,7 @@ struct made { /* a batch */
 	struct lane *lane;
 	uint64_t first_value; /* its records have this and the following ones */
 	int n_records;
+	int32_t sequence; /* of its first record */
 	bool is_in_flight;
 	int broker; /* asked last */
 	size_t n;
@@ -135,6 +137,7 @@ static void fill(struct producer *p, struct lane *lane, struct made *m)
 		is_in = batch_builder_add(&b, &r);
 		ASSERT(is_in);
 	}
+	m->sequence = lane->next_sequence;
 	lane->next_sequence += m->n_records;
 	m->n = batch_builder_finish(&b);
 	ASSERT(m->n > 0);
@@ -265,6 +268,21 @@ static void on_acked(struct made *m, int64_t offset)
 	mem_free(m);
 }
 
+/* A leader of the past may lack what came before; one that read the producer from a snapshot may
+ * have the batch and no longer know it (it is committed one day, or gone with a truncation). */
+static bool may_refuse(const struct made *m)
+{
+	const struct producer *p = m->lane->producer;
+	const struct cluster *c = p->client.cluster;
+	const struct sim_topic *t = &c->topic[p->o.topic];
+	const struct partition *r = cluster_replica(c, m->broker, t, m->lane->partition);
+	const struct producer_entry *known =
+		r ? producers_find(&r->producers, FIRST_PRODUCER_ID + p->number) : NULL;
+
+	return t->is_unclean || !cluster_leads(c, m->broker, t, m->lane->partition) ||
+	       (known && known->n > 0 && known->batches[known->n - 1].last_seq >= m->sequence);
+}
+
 static void on_refused(struct made *m, enum err e, int16_t code)
 {
 	struct lane *lane = m->lane;
@@ -280,11 +298,8 @@ static void on_refused(struct made *m, enum err e, int16_t code)
 		on_acked(m, -1);
 		return;
 	}
-	/* A leader of the past may lack what came before. */
 	if (!e && !client_retries(code) &&
-	    (code != KERR_OUT_OF_ORDER_SEQUENCE_NUMBER ||
-	     (is_first && !t->is_unclean &&
-	      cluster_leads(p->client.cluster, m->broker, t, lane->partition))))
+	    (code != KERR_OUT_OF_ORDER_SEQUENCE_NUMBER || (is_first && !may_refuse(m))))
 		story_fail(EXIT_SAFETY, "%s-%d: %s was refused: %s", t->name, lane->partition,
 			   p->client.machine->name, kerr_text(code));
 	lane->is_rewinding = true;
