@@ -8,14 +8,20 @@ static void finish(struct wait *, enum kerr);
 
 void wait_park(struct wait *w, struct partition *p, int64_t required, int64_t timeout_ms)
 {
+	struct list *pos = &p->waits;
+
+	/* New appends come last; only a duplicate, which waits for its first copy, goes before. */
+	while (pos->prev != &p->waits &&
+	       CONTAINER_OF(pos->prev, struct wait, node)->required > required)
+		pos = pos->prev;
 	w->partition = p;
 	w->required = required;
-	list_push_back(&p->waits, &w->node);
+	list_insert_before(pos, &w->node);
 	timer_init(&w->deadline, expired, w);
 	timer_after_ms(p->shard->env, &w->deadline, i64_max(timeout_ms, 0));
 }
 
-/* Appends park in the order of their offsets, so the first that is not done ends the walk. */
+/* The list is in the order of the offsets required: the first that is not done ends the walk. */
 void wait_wake(struct partition *p)
 {
 	struct wait *w;

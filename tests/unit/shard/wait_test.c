@@ -66,6 +66,22 @@ TEST(the_high_watermark_wakes_all_that_it_covers)
 	end(&r);
 }
 
+/* A duplicate is parked behind later batches and needs less than they do. */
+TEST(a_duplicate_does_not_wait_for_what_came_after_its_first_copy)
+{
+	struct parked late = { .wait.done = done };
+	struct rig r;
+
+	begin(&r);
+	wait_park(&late.wait, &r.p, 10, 100);
+	r.p.replica.high_watermark = 10;
+	wait_wake(&r.p);
+	EXPECT_EQ(late.n_done, 1);
+	EXPECT_EQ(late.error, KERR_NONE);
+	EXPECT_EQ(r.v[1].n_done, 0);
+	end(&r);
+}
+
 TEST(an_isr_below_the_minimum_is_told_although_the_offset_was_reached)
 {
 	struct rig r;
