@@ -1,7 +1,7 @@
 /* salvage.c - where a scan met bytes that are no batch.
  *
  * Kafka cuts the log at the first bad batch and deletes what follows, whatever it is.  Here a bad
- * batch is one of two things (reliability 7.6):
+ * batch is one of two things:
  *   torn tail    nothing valid follows: a write the crash interrupted.  Cut.
  *   corruption   it lies below the recovery point, or valid batches or whole segments follow: bytes
  *                that were acknowledged may be gone.  Cut, too, for a log has no holes, but what is

@@ -5,7 +5,7 @@
  *
  * A segment is plain data in its log's array: files are opened when needed and closed when the
  * log has too many open, except those that hold bytes not yet known to be on the device (a second
- * opener could miss the error of a failed write-back, reliability 7.2).
+ * opener could miss the error of a failed write-back).
  * A segment_writer is what only the growing segment has: index tails and counters; it is attached
  * while a segment is appended to or its indexes are rebuilt. */
 #pragma once

@@ -6,7 +6,7 @@
  * controller.
  *
  * Rule: an image reaches the shards only when it holds this incarnation's registration.  So after
- * a restart nothing is led on the word of an earlier life (reliability 81a). */
+ * a restart nothing is led on the word of an earlier life. */
 #pragma once
 #include "broker/shard/call.h"
 #include "broker/shard/isr.h"

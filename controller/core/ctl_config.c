@@ -216,8 +216,8 @@ static bool edit_list(struct edit *e, struct override *o, const Weir__AlterConfi
 	return t.n <= TEXT_MAX;
 }
 
-/* A broker knows a topic config under the broker's name for it; what else a broker may be told is
- * the broker's business. */
+/* A broker knows a topic config under the broker's name for it; nothing else about a broker can
+ * change while it runs, and to accept what has no effect would be a lie. */
 static const struct conf_row *row_of(const struct edit *e, struct str name)
 {
 	if (e->topic != NULL)
@@ -243,9 +243,13 @@ static struct kerr_why finish(struct edit *e)
 	for (int32_t i = 0; i < e->n; i++) {
 		const struct conf_row *row = row_of(e, e->v[i].name);
 
-		if (!e->v[i].is_touched || str_null(e->v[i].value) ||
-		    (row == NULL && e->topic == NULL))
+		if (!e->v[i].is_touched || str_null(e->v[i].value))
 			continue;
+		if (row == NULL && e->topic == NULL)
+			return WHY(KERR_INVALID_CONFIG,
+				   "%.*s cannot change while brokers run: only the defaults of topics "
+				   "can; set it in each broker's file and restart",
+				   (int)e->v[i].name.n, e->v[i].name.at);
 		if (topic_conf_check(row != NULL ? str_of(row->name) : e->v[i].name, e->v[i].value,
 				     text, sizeof(text)) != ERR_OK)
 			return WHY(KERR_INVALID_CONFIG, "%s", text);
