@@ -119,6 +119,8 @@ static int load_config(struct process *p, const struct arguments *a)
 	for (int i = 0; !e && i < a->n_overrides; i++)
 		e = boot_override(&p->boot, a->overrides[i], why, sizeof(why));
 	mem_free(text);
+	if (gethostname(p->boot.conf.host_name, sizeof(p->boot.conf.host_name) - 1))
+		p->boot.conf.host_name[0] = '\0';
 	if (!e)
 		e = boot_conf_finish(&p->boot, why, sizeof(why));
 	if (e)

@@ -237,10 +237,10 @@ static enum err finish_advertised(struct broker_conf *c, char *why, size_t cap)
 	for (int i = 0; i < c->n_listeners; i++)
 		if (c->listener[i].advertised.host[0] == '\0' ||
 		    strcmp(c->listener[i].advertised.host, "0.0.0.0") == 0) {
+			/* A wildcard is no address to give a client. */
 			snprintf(c->listener[i].advertised.host,
-				 sizeof(c->listener[i].advertised.host), "localhost");
-			/* Kafka takes the machine's name here; a wildcard is no address to give a
-			 * client. */
+				 sizeof(c->listener[i].advertised.host), "%s",
+				 c->host_name[0] != '\0' ? c->host_name : "localhost");
 		}
 	if (c->inter_broker_listener.n > 0) {
 		while (c->inter_broker < c->n_listeners &&

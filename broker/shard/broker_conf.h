@@ -25,6 +25,9 @@ struct broker_conf {
 		inter_broker_listener;
 	struct str controller_listeners, controller_servers, controller_voters;
 	struct str log_dirs, rack, cluster_id;
+	/* The machine's name, set before finishing: what a listener on every address advertises,
+	 * as Kafka does.  "" is localhost. */
+	char host_name[256];
 	int32_t shards; /* 0: one per online core */
 	int32_t io_threads;
 	/* topics and records */
