@@ -165,6 +165,10 @@ static enum err claim(struct open_job *j)
 			return e;
 		log_warn("partition", "a directory of another topic of this name was put aside",
 			 F_Z("partition", j->p->dir_name), F_Z("as", aside));
+	} else if (e == ERR_CORRUPT) {
+		log_warn("partition",
+			 "partition.metadata is unreadable: written anew, the log scanned",
+			 F_Z("partition", j->p->dir_name));
 	} else if (e != ERR_NOT_FOUND) {
 		return e;
 	}
