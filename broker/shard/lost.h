@@ -12,7 +12,7 @@
 #include "common/base/base.h"
 
 #define LOST_MAX 8
-#define LOST_MS 100 /* well above the controller's grace, well below what anybody notices */
+#define LOST_MS 500 /* the controller's grace and a slow fsync; less than the second of above */
 
 struct shard;
 struct lost {
