@@ -100,7 +100,7 @@ TOOLS    := $(patsubst %.c,$(B)/%,$(TOOL_C))
 FUZZERS  := $(patsubst %.c,$(B)/%,$(FUZZ_C))
 pick      = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
 
-.PHONY: all gen debug release test unit wire story e2e sim sim-swarm sim-twice fuzz perf perf-versus asan ubsan tsan \
+.PHONY: all gen debug release test unit wire story e2e sim sim-swarm sim-scenes sim-twice fuzz perf perf-versus asan ubsan tsan \
 	lint format run demo install clean help ci check tests tools fuzzers
 .DEFAULT_GOAL := all
 
@@ -218,6 +218,8 @@ sim: $(B)/weir-sim ## one simulated cluster: SEED=
 	@$< $(or $(SEED),1)
 sim-swarm: $(B)/weir-sim ## many of them: N= seeds from SEED= on
 	@$< $(or $(SEED),1) --seeds $(or $(N),30)
+sim-scenes: $(B)/weir-sim ## short stories with a known end
+	@$< --scenes
 sim-twice: $(B)/weir-sim ## the same, each seed two times: both runs must be equal
 	@$< $(or $(SEED),1) --seeds $(or $(N),10) --twice
 fuzz: ## libFuzzer, F=name of a target, S=seconds for each

@@ -3,6 +3,7 @@
 #   lint    the rules of tests/lint
 #   plain   unit, wire and story tests, release build
 #   clang   everything compiles with clang too
+#   sim     simulated clusters: scenes, some seeds under faults, some of them twice, some sanitized
 #   asan    unit, wire, story and e2e under AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan    what has threads, in unit tests and e2e with several shards, under ThreadSanitizer
 # The last line is `N passed, N failed`; logs are in build/test-logs.
@@ -51,6 +52,12 @@ step_asan() {
 	done
 	part asan-e2e 1200 make -j"$jobs" BUILD=asanubsan e2e
 }
+step_sim() {
+	part sim-scenes 300 make -j"$jobs" sim-scenes
+	part sim-swarm 600 make -j"$jobs" sim-swarm N=60
+	part sim-twice 300 make -j"$jobs" sim-twice SEED=100 N=10
+	part asan-sim 900 make -j"$jobs" BUILD=asanubsan sim-swarm SEED=200 N=30
+}
 # TSan needs the address layout that setarch -R gives on kernels with many random bits.
 step_tsan() {
 	fixed=
@@ -63,7 +70,7 @@ step_tsan() {
 	part tsan-e2e 900 $fixed make -j"$jobs" BUILD=tsan e2e T=acks
 }
 
-for step in ${*:-lint plain clang asan tsan}; do
+for step in ${*:-lint plain clang sim asan tsan}; do
 	"step_$step"
 done
 echo "$passed passed, $failed failed"

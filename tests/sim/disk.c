@@ -118,7 +118,7 @@ static void tear_sector(struct disk *d, const struct inode *i, enum tear how, ui
 
 void inode_power_loss(struct disk *d, struct inode *i)
 {
-	enum tear how = world_chance(d->world, STREAM_DISK, TEARS);
+	enum tear how = (enum tear)world_chance(d->world, STREAM_DISK, TEARS);
 	int64_t from = i->dirty_from - i->dirty_from % SECTOR, n = i->n;
 	uint8_t *out;
 

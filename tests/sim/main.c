@@ -146,21 +146,29 @@ static uint64_t run_once(const struct swarm *s, bool is_loud)
 	return hash;
 }
 
+static void name_run(const struct arguments *a, uint64_t seed, const char *scene, char *out,
+		     size_t cap)
+{
+	struct text t;
+
+	text_init(&t, out, cap);
+	if (scene) {
+		text_printf(&t, "weir-sim --scene %s --loud", scene);
+		return;
+	}
+	text_printf(&t, "weir-sim %llu", (unsigned long long)seed);
+	for (int i = 0; i < a->n_set; i += 2)
+		text_printf(&t, " --%s %s", a->set[i], a->set[i + 1]);
+}
+
 static void run_seed(const struct arguments *a, uint64_t seed)
 {
 	struct swarm s;
-	char command[512];
-	struct text t;
 	uint64_t hash;
 
-	text_init(&t, command, sizeof(command));
-	text_printf(&t, "weir-sim %llu", (unsigned long long)seed);
 	swarm_draw(&s, seed);
-	for (int i = 0; i < a->n_set; i += 2) {
+	for (int i = 0; i < a->n_set; i += 2)
 		(void)set_field(&s, a->set[i], a->set[i + 1]);
-		text_printf(&t, " --%s %s", a->set[i], a->set[i + 1]);
-	}
-	story_command(command);
 	hash = run_once(&s, a->is_loud);
 	if (a->is_twice && hash != run_once(&s, false))
 		story_fail(EXIT_SAFETY, "the same seed ran differently");
@@ -169,9 +177,12 @@ static void run_seed(const struct arguments *a, uint64_t seed)
 /* A child that dies of a signal crashed; one that does not end is stuck. */
 static int run_apart(const struct arguments *a, uint64_t seed, const char *scene)
 {
+	char command[512];
 	int status = 0;
 	pid_t pid;
 
+	name_run(a, seed, scene, command, sizeof(command));
+	story_command(command);
 	fflush(stdout);
 	pid = fork();
 	if (pid == 0) {
@@ -187,11 +198,7 @@ static int run_apart(const struct arguments *a, uint64_t seed, const char *scene
 		;
 	if (pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) != 1)
 		return WEXITSTATUS(status);
-	printf("CRASH: ended with status %x\n", (unsigned)status);
-	if (scene)
-		printf("replay: weir-sim --scene %s --loud\n", scene);
-	else
-		printf("replay: weir-sim %llu\n", (unsigned long long)seed);
+	printf("CRASH: ended with status %x\nreplay: %s\n", (unsigned)status, command);
 	return EXIT_CRASH;
 }
 

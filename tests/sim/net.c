@@ -1,16 +1,12 @@
-/* net.c - struct peers_ops on a simulated network: streams of frames. */
+/* net.c - struct peers_ops on a simulated network: streams of frames; output is net_send.c. */
 #include "tests/sim/net.h"
 
 #include <stdio.h>
 
-#include "tests/sim/disk.h"
-
 #define FRAMES_PER_TURN 16
 
-static void send_packet(struct conn *, struct packet *);
 static void on_packet(void *conn, void *packet);
 static void arrive(struct conn *, struct packet *);
-static void read_soon(struct conn *);
 static void read_frames(void *conn, void *unused);
 static void reset_back(struct conn *);
 static void on_give_up(void *conn, void *unused);
@@ -85,13 +81,13 @@ void conn_fail(void *x, void *why)
 		c->on->down(c->arg, c, (enum err)(uintptr_t)why);
 }
 
-static void tell(struct conn *c, int kind)
+void conn_tell(struct conn *c, int kind)
 {
 	struct packet *p = mem_alloc(sizeof(*p));
 
 	p->kind = kind;
 	list_init(&p->node);
-	send_packet(c, p);
+	conn_send_packet(c, p);
 }
 
 void net_end(struct machine *m, bool is_silent)
@@ -102,7 +98,8 @@ void net_end(struct machine *m, bool is_silent)
 		conn_detach(c);
 		c->is_silent = is_silent;
 		if (!is_silent) {
-			tell(c, world_odds(m->world, STREAM_NET, 1, 2) ? PACKET_END : PACKET_RESET);
+			conn_tell(c, world_odds(m->world, STREAM_NET, 1, 2) ? PACKET_END
+									    : PACKET_RESET);
 		} else if (c->peer && c->peer->state != CONN_CLOSED) {
 			drop_packets(&c->peer->stalled); /* there is nobody to send them again */
 			world_at(m->world, m->world->now_us + KEEPALIVE_US, on_give_up, c->peer,
@@ -123,7 +120,7 @@ void net_free(struct world *w)
 
 /* ---- the way -------------------------------------------------------------------------------- */
 
-static void send_packet(struct conn *c, struct packet *p)
+void conn_send_packet(struct conn *c, struct packet *p)
 {
 	struct world *w = c->machine->world;
 
@@ -164,7 +161,7 @@ static void arrive(struct conn *c, struct packet *p)
 	if (p->kind == PACKET_RESET)
 		drop_packets(&c->in);
 	list_push_back(&c->in, &p->node);
-	read_soon(c);
+	conn_read_soon(c);
 }
 
 /* Bytes for a process that is gone: its kernel says so, if it has power. */
@@ -178,7 +175,7 @@ static void reset_back(struct conn *c)
 		c->peer->is_giving_up = true;
 		return;
 	}
-	tell(c, PACKET_RESET);
+	conn_tell(c, PACKET_RESET);
 }
 
 static void fail_stuck(void *x, void *unused)
@@ -221,7 +218,7 @@ void net_heal(struct world *w, int from, int to)
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
-static void read_soon(struct conn *c)
+void conn_read_soon(struct conn *c)
 {
 	if (c->is_read_due || c->paused || list_empty(&c->in) || c->state != CONN_OPEN)
 		return;
@@ -262,123 +259,7 @@ static void read_frames(void *x, void *unused)
 		conn_flush_soon(c->peer);
 		take_frame(c, p);
 	}
-	read_soon(c);
-}
-
-/* ---- writing -------------------------------------------------------------------------------- */
-
-static void sim_send(struct conn *c, const struct span *v, int n)
-{
-	int64_t bytes = 0, at = 0;
-	struct packet *p;
-
-	ASSERT(c->state != CONN_MOVING && c->state != CONN_FINISHING);
-	for (int i = 0; i < n; i++)
-		bytes += v[i].n;
-	p = mem_alloc(sizeof(*p) + (size_t)bytes);
-	p->n = (uint32_t)bytes;
-	for (int i = 0; i < n; i++) {
-		bool is_whole = true;
-
-		if (v[i].buf)
-			memcpy(p->at + at, v[i].buf->at + v[i].at, (size_t)v[i].n);
-		else
-			is_whole = disk_copy_out(v[i].file, v[i].at, (size_t)v[i].n, p->at + at);
-		if (!is_whole)
-			p->kind = PACKET_RESET;
-		at += v[i].n;
-		buf_put(v[i].buf);
-		file_put(v[i].file);
-	}
-	if (c->state == CONN_CLOSED) {
-		mem_free(p);
-		return;
-	}
-	list_push_back(&c->out, &p->node);
-	c->out_bytes += bytes;
-	if (c->state == CONN_OPEN)
-		conn_flush_soon(c);
-}
-
-static void do_nothing(void *x, void *unused)
-{
-	(void)x;
-	(void)unused;
-}
-
-void conn_flush_soon(struct conn *c)
-{
-	if (c->state != CONN_OPEN && c->state != CONN_FINISHING)
-		return;
-	if (!list_empty(&c->in_turn) || list_empty(&c->out))
-		return;
-	list_push_back(&c->actor->dirty, &c->in_turn);
-	if (c->machine->world->running != c->actor)
-		actor_do(c->actor, do_nothing, NULL, NULL);
-}
-
-static void flush(struct conn *c)
-{
-	while (!list_empty(&c->out) && c->on_way < WINDOW) {
-		struct packet *p = LIST_FIRST(&c->out, struct packet, node);
-
-		list_remove(&p->node);
-		c->out_bytes -= p->n;
-		if (p->kind == PACKET_RESET) { /* the file was cut short underneath */
-			mem_free(p);
-			actor_do(c->actor, conn_fail, c, (void *)(uintptr_t)ERR_IO);
-			tell(c, PACKET_RESET);
-			return;
-		}
-		c->on_way += p->n;
-		send_packet(c, p);
-	}
-	if (!list_empty(&c->out))
-		return;
-	if (c->state == CONN_FINISHING) {
-		conn_detach(c);
-		tell(c, PACKET_END);
-	} else if (c->state == CONN_OPEN && c->on->drained) {
-		c->on->drained(c->arg, c);
-	}
-}
-
-static void on_move(void *x, void *unused)
-{
-	struct conn *c = x;
-
-	(void)unused;
-	if (c->state != CONN_MOVING)
-		return;
-	c->state = CONN_OPEN;
-	c->is_read_due = false;
-	c->moved(c->arg, c);
-	read_soon(c);
-	conn_flush_soon(c);
-}
-
-void net_flush(struct actor *a)
-{
-	struct list now;
-
-	list_init(&now);
-	while (!list_empty(&a->dirty)) {
-		struct list *n = a->dirty.next;
-
-		list_remove(n);
-		list_push_back(&now, n);
-	}
-	while (!list_empty(&now)) {
-		struct conn *c = CONTAINER_OF(now.next, struct conn, in_turn);
-
-		list_remove(&c->in_turn);
-		if (c->state == CONN_MOVING) {
-			c->actor = c->move_to;
-			actor_do(c->actor, on_move, c, NULL);
-		} else if (c->state == CONN_OPEN || c->state == CONN_FINISHING) {
-			flush(c);
-		}
-	}
+	conn_read_soon(c);
 }
 
 /* ---- what the owner calls ------------------------------------------------------------------- */
@@ -395,7 +276,7 @@ static void sim_pause(struct conn *c, bool paused)
 {
 	c->paused = paused;
 	if (c->state == CONN_OPEN)
-		read_soon(c);
+		conn_read_soon(c);
 }
 
 static void sim_move(struct conn *c, struct env *to, void (*moved)(void *arg, struct conn *))
@@ -414,7 +295,7 @@ static void sim_close(struct conn *c)
 	if (c->state == CONN_CLOSED)
 		return;
 	conn_detach(c);
-	tell(c, PACKET_END);
+	conn_tell(c, PACKET_END);
 }
 
 static void sim_finish(struct conn *c)

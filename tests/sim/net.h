@@ -57,8 +57,14 @@ struct conn *conn_new(struct actor *, enum conn_state);
 int64_t route_us(struct world *, int from, int to); /* a packet's time on the way */
 void conn_fail(void *conn, void *why);              /* happen: down() and gone */
 void conn_detach(struct conn *);
-void conn_flush_soon(struct conn *);
+void conn_send_packet(struct conn *, struct packet *);
+void conn_tell(struct conn *, int kind);            /* the other end of an end */
+void conn_read_soon(struct conn *);
 struct machine *conn_far(const struct conn *); /* the other end's machine */
+
+/* net_send.c */
+void sim_send(struct conn *, const struct span *, int n);
+void conn_flush_soon(struct conn *);
 
 /* dial.c */
 enum err sim_listen(struct env *, const struct peer_addr *,

@@ -1,19 +1,12 @@
-#include "tests/sim/scene.h"
+#include "tests/sim/stage.h"
 
 #include <stdio.h>
 
-#include "broker/shard/partition.h"
 #include "common/wire/batch.h"
 #include "common/wire/schema.h"
 #include "kafka/produce.h"
-#include "tests/sim/disk.h"
 
-#define SECOND 1000000
-#define BOUND_US (30 * SECOND)
-#define STEP_US 1000
 #define BATCH_BYTES 256
-#define TEXT_BYTES 512
-#define LOG_BYTES (64 << 10)
 #define PRODUCE_VERSION 9
 
 struct sending {
@@ -21,16 +14,6 @@ struct sending {
 	enum err err;
 	int16_t code;
 	int64_t offset;
-};
-struct stage {
-	const char *name;
-	struct cluster *cluster;
-	struct client client;
-	struct sim_topic *topic;
-	/* for the turn in which it is sent */
-	struct sending *sending;
-	const char *record;
-	int acks, broker;
 };
 
 static const struct scene *const tables[] = { recovery_scenes, min_isr_scenes, election_scenes };
@@ -56,14 +39,11 @@ bool scene_play(const char *name, bool is_loud)
 {
 	const struct scene *scene;
 	struct stage stage = { .name = name };
-	char command[128];
 
 	for (int i = 0; (scene = scene_at(i)) && strcmp(scene->name, name) != 0;)
 		i++;
 	if (!scene)
 		return false;
-	snprintf(command, sizeof(command), "weir-sim --scene %s --loud", name);
-	story_command(command);
 	stage.cluster = cluster_new(1);
 	story_begin(stage.cluster->world, is_loud);
 	scene->play(&stage);
@@ -209,13 +189,6 @@ static struct sending *send_to(struct stage *s, const char *record, int acks, in
 	return sending;
 }
 
-static int leader(const struct stage *s)
-{
-	const struct image_partition *d = cluster_decided(s->cluster, s->topic, 0);
-
-	return d ? d->leader - 1 : -2;
-}
-
 static struct sending *send_and_wait(struct stage *s, const char *record, int acks, int broker)
 {
 	struct sending *sending = send_to(s, record, acks, broker);
@@ -241,12 +214,12 @@ void acked_by(struct stage *s, const char *record, int acks, int broker)
 
 void acked(struct stage *s, const char *record, int acks)
 {
-	acked_by(s, record, acks, leader(s));
+	acked_by(s, record, acks, stage_leader(s));
 }
 
 void refused(struct stage *s, const char *record, int acks, enum kerr code)
 {
-	struct sending *sending = send_and_wait(s, record, acks, leader(s));
+	struct sending *sending = send_and_wait(s, record, acks, stage_leader(s));
 
 	if (sending->code != (int16_t)code)
 		story_fail(EXIT_SAFETY, "%s: %s should be refused with %s, was: %s", s->name,
@@ -322,143 +295,4 @@ void mend_all(struct stage *s)
 			w->route[a][b].is_cut = false;
 			net_heal(w, a, b);
 		}
-}
-
-/* ---- waiting -------------------------------------------------------------------------------- */
-
-static bool has_isr(const struct stage *s, const char *names)
-{
-	const struct image_partition *d = cluster_decided(s->cluster, s->topic, 0);
-
-	if (!d || d->isr.n != (int32_t)strlen(names))
-		return false;
-	for (const char *n = names; *n; n++)
-		if (!image_ids_has(&d->isr, *n - 'X' + 1))
-			return false;
-	return true;
-}
-
-static void wait_until(struct stage *s, bool (*is_so)(const struct stage *, const char *),
-		       const char *arg, const char *what)
-{
-	int64_t until = s->cluster->world->now_us + BOUND_US;
-
-	while (!is_so(s, arg)) {
-		if (s->cluster->world->now_us >= until)
-			story_fail(EXIT_LIVENESS, "%s: waited in vain for %s %s", s->name, what,
-				   arg);
-		world_run(s->cluster->world, STEP_US);
-	}
-}
-
-void wait_isr(struct stage *s, const char *names)
-{
-	wait_until(s, has_isr, names, "the isr");
-}
-
-static bool leads(const struct stage *s, const char *name)
-{
-	return leader(s) == *name - 'X' && cluster_leads(s->cluster, *name - 'X', s->topic, 0);
-}
-
-void wait_leader(struct stage *s, int broker)
-{
-	const char name[2] = { (char)('X' + broker), 0 };
-
-	wait_until(s, leads, name, "the leader");
-}
-
-static bool leads_other(const struct stage *s, const char *old)
-{
-	int now = leader(s);
-
-	return now >= 0 && now != *old - 'X' && cluster_leads(s->cluster, now, s->topic, 0);
-}
-
-int wait_new_leader(struct stage *s, int old)
-{
-	const char name[2] = { (char)('X' + old), 0 };
-
-	wait_until(s, leads_other, name, "a leader other than");
-	return leader(s);
-}
-
-static bool leads_nobody(const struct stage *s, const char *unused)
-{
-	(void)unused;
-	return leader(s) == -2;
-}
-
-void wait_no_leader(struct stage *s)
-{
-	wait_until(s, leads_nobody, "", "no leader");
-}
-
-static bool is_whole(const struct stage *s, const char *unused)
-{
-	char why[TEXT_BYTES];
-
-	(void)unused;
-	return cluster_is_whole(s->cluster, why, sizeof(why));
-}
-
-void wait_whole(struct stage *s)
-{
-	wait_until(s, is_whole, "", "everything to come together");
-}
-
-int32_t leader_epoch(struct stage *s)
-{
-	return cluster_decided(s->cluster, s->topic, 0)->leader_epoch;
-}
-
-/* ---- logs ----------------------------------------------------------------------------------- */
-
-static void read_log(const struct partition *p, struct text *out)
-{
-	uint8_t bytes[LOG_BYTES];
-
-	for (int64_t at = log_start(p->log); at < log_end(p->log);) {
-		struct log_read part;
-		enum err e = log_read(p->log, at, log_end(p->log), sizeof(bytes), true, &part);
-		struct batch b;
-
-		ASSERT(!e && part.n > 0);
-		ASSERT(disk_copy_out(part.file, part.at, (size_t)part.n, bytes));
-		file_put(part.file);
-		for (int64_t k = 0; k < part.n; k += b.size) {
-			enum batch_state state = batch_view(&b, bytes + k, part.n - k);
-			struct record_walk walk;
-			struct record r;
-
-			ASSERT(state == BATCH_OK);
-			record_walk_init(&walk, &b, b.at + BATCH_HEADER_BYTES,
-					 (size_t)(b.size - BATCH_HEADER_BYTES));
-			while (record_walk_next(&walk, &r))
-				text_printf(out, "%s%.*s", out->n ? " " : "",
-					    (int)strnlen(r.value.at, r.value.n), r.value.at);
-		}
-		at = part.next_offset;
-	}
-}
-
-void expect_log(struct stage *s, int broker, const char *records)
-{
-	const struct partition *p = cluster_replica(s->cluster, broker, s->topic, 0);
-	char have[TEXT_BYTES] = "";
-	struct text text;
-
-	text_init(&text, have, sizeof(have));
-	if (p)
-		read_log(p, &text);
-	if (strcmp(have, records) != 0)
-		story_fail(EXIT_SAFETY, "%s: %c should have \"%s\", has \"%s\"", s->name,
-			   'X' + broker, records, have);
-}
-
-void expect_everywhere(struct stage *s, const char *records)
-{
-	wait_whole(s);
-	for (int i = 0; i < s->topic->rf; i++)
-		expect_log(s, i, records);
 }

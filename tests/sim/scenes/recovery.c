@@ -1,10 +1,10 @@
 /* recovery.c - M1 to M4 on X, Y and Z: what survives a leader's end, and what must not. */
 #include "tests/sim/scene.h"
 
-/* X alone has M3 when its power fails (a killed process leaves it to the kernel to send on what it
- * had sent, so Y or Z might get it after all).  It was acknowledged by X alone, so losing it is what acks=1
- * means; that X must give it up when it returns, so that all three agree, is what replication
- * means. */
+/* X alone has M3 when its power fails (the kernel of a killed process would still deliver what it
+ * had been given, so Y or Z might get it after all).  M3 was acknowledged by X alone, so losing it
+ * is what acks=1 means; that X must give it up when it returns, so that all three agree, is what
+ * replication means. */
 static void m3_with_acks_1_is_lost(struct stage *s)
 {
 	int next;
