@@ -3,11 +3,12 @@
  *   mlog_recover -> list_files -> read_snapshot (the newest) -> read_logs -> read_log, each file
  *     whole_batches   how far the file is good: entries that check, in order, whole batches
  *     is_rotten       does anything behind that prove that more had been durable?
- *     cut             if not, it is a torn tail: truncate and go on
+ *     settle          if not, it is a torn tail: the good bytes go to a new file, synced
  *
  * A file is read whole: snapshots keep logs at tens of megabytes (snapshot_bytes). */
 #include "controller/server/mlog_disk.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/crc32c.h"
@@ -48,7 +49,7 @@ static enum err read_log(struct recovery *, int64_t base, bool is_last);
 static size_t whole_batches(const struct recovery *, const struct content *, int64_t base,
 			    int64_t *end);
 static bool is_rotten(const struct content *, size_t at, int64_t end);
-static enum err cut(struct recovery *, int64_t base, size_t at, size_t n);
+static enum err settle(struct recovery *, int64_t base, const struct content *, size_t good);
 
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
@@ -298,8 +299,8 @@ static enum err read_log(struct recovery *r, int64_t base, bool is_last)
 	found->bytes += (int64_t)good;
 	found->last_file = base;
 	found->last_bytes = (int64_t)good;
-	if (good < c.n)
-		e = cut(r, base, good, c.n);
+	if (is_last)
+		e = settle(r, base, &c, good);
 out:
 	mem_free(c.at);
 	return e;
@@ -337,24 +338,36 @@ static bool is_rotten(const struct content *c, size_t at, int64_t end)
 	return false;
 }
 
-/* Truncated and synced before anything is appended behind it. */
-static enum err cut(struct recovery *r, int64_t base, size_t at, size_t n)
+/* Makes the file what we take it for: it ends behind the last whole batch, and is on the device up
+ * to there.  What a failed sync left behind is in the page cache and counts as clean there; no
+ * further sync of that file brings it to the device.  So the whole bytes go to a new file. */
+static enum err settle(struct recovery *r, int64_t base, const struct content *c, size_t good)
 {
-	char path[4096];
+	struct file_iov whole = { c->at, good };
+	char path[4096], fresh[4096 + 8];
 	struct file *f;
 	enum err e;
 
 	mlog_path(r->dir, MLOG_LOG, base, path, sizeof(path));
-	log_warn("controller", "cut off the end of the metadata log that a crash left half written",
-		 F_Z("file", path), F_I64("bytes", n - at), F_I64("from_byte", at));
-	r->found->cut_bytes = (int64_t)(n - at);
-	if ((e = r->env->files->open(r->env, path, FILE_READ | FILE_WRITE, &f)) == ERR_OK) {
-		if ((e = f->ops->truncate(f, (int64_t)at)) == ERR_OK)
+	(void)snprintf(fresh, sizeof(fresh), "%s.new", path);
+	r->found->cut_bytes = (int64_t)(c->n - good);
+	if (good < c->n)
+		log_warn("controller",
+			 "cut off the end of the metadata log that a crash left half written",
+			 F_Z("file", path), F_I64("bytes", c->n - good), F_I64("from_byte", good));
+	e = r->env->files->open(r->env, fresh, FILE_WRITE | FILE_CREATE | FILE_TRUNCATE, &f);
+	if (e == ERR_OK) {
+		if (good > 0)
+			e = f->ops->writev(f, &whole, 1, 0);
+		if (e == ERR_OK)
 			e = f->ops->sync(f);
 		file_put(f);
 	}
+	if (e == ERR_OK && (e = r->env->files->rename(r->env, fresh, path)) == ERR_OK)
+		e = r->env->files->sync_dir(r->env, r->dir);
 	if (e != ERR_OK)
-		text_printf(&r->why, "%s: cannot be cut to %zu bytes: %s", path, at, err_text(e));
+		text_printf(&r->why, "%s: its %zu whole bytes cannot be made durable: %s", path,
+			    good, err_text(e));
 	return e;
 }
 
