@@ -1,4 +1,13 @@
-/* An array, because a partition sees few epochs and every lookup is near the end. */
+/* epoch_cache.c - which leader epoch wrote which offsets, and where two replicas' histories part.
+ *
+ *   (0, 0) (2, 15) (5, 17)     log end 42
+ *     end_of(0) = 15    end_of(2) = 17     end_of(5) = 42    end_of(3) = (2, 17)   end_of(6) = none
+ *
+ * How a follower truncates (KIP-101, KIP-279, KIP-595): each of its fetches carries the epoch of
+ * its last record.  A leader that has another end for that epoch than the fetch offset answers with
+ * it, and the follower cuts at epoch_cache_truncation_point, which may take several rounds.
+ *
+ * An array, because a partition sees few epochs and every lookup is near the end. */
 #include "broker/core/epoch_cache.h"
 
 static int32_t floor_at(const struct epoch_cache *, int32_t epoch);
@@ -15,6 +24,7 @@ void epoch_cache_fini(struct epoch_cache *c)
 	*c = (struct epoch_cache){ 0 };
 }
 
+/* Entries at or behind start_offset belong to epochs that wrote nothing that is still here. */
 bool epoch_cache_assign(struct epoch_cache *c, int32_t epoch, int64_t start_offset)
 {
 	ASSERT(epoch >= 0);
@@ -50,6 +60,7 @@ struct epoch_entry epoch_cache_end_of(const struct epoch_cache *c, int32_t epoch
 	return (struct epoch_entry){ c->v[at].epoch, c->v[at + 1].start_offset };
 }
 
+/* From the end: the asked offset is nearly always in the newest epoch. */
 int32_t epoch_cache_at(const struct epoch_cache *c, int64_t offset)
 {
 	for (int32_t i = c->n - 1; i >= 0; i--)
@@ -68,6 +79,7 @@ void epoch_cache_truncate_end(struct epoch_cache *c, int64_t offset)
 		c->version++;
 }
 
+/* The epoch that covers the new start keeps its entry, or that start would have no epoch. */
 void epoch_cache_truncate_start(struct epoch_cache *c, int64_t offset)
 {
 	int32_t covers = c->n - 1;

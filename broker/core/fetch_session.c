@@ -1,12 +1,19 @@
-/* Eviction (KIP-227): a new session may take the place of the one unused longest when that has
- * been unused for FETCH_EVICTION_MS; else of the least valuable one, consumers before followers,
- * small before large, that was created longer ago than that; a follower's need not be old to
- * displace a consumer's. */
+/* fetch_session.c - the cache of incremental fetch sessions (KIP-227).
+ *
+ * Eviction: a new session may take the place of the one unused longest when that has been unused
+ * for FETCH_EVICTION_MS; else of the least valuable one, consumers before followers, small before
+ * large, that was created longer ago than that; a follower's need not be old to displace a
+ * consumer's.
+ *
+ * Two orders per session: `order` is the one in which partitions are read, so that with a small
+ * max_bytes everybody gets his turn; `gone` holds partitions that were forgotten while a waiting
+ * fetch still points at them (pins). */
 #include "broker/core/fetch_session.h"
 
 #include "common/base/endian.h"
 #include "common/base/prng.h"
 
+/* What the cache may hold in all is slots * this: a slot is an average, not a limit per session. */
 #define PARTITIONS_PER_SLOT 200
 #define TOPIC_BYTES_MAX 249
 #define KEY_BYTES_MAX (4 + TOPIC_BYTES_MAX)
@@ -73,6 +80,9 @@ int64_t fetch_sessions_evicted(const struct fetch_sessions *c)
 	return c->evicted;
 }
 
+/* The epoch moves on here, before the answer is known: a request that was lost and sent again is
+ * refused with INVALID_FETCH_SESSION_EPOCH and the client begins anew.  It wraps to 1, because 0
+ * and -1 have meanings of their own. */
 enum kerr fetch_session_open(struct fetch_sessions *c, struct fetch_opening *o)
 {
 	struct fetch_session *s = o->id > 0 ? map_find(&c->by_id, (uint64_t)o->id) : NULL;
@@ -98,6 +108,7 @@ enum kerr fetch_session_open(struct fetch_sessions *c, struct fetch_opening *o)
 	return KERR_NONE;
 }
 
+/* May fail for want of room: then the fetch is answered in full, as if sessions did not exist. */
 struct fetch_session *fetch_session_create(struct fetch_sessions *c, bool by_id, bool is_follower,
 					   int32_t n, int64_t now_ms)
 {
@@ -122,6 +133,8 @@ struct fetch_session *fetch_session_create(struct fetch_sessions *c, bool by_id,
 	return s;
 }
 
+/* What was sent last stays known when only the parameters change, so the next
+ * answer stays small. */
 struct fetch_partition *fetch_session_add(struct fetch_session *s, const struct fetch_ask *ask)
 {
 	uint8_t bytes[KEY_BYTES_MAX];
@@ -156,6 +169,7 @@ struct fetch_partition *fetch_session_find(struct fetch_session *s, const struct
 	return str_null(key) ? NULL : strmap_find(&s->by_key, key);
 }
 
+/* Out of the cache at once, freed when the last waiting fetch has left. */
 void fetch_session_close(struct fetch_session *s)
 {
 	if (s->is_closed)
@@ -184,6 +198,7 @@ void fetch_session_unpin(struct fetch_session *s)
 		bury(s);
 }
 
+/* Records, errors and moved marks are told; silence means "as before". */
 bool fetch_partition_due(const struct fetch_partition *p, const struct fetch_news *news)
 {
 	return news->has_records || news->must_tell || news->is_error ||
@@ -238,6 +253,7 @@ static struct fetch_session *least_valuable(struct fetch_sessions *c, bool for_f
 	return least;
 }
 
+/* Followers before consumers, many partitions before few: what a full fetch would cost in bytes. */
 static bool is_worth_less(const struct fetch_session *s, bool is_follower, int32_t n)
 {
 	if (s->is_follower != is_follower)
@@ -245,6 +261,7 @@ static bool is_worth_less(const struct fetch_session *s, bool is_follower, int32
 	return s->n < n;
 }
 
+/* Random, so that a client cannot guess a session of another one. */
 static int32_t unused_id(struct fetch_sessions *c)
 {
 	int32_t id;

@@ -1,4 +1,16 @@
-/* Sequence numbers run 0 .. 2^31-1 and wrap to 0.  A batch of k records takes k of them. */
+/* producer.c - duplicates and order of idempotent producers (KIP-98).
+ *
+ * Sequence numbers run 0 .. 2^31-1 and wrap to 0; a batch of k records takes k of them.  Per
+ * producer id the last PRODUCER_WINDOW batches are remembered, because a client may have five
+ * requests in flight and retry any of them:
+ *
+ *   older epoch                     INVALID_PRODUCER_EPOCH: a newer instance has taken over
+ *   equal to a remembered batch     duplicate: the first outcome is answered again
+ *   next sequence, or 0 of a new    appended
+ *   anything else                   OUT_OF_ORDER_SEQUENCE_NUMBER: something before it was lost
+ *
+ * The state is a function of the log: note() is called for every batch that is appended, by
+ * leaders, followers and recovery alike, and check() only by a leader before an append. */
 #include "broker/core/producer.h"
 
 #include <stdlib.h>
@@ -86,6 +98,7 @@ void producers_note(struct producers *p, const struct producer_append *a)
 		e->txn_first_offset = a->first_offset;
 }
 
+/* By the time of a producer's last batch; a producer that returns later begins anew. */
 void producers_expire(struct producers *p, int64_t now_ms, int64_t expiration_ms)
 {
 	struct map *m = &p->by_id;
@@ -119,6 +132,7 @@ const struct producer_entry *producers_find(const struct producers *p, int64_t i
 	return map_find(&p->by_id, (uint64_t)id);
 }
 
+/* Linear in the producers; asked when a transaction ends, never per append. */
 int64_t producers_first_open(const struct producers *p)
 {
 	int64_t first = -1;
@@ -151,6 +165,7 @@ int32_t producers_rows(const struct producers *p, const struct producer_entry **
 	return n;
 }
 
+/* Both ends must match: a retry is the same batch, never a part of it. */
 static bool find_duplicate(const struct producer_entry *e, const struct producer_append *a,
 			   struct producer_batch *was)
 {
@@ -174,6 +189,7 @@ static int32_t first_seq(const struct producer_batch *b)
 	return (int32_t)(first < 0 ? first + INT32_MAX + 1 : first);
 }
 
+/* A new epoch starts at 0; an unknown producer may start anywhere, see producers_check. */
 static bool in_sequence(const struct producer_entry *e, const struct producer_append *a)
 {
 	int32_t last = e->n == 0 ? -1 : e->batches[e->n - 1].last_seq;

@@ -1,4 +1,6 @@
-/* All branching on role and event kind is in replica_step; the helpers below are straight lines.
+/* replica.c - the rules of one replica: the ISR (KIP-497), the high watermark (KIP-966), roles.
+ *
+ * All branching on role and event kind is in replica_step; the helpers below are straight lines.
  *
  *   role       ASSIGNED, leader is self, epoch newer   -> LEADER: peers forgotten, epoch_start set
  *              ASSIGNED, somebody else or nobody leads -> FOLLOWER
@@ -9,7 +11,11 @@
  *              answer n WAIT_METADATA                  -> pending until a higher partition epoch
  *              answer n RETRY                          -> the same isr again as n + 1
  *              metadata with a higher partition epoch  -> settled whatever the answer says
- */
+ *
+ *   who joins the ISR      expand                   at a fetch that has reached the leader's start
+ *   who leaves it          take_tick                not caught up for replica.lag.time.max.ms
+ *   what is committed      advance_high_watermark   the least log end of the maximal ISR
+ *   may a produce begin    replica_has_enough       committed ISR against min.insync.replicas */
 #include "broker/core/replica.h"
 
 /* A controller that refuses a joiner knows more than our metadata; fetches come far faster than
@@ -65,6 +71,8 @@ void replica_load(struct replica *r, int64_t log_start, int64_t high_watermark, 
 	r->high_watermark = i64_max(log_start, i64_min(high_watermark, log_end));
 }
 
+/* The marks are asserted before and after: a wrong transition stops here, not in
+ * a client's data. */
 void replica_step(struct replica *r, const struct replica_event *ev, struct replica_effects *out)
 {
 	int64_t was = r->high_watermark;
@@ -362,6 +370,7 @@ static void take_fetch(struct replica *r, const struct replica_event *ev,
 	expand(r, ev->now_ms, at, out);
 }
 
+/* Only the answer to the newest proposal counts; metadata may have overtaken the others. */
 static void take_answer(struct replica *r, const struct replica_event *ev,
 			struct replica_effects *out)
 {
@@ -387,6 +396,8 @@ static void take_answer(struct replica *r, const struct replica_event *ev,
 	}
 }
 
+/* Shrinking only asks: the high watermark keeps waiting for the laggard until the controller
+ * agreed. */
 static void take_tick(struct replica *r, const struct replica_event *ev,
 		      struct replica_effects *out)
 {
@@ -401,6 +412,7 @@ static void take_tick(struct replica *r, const struct replica_event *ev,
 		propose(r, isr, out);
 }
 
+/* One proposal at a time; is_pending makes its additions count for the high watermark at once. */
 static void propose(struct replica *r, uint32_t isr, struct replica_effects *out)
 {
 	ASSERT(r->role == REPLICA_LEADER);
@@ -462,6 +474,7 @@ static bool counts(const struct replica *r, int at, int64_t now_ms)
 	       (is_eligible(p) && is_caught_up(r, p, now_ms));
 }
 
+/* A fenced broker, one shutting down, or one whose fetches are of an earlier life must not join. */
 static bool is_eligible(const struct replica_peer *p)
 {
 	return p->eligible && (p->broker_epoch == -1 || p->broker_epoch == p->alive_epoch);

@@ -1,5 +1,10 @@
+/* checkpoint.c - text of one line per partition; the format is in checkpoint.h.
+ *
+ * Strict on reading: a count that does not match or a line that does not parse spoils the whole
+ * file, since half of a checkpoint would be worse than none. */
 #include "broker/log/checkpoint.h"
 
+/* Half a million partitions with the longest names; two numbers and a newline per line. */
 #define TEXT_MAX ((size_t)64 << 20)
 #define NUMBERS_ROOM 48
 

@@ -1,3 +1,6 @@
+/* clean_marker.c - the file whose presence says that every log was closed and synced.
+ *
+ * Parsed leniently: what matters is that it is there, and it is taken away either way. */
 #include "broker/log/clean_marker.h"
 
 #define FILE_NAME ".kafka_cleanshutdown"
@@ -34,6 +37,7 @@ enum err clean_marker_take(struct env *env, const char *dir, bool *found, int64_
 	return e == ERR_OK ? env->files->sync_dir(env, dir) : e;
 }
 
+/* The number behind "brokerEpoch", -1 when there is none; no JSON parser for one field. */
 static int64_t epoch_in(struct str text)
 {
 	static const char key[] = "\"brokerEpoch\"";

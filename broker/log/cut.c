@@ -10,6 +10,9 @@ static enum err cut_active(struct log *, int64_t offset);
 static enum err cut_index(struct log *, enum index_kind, enum index_field, int64_t below);
 static void note_cut(struct log *);
 
+/* What a follower does when the leader's history differs (follow_apply.c), and a leader never.
+ * Order: the recovery point is lowered durably, the active segment's indexes are finished so that
+ * all entries are in files, whole segments go, the last one is cut. */
 enum err log_truncate(struct log *l, int64_t offset)
 {
 	int64_t end;
@@ -34,6 +37,7 @@ enum err log_truncate(struct log *l, int64_t offset)
 	return e == ERR_OK ? ERR_OK : log_fail(l, ERR_IO);
 }
 
+/* A follower that is out of range below the leader's log start begins again there. */
 enum err log_restart(struct log *l, int64_t offset)
 {
 	struct segment fresh;
@@ -73,6 +77,7 @@ static enum err boundary_at(struct log *l, int64_t offset, int64_t *end)
 	return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
+/* Only a number moves here; retention deletes the segments below it, the checkpoint keeps it. */
 enum err log_advance_start(struct log *l, int64_t offset)
 {
 	if (l->failed)
@@ -84,6 +89,7 @@ enum err log_advance_start(struct log *l, int64_t offset)
 	return ERR_OK;
 }
 
+/* The name must be gone for good before a new file may take it. */
 static enum err drop_segments(struct log *l, int32_t keep)
 {
 	bool dropped = false;
@@ -142,6 +148,7 @@ static enum err cut_index(struct log *l, enum index_kind kind, enum index_field 
 	return e == ERR_OK ? index_keep(ix, at + 1) : e;
 }
 
+/* generation tells a flush under way that its offsets are no longer what they were. */
 static void note_cut(struct log *l)
 {
 	l->recovery_point = i64_min(l->recovery_point, l->end);

@@ -1,3 +1,6 @@
+/* epoch_file.c - leader-epoch-checkpoint as text; the format is in epoch_file.h.  A file that is
+ * damaged or missing is not fatal: the batches carry their epochs, the partition rebuilds the
+ * cache. */
 #include "broker/log/epoch_file.h"
 
 #define TEXT_MAX ((size_t)16 << 20)

@@ -8,6 +8,9 @@
 
 static void pin(struct log_flush *, struct file *);
 
+/* After a roll always: the recovery point then moves to the new segment, which bounds what a
+ * restart has to scan.  Otherwise by flush.messages and flush.ms, which are "never" by default, as
+ * in Kafka: replication is what acks=all promises, not the device. */
 bool log_flush_due(const struct log *l, int64_t now_ms)
 {
 	if (l->failed || l->flushing)
@@ -18,6 +21,7 @@ bool log_flush_due(const struct log *l, int64_t now_ms)
 					  now_ms - l->dirty_since_ms >= l->config.flush_ms);
 }
 
+/* Takes references of the files, so that a truncation meanwhile may drop the segments. */
 struct log_flush *log_flush_begin(struct log *l)
 {
 	struct log_flush *f = &l->flush;
@@ -52,6 +56,7 @@ struct log_flush *log_flush_begin(struct log *l)
 	return f;
 }
 
+/* On a thread of the io pool.  The directory last: a name is durable only with it. */
 void log_flush_work(struct log_flush *f)
 {
 	for (int i = 0; i < f->n_files && !f->err; i++)

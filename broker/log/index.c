@@ -1,7 +1,12 @@
-/* index.c - reading by pread in blocks of 64 entries, appending through a tail in memory. */
+/* index.c - reading by pread in blocks of 64 entries, appending through a tail in memory.
+ *
+ * The entries are [file: n_file of them][tail: the newest]. A search looks at the tail first, since
+ * readers near the end are the rule, then guesses in the file.  Layouts are in index.h. */
 #include "broker/log/index.h"
 #include "common/base/endian.h"
 
+/* 512 or 768 bytes, one page at most: reading more at once costs no more than one entry.  After
+ * GUESSES_MAX misses the entries are not even enough to guess by, and bisection takes over. */
 #define BLOCK_ENTRIES 64
 #define ENTRY_BYTES_MAX 12
 #define GUESSES_MAX 4
@@ -32,6 +37,7 @@ int32_t index_entry_bytes(enum index_kind kind)
 	return kind == INDEX_OFFSET ? 8 : 12;
 }
 
+/* A file that ends within an entry is a crash's: the rest does not count, and is written over. */
 enum err index_open(struct index *ix, struct env *env, const char *path, bool create)
 {
 	unsigned flags = FILE_READ | FILE_WRITE | (create ? FILE_CREATE : 0u);
@@ -68,6 +74,7 @@ bool index_tail_full(const struct index *ix)
 	return (tail_count(ix) + 1) * index_entry_bytes(ix->kind) > INDEX_TAIL_BYTES;
 }
 
+/* In memory only; index_write_tail follows when the tail is full or the segment is finished. */
 void index_add(struct index *ix, const struct index_entry *entry)
 {
 	ASSERT(ix->tail && !index_tail_full(ix));
@@ -178,6 +185,7 @@ static enum err look_at_block(const struct index *ix, enum index_field by, int64
 	return ERR_OK;
 }
 
+/* Truncating the file, so that what is forgotten cannot come back after a crash. */
 enum err index_keep(struct index *ix, int32_t n)
 {
 	enum err e;

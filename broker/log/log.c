@@ -1,10 +1,17 @@
-/* log.c - life of a log, append and roll. */
+/* log.c - life of a log, append and roll.
+ *
+ *   log_append -> weigh -> must_roll? log_roll -> write_batches (one writev) -> note_batches
+ *
+ * Order matters for what a crash leaves: bytes first, then what we remember of them; a roll creates
+ * the new file before it finishes the old one, so there is always a segment to append to.  Syncing
+ * is not done here: see flush.c. */
 #include "broker/log/state.h"
 #include "common/base/log.h"
 
 /* An idle partition costs at most 4 KiB: this, two segments, and the file it keeps open. */
 _Static_assert(sizeof(struct log) + 2 * sizeof(struct segment) <= 3584, "struct log has grown");
 
+/* Batches of one writev, header and body each; files of old segments kept open for readers. */
 #define IOV_BATCHES 128
 #define OPEN_SEGMENTS_MAX 4
 
@@ -25,6 +32,7 @@ static void push_recent(struct log *, const struct batch *, int64_t at);
 static enum err resume_index(struct log *, struct segment *, enum index_kind,
 			     struct index_entry *last);
 
+/* All the work is in recover.c; the config is taken as it is now and may change later. */
 enum err log_open(struct env *env, const struct log_options *o, struct log **out,
 		  struct log_recovery *rec)
 {
@@ -47,6 +55,7 @@ enum err log_open(struct env *env, const struct log_options *o, struct log **out
 	return ERR_OK;
 }
 
+/* A finished index and a sync of everything, so that the clean marker may be written. */
 enum err log_close(struct log *l)
 {
 	enum err e = l->failed ? ERR_IO : ERR_OK;
@@ -110,6 +119,7 @@ void log_set_config(struct log *l, const struct log_config *c)
 	l->writer.interval_bytes = c->index_interval_bytes;
 }
 
+/* The shard's thread; the writev goes to the page cache and blocks only if the kernel throttles. */
 enum err log_append(struct log *l, const struct log_batch *b, int n, int64_t now_ms,
 		    struct log_appended *out)
 {
@@ -184,6 +194,7 @@ static enum err bound_unflushed(struct log *l)
 	return log_flush_end(l, f);
 }
 
+/* The last entry of each index tells the writer where to go on. */
 enum err log_activate(struct log *l)
 {
 	struct segment *s = log_active(l);
@@ -226,6 +237,8 @@ static enum err resume_index(struct log *l, struct segment *s, enum index_kind k
 	return e;
 }
 
+/* Offsets must ascend from the log end without regard to who gave them: the leader's own or, on a
+ * follower, those of the leader's batches. */
 static enum err weigh(const struct log *l, const struct log_batch *b, int n, struct incoming *in)
 {
 	int64_t next = l->end;
@@ -264,6 +277,8 @@ static bool must_roll(struct log *l, const struct incoming *in, int64_t now_ms)
 	       index_count(&s->index[INDEX_TIME]) >= slots / index_entry_bytes(INDEX_TIME) - 1;
 }
 
+/* By the records' timestamps where they have some, as in Kafka: replaying old data rolls by its
+ * age. */
 static int64_t waited_ms(struct log *l, const struct incoming *in, int64_t now_ms)
 {
 	struct segment *s = log_active(l);
@@ -282,6 +297,8 @@ static int64_t waited_ms(struct log *l, const struct incoming *in, int64_t now_m
 	return now_ms - l->created_ms;
 }
 
+/* At the known end and not with O_APPEND: after a failed write the next one goes to
+ * the same place. */
 static enum err write_batches(struct log *l, const struct log_batch *b, int n)
 {
 	struct file_iov iov[2 * IOV_BATCHES];
@@ -325,6 +342,7 @@ static void note_batches(struct log *l, const struct log_batch *b, int n)
 	}
 }
 
+/* The ring of the newest batches: consumers that keep up are answered without touching an index. */
 static void push_recent(struct log *l, const struct batch *v, int64_t at)
 {
 	struct recent_batch *slot = &l->recent[(l->recent_head + l->n_recent) % RECENT_MAX];
@@ -382,6 +400,7 @@ int32_t log_segment_of(const struct log *l, int64_t offset)
 	return lo;
 }
 
+/* The least recently used clean segment gives up its file; dirty ones must keep theirs. */
 enum err log_use(struct log *l, int32_t i)
 {
 	struct segment *oldest = NULL;

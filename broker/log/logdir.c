@@ -1,3 +1,7 @@
+/* logdir.c - the directories of partitions, as one level of names; the names are in logdir.h.
+ *
+ * The listing is taken first and acted upon afterwards, because removing and renaming while a
+ * directory is being read may skip or repeat names. */
 #include "broker/log/logdir.h"
 #include "common/base/log.h"
 #include <stdio.h>
@@ -31,6 +35,7 @@ enum err logdir_lock(struct env *env, const char *dir, struct file **lock)
 	return e;
 }
 
+/* The last dash separates: topics may contain dashes and digits. */
 bool logdir_parse(struct str name, struct str *topic, int32_t *partition)
 {
 	size_t at = name.n;
@@ -69,6 +74,7 @@ enum err logdir_scan(struct env *env, const char *dir, void (*each)(void *arg, c
 	return e;
 }
 
+/* The name is cut so that it still fits in 255 bytes with id and suffix, as Kafka does. */
 enum err logdir_retire(struct env *env, const char *dir, const char *name, struct uuid id,
 		       enum logdir_fate fate, char out[LOGDIR_NAME_MAX])
 {

@@ -10,6 +10,7 @@
 #include "broker/log/state.h"
 
 #define FILE_NAME "recovery-point-lowered"
+/* The checkpoint is written every replica.high.watermark.checkpoint.interval.ms, 5 s by default. */
 #define CHECKPOINTED_MS 60000
 
 enum err log_lower_point(struct log *l, int64_t to)

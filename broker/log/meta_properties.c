@@ -1,3 +1,5 @@
+/* meta_properties.c - a java.util.Properties file of four lines, read leniently: unknown keys are
+ * skipped, so that a newer version's file can be read; wrong values are ERR_CORRUPT. */
 #include "broker/log/meta_properties.h"
 
 #define FILE_NAME "meta.properties"

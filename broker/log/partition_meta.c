@@ -1,3 +1,4 @@
+/* partition_meta.c - two lines of "key: value"; both must be there. */
 #include "broker/log/partition_meta.h"
 
 #define FILE_NAME "partition.metadata"

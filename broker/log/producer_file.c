@@ -1,3 +1,8 @@
+/* producer_file.c - producer snapshots; the format is in producer_file.h.
+ *
+ * A row has room for one batch only, so after a restart from a snapshot a retry of an older batch
+ * is out of order instead of a duplicate, until the log behind the snapshot has been replayed.
+ * Kafka's files say the same. */
 #include "broker/log/producer_file.h"
 #include "broker/log/segment.h"
 #include "broker/log/small_file.h"
@@ -6,6 +11,7 @@
 #include "common/base/log.h"
 #include <stdio.h>
 
+/* The CRC lies within the head and covers what is behind it. */
 #define HEAD_BYTES 10
 #define CRC_FROM 6
 #define ROW_BYTES 46
@@ -60,6 +66,7 @@ enum err producer_file_read(struct env *env, const char *dir, int64_t offset,
 	return e;
 }
 
+/* Listed anew after each corrupt one, which is removed: rare enough to be simple. */
 enum err producer_file_newest(struct env *env, const char *dir, int64_t offset,
 			      struct producer_row **v, int32_t *n, int64_t *at)
 {

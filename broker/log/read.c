@@ -6,6 +6,7 @@
  * and a hop over the last few batches only. */
 #include "broker/log/state.h"
 
+/* How much of the newest part is taken to be in the page cache without asking. */
 #define HOT_BYTES (INT64_C(64) << 20)
 
 /* The first batch of a read. */
@@ -40,6 +41,7 @@ static enum err indexed_start(struct log *, const struct spot *, const struct li
 static bool is_cold(const struct log *, const struct log_read *, int32_t segment);
 static int64_t guess_position(const struct log *, int32_t segment, int64_t offset);
 
+/* No record byte is touched: the answer is a file and a range, which the connection sends. */
 enum err log_read(struct log *l, int64_t offset, int64_t bound, int64_t max_bytes, bool min_one,
 		  struct log_read *out)
 {
@@ -111,6 +113,7 @@ static enum err find_spot(struct log *l, int64_t offset, struct spot *spot)
 	return ERR_NOT_FOUND;
 }
 
+/* Newest first: tail readers want the last batch or the one before. */
 static bool recent_spot(const struct log *l, int64_t offset, struct spot *spot)
 {
 	uint32_t k = l->n_recent;
@@ -124,6 +127,8 @@ static bool recent_spot(const struct log *l, int64_t offset, struct spot *spot)
 	return true;
 }
 
+/* A cursor names the offset where some reader's last range ended; nearly always
+ * he continues there. */
 static bool cursor_spot(struct log *l, int64_t offset, struct spot *spot)
 {
 	for (int i = 0; i < CURSORS_MAX; i++) {
@@ -160,6 +165,7 @@ static void keep_cursor(struct log *l, int64_t offset, int64_t next_offset, int3
 	*c = (struct read_cursor){ next_offset, l->v[segment].base, at };
 }
 
+/* Cheapest first: the segment's own end, the ring, an index entry and a few hops. */
 static enum err find_end(struct log *l, const struct spot *spot, const struct limits *limits,
 			 struct boundary *end)
 {
@@ -175,6 +181,7 @@ static enum err find_end(struct log *l, const struct spot *spot, const struct li
 	return hop_from(l, spot, limits, end);
 }
 
+/* The last batch of the ring that is within both limits. */
 static bool recent_end(const struct log *l, const struct spot *spot, const struct limits *limits,
 		       struct boundary *end)
 {

@@ -1,15 +1,21 @@
 /* recover.c - from the names in a directory to a log with a start and an end.
  *
- * The directory is listed once; sizes come with the names, and only the last segment is opened
- * when the shutdown was clean.  Leftovers, in Kafka's order:
+ * The directory is listed once; sizes come with the names, and only the last segment is opened when
+ * the shutdown was clean.
+ *
+ *   list_dir -> clear_leftovers, finish_swaps (again while names change) -> build_segments
+ *     -> drop_stray_snapshots -> log_cap_point -> settle_end: trust (clean) or log_scan (crash)
+ *     -> remember_corruption -> log_replay for the producers
+ *
+ * Leftovers, in Kafka's order:
  *   .deleted          unlinked: retention had given it up
  *   .cleaned          unlinked: compaction had not finished writing; and with it every .swap at or
  *                     above its base, whose group is incomplete
  *   .log.swap         complete: replaces the originals it covers, then loses the suffix
  *   index, no .log    unlinked
  *   .log, no index    the index is rebuilt
- *   .corrupt          kept for a person to look at; while the log ends below it, it is incomplete
- */
+ *   .corrupt          kept for a person to look at; while the log ends below it, it is
+ * incomplete */
 #include "broker/log/state.h"
 #include "common/base/log.h"
 #include <stdio.h>
@@ -77,6 +83,7 @@ enum err log_load(struct log *l, const struct log_options *o, struct log_recover
 	return e;
 }
 
+/* A directory that is not there is made, durably: a partition must not vanish with the power. */
 static enum err list_dir(struct log *l, struct listing *names)
 {
 	struct env *env = l->home.env;
@@ -129,6 +136,7 @@ static int by_base(const void *a, const void *b)
 	return strcmp(x->suffix, y->suffix);
 }
 
+/* Files that a crash left half way; what is unlinked here nobody could read any more. */
 static enum err clear_leftovers(struct log *l, const struct listing *names, bool *changed)
 {
 	int64_t cleaned_from = INT64_MAX;
@@ -259,6 +267,8 @@ static enum err reindex_missing(struct log *l, const struct listing *names, int3
 	return e;
 }
 
+/* Clean: the indexes lead to the last batch.  Not clean: everything from the recovery point on is
+ * checked.  A log that ends below its recovery point has lost what the device had promised. */
 static enum err settle_end(struct log *l, const struct log_options *o, struct log_recovery *rec)
 {
 	int64_t from = o->clean ? INT64_MAX : i64_max(o->recovery_point, 0), whole;
@@ -306,6 +316,7 @@ static void remember_corruption(const struct log *l, const struct listing *names
 			rec->corrupt_offset = l->end;
 }
 
+/* One read of the index and a few hops: what makes a clean start cheap with many partitions. */
 enum err log_find_end(struct log *l, int64_t *whole)
 {
 	struct segment *s = log_active(l);
@@ -358,6 +369,7 @@ static bool ends_with(const char *text, const char *tail)
 	return n >= k && strcmp(text + n - k, tail) == 0;
 }
 
+/* The listing is sorted by base and suffix. */
 static const struct found *find_name(const struct listing *names, int64_t base, const char *suffix)
 {
 	struct found key = { .base = base };

@@ -1,4 +1,6 @@
-/* replay.c - feeding the batches of a log to those who keep state made of them. */
+/* replay.c - feeding the batches of a log to those who keep state made of them: producers after a
+ * restart or a truncation, and the epoch cache.  Headers only, but for control batches, whose
+ * marker is in their one record. */
 #include "broker/log/state.h"
 
 static enum err read_whole(const struct hop *, uint8_t **body, int64_t *cap, struct batch *);

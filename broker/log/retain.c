@@ -1,4 +1,10 @@
-/* retain.c - giving up old segments: below the start offset, beyond the size, past their time. */
+/* retain.c - giving up old segments: below the start offset, beyond the size, past their time.
+ *
+ *   log_retain   shard   counts, renames to .deleted, takes them out of the log
+ *   log_purge    job     unlinks them file.delete.delay.ms later
+ *
+ * Fetches under way hold references of the files, so even an unlink hurts nobody. doomed_taken
+ * keeps the two from meeting; whoever comes second does nothing and is called again. */
 #include "broker/log/state.h"
 
 static enum err count_expired(struct log *, int64_t now_ms, int32_t n_max, int32_t *n);
@@ -6,6 +12,7 @@ static enum err is_expired(struct log *, int32_t i, int64_t now_ms, bool *expire
 static enum err delete_first(struct log *, int32_t n, int64_t now_ms);
 static void close_unused(struct log *);
 
+/* Never past the high watermark: what is not committed yet may be all there is of it. */
 enum err log_retain(struct log *l, int64_t bound, int64_t now_ms, int32_t *n_segments)
 {
 	int32_t n_max = 0, n = 0;
@@ -99,6 +106,8 @@ static enum err is_expired(struct log *l, int32_t i, int64_t now_ms, bool *expir
 	return ERR_OK;
 }
 
+/* Renames in offset order, so that a crash half way leaves a log that starts later, not one with a
+ * hole. */
 static enum err delete_first(struct log *l, int32_t n, int64_t now_ms)
 {
 	enum err e = ERR_OK;

@@ -5,7 +5,9 @@
  *   torn tail    nothing valid follows: a write the crash interrupted.  Cut.
  *   corruption   it lies below the recovery point, or valid batches or whole segments follow: bytes
  *                that were acknowledged may be gone.  Cut, too, for a log has no holes, but what is
- *                cut off goes to .corrupt files, and log_recovery says so. */
+ *                cut off goes to .corrupt files, and log_recovery says so.
+ *
+ * The partition logs it as an error with the offset and the bytes set aside (partition_open.c). */
 #include "broker/log/scan.h"
 #include "common/base/log.h"
 
@@ -89,6 +91,7 @@ static enum err valid_after(struct scan *sc, struct segment *s, int64_t at, bool
 	return e;
 }
 
+/* Copied and synced before anything is truncated. */
 static enum err quarantine_rest(struct scan *sc, struct segment *s, int64_t at)
 {
 	struct segment_home *home = &sc->l->home;
@@ -131,6 +134,7 @@ static enum err copy_out(struct scan *sc, const struct segment *s, int64_t at, s
 	return ERR_OK;
 }
 
+/* Newest first, so that a crash half way leaves no hole. */
 static enum err remove_later(struct scan *sc, int32_t keep, bool quarantine)
 {
 	struct log *l = sc->l;

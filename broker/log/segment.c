@@ -1,3 +1,11 @@
+/* segment.c - one .log file, its two indexes, and the names of a segment's files.
+ *
+ * When index entries are made (segment_note), as in Kafka's LogSegment.append: once more than
+ * index.interval.bytes have been appended since the last entry, the batch about to be noted gets an
+ * offset entry, and the running maximum of timestamps a time entry if it has grown.
+ *
+ * The names of one segment never change but by rename to .deleted; the .log file is the truth, the
+ * others can be rebuilt from it. */
 #include "broker/log/segment.h"
 #include "common/base/log.h"
 #include <stdio.h>
@@ -18,6 +26,7 @@ void segment_path(char out[SEGMENT_PATH_MAX], const struct segment_home *home, i
 	ASSERT(n > 0 && n < SEGMENT_PATH_MAX);
 }
 
+/* Exactly 20 digits: other files in the directory are nobody's business. */
 bool segment_name(const char *name, int64_t *base, const char **suffix)
 {
 	int64_t v = 0;
@@ -73,6 +82,8 @@ enum err segment_open(const struct segment_home *home, struct segment *s)
 	return e == ERR_NOT_FOUND ? ERR_IO : e; /* it was there: somebody took it away */
 }
 
+/* A missing index is an empty one: reads start at the segment's beginning, until a start rebuilds
+ * it. */
 enum err segment_open_index(const struct segment_home *home, struct segment *s,
 			    enum index_kind kind)
 {
@@ -114,6 +125,7 @@ enum err segment_unlink(const struct segment_home *home, struct segment *s)
 	return first;
 }
 
+/* The .log first, since a start looks for it; missing index files are fine. */
 enum err segment_rename_deleted(const struct segment_home *home, struct segment *s)
 {
 	static const char *const suffixes[] = { ".log", ".index", ".timeindex" };
@@ -135,6 +147,7 @@ enum err segment_rename_deleted(const struct segment_home *home, struct segment 
 	return e ? e : e2;
 }
 
+/* The writer lives in the log, because only one segment grows at a time. */
 void segment_attach(struct segment *s, struct segment_writer *w, int64_t interval_bytes)
 {
 	w->tails[INDEX_OFFSET].n = w->tails[INDEX_TIME].n = 0;
@@ -168,6 +181,7 @@ void segment_note(const struct segment_home *home, struct segment *s, struct seg
 	w->since_entry_bytes += view->size;
 }
 
+/* The last time entry says how young the segment's youngest record is: retention asks only that. */
 enum err segment_finish(const struct segment_home *home, struct segment *s,
 			struct segment_writer *w)
 {
@@ -211,6 +225,8 @@ enum err segment_reindex(const struct segment_home *home, struct segment *s, int
 	return state == HOP_FAILED ? hop.err : ERR_OK;
 }
 
+/* From the index to the header, then from header to header: at most
+ * index.interval.bytes of them. */
 enum err segment_seek(const struct segment_home *home, struct segment *s, int64_t offset,
 		      struct hop *hop)
 {
@@ -230,6 +246,7 @@ enum err segment_seek(const struct segment_home *home, struct segment *s, int64_
 	return state == HOP_END ? ERR_NOT_FOUND : ERR_CORRUPT;
 }
 
+/* Cheap insurance against an index that lies: one read of 61 bytes. */
 bool segment_entry_ok(const struct segment *s, const struct index_entry *entry)
 {
 	struct hop hop;
@@ -240,6 +257,7 @@ bool segment_entry_ok(const struct segment *s, const struct index_entry *entry)
 	return hop_next(&hop) == HOP_BATCH && batch_last_offset(&hop.batch) == entry->offset;
 }
 
+/* The last time entry; a closed segment's was written by segment_finish. */
 enum err segment_max_time(const struct segment_home *home, struct segment *s)
 {
 	struct index *ix = &s->index[INDEX_TIME];
@@ -295,6 +313,7 @@ static void add_entry(const struct segment_home *home, struct segment *s, enum i
 	index_add(ix, entry);
 }
 
+/* An index that could not be written is taken away, so that the next start rebuilds it. */
 static enum err finish_index(const struct segment_home *home, struct segment *s,
 			     enum index_kind kind)
 {

@@ -1,3 +1,4 @@
+/* small_file.c - write beside, sync, rename, sync the directory: the order is the whole point. */
 #include "broker/log/small_file.h"
 #include <stdio.h>
 

@@ -4,6 +4,7 @@
 #include "common/base/log.h"
 #include "common/wire/codec.h"
 
+/* Bound on one batch decompressed; it is our own log, checked when it was appended. */
 #define RECORDS_BYTES_MAX ((size_t)1 << 30)
 
 /* Which record of a batch is wanted. */
@@ -24,6 +25,7 @@ static const struct log_time nothing = { .offset = -1,
 					 .timestamp_ms = TIME_NONE,
 					 .leader_epoch = -1 };
 
+/* Segments whose youngest record is too old are skipped by one number each. */
 enum err log_find_time(struct log *l, int64_t timestamp_ms, int64_t bound, struct log_time *out)
 {
 	struct wanted wanted = { timestamp_ms, l->start };
@@ -107,6 +109,7 @@ static enum err seek_time(struct log *l, struct segment *s, const struct wanted 
 	return e;
 }
 
+/* Header timestamps say only that some record of the batch qualifies; the records say which. */
 static enum err search_batch(const struct hop *hop, const struct wanted *wanted,
 			     struct log_time *out)
 {
