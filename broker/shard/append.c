@@ -1,3 +1,14 @@
+/* append.c - the leader's part of a Produce, on the shard that owns the partition.
+ *
+ *   append_call_work -> append_one, per batch:
+ *     admit        leadership, and for acks=all: are min.insync.replicas in sync?
+ *     validate     common/wire/validate.c: framing, size, CRC, records, timestamps
+ *     is_known     idempotent producers: duplicate, out of order, fenced
+ *     write_batch  stamp base offset and leader epoch, log_append, replica_step(APPENDED)
+ *     park_or_finish   acks=all below the high watermark parks in wait.c, woken by woken()
+ *
+ * Nothing is written before all checks have passed, so every error but
+ * NOT_ENOUGH_REPLICAS_AFTER_APPEND and a timeout means that the batch is not in the log. */
 #include "broker/shard/append.h"
 
 #include <stdarg.h>
@@ -27,6 +38,7 @@ static void park_or_finish(struct append_call *, struct append_op *, struct part
 static void woken(struct wait *, enum kerr);
 static void op_done(struct append_call *);
 
+/* n_left counts one more than there are ops: the call cannot return while this loop still runs. */
 void append_call_work(struct call *call)
 {
 	struct append_call *c = CONTAINER_OF(call, struct append_call, call);
@@ -39,6 +51,7 @@ void append_call_work(struct call *call)
 	op_done(c);
 }
 
+/* required is the high watermark that makes acks=all done: the offset behind the batch's last. */
 static void append_one(struct append_call *c, struct append_op *op)
 {
 	struct partition *p = partition_find(c->call.to, op->topic_id, op->partition);
@@ -76,6 +89,7 @@ static void append_one(struct append_call *c, struct append_op *op)
 	park_or_finish(c, op, p, required);
 }
 
+/* NOT_ENOUGH_REPLICAS comes before anything is written, as in Kafka; acks 0 and 1 do not ask. */
 static enum kerr admit(const struct append_call *c, struct append_op *op, const struct partition *p)
 {
 	enum kerr e;
@@ -119,6 +133,7 @@ static enum kerr explain(struct append_op *op, enum kerr e, const char *fmt, ...
 	return e;
 }
 
+/* A batch larger than a segment is refused here: log_append could not place it. */
 static enum kerr validate(struct append_call *c, struct append_op *op, struct partition *p,
 			  struct validate_result *r)
 {
@@ -208,6 +223,7 @@ static void park_or_finish(struct append_call *c, struct append_op *op, struct p
 	wait_park(&op->wait, p, required, c->timeout_ms);
 }
 
+/* The wait is off its list; error NONE means that the high watermark has passed `required`. */
 static void woken(struct wait *w, enum kerr e)
 {
 	struct append_op *op = CONTAINER_OF(w, struct append_op, wait);

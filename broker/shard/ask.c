@@ -1,3 +1,7 @@
+/* ask.c - small questions answered from a partition's state: offsets by time, ends of epochs.
+ *
+ * What ListOffsets may see depends on who asks: consumers up to the high watermark, followers up to
+ * the log end, REPLICA_DEBUGGER whatever this replica has. */
 #include "broker/shard/ask.h"
 
 #include "broker/shard/shard.h"
@@ -26,6 +30,8 @@ void ask_call_work(struct call *call)
 	call_return(call);
 }
 
+/* KIP-320: an older epoch is FENCED, a newer one UNKNOWN; only then does it matter
+ * whether we lead. */
 enum kerr ask_leader(const struct ask_op *op, const struct partition *p)
 {
 	if (!p)
@@ -84,6 +90,7 @@ static void at_latest(struct ask_op *op, const struct partition *p, int64_t boun
 	op->out[ASK_EPOCH] = p->replica.leader_epoch;
 }
 
+/* Nothing found is an answer (-1), except on a new leader that may not know the truth yet. */
 static void by_time(struct ask_op *op, struct partition *p, int64_t bound)
 {
 	struct log_time found;
@@ -107,6 +114,8 @@ static void by_time(struct ask_op *op, struct partition *p, int64_t bound)
 	op->out[ASK_EPOCH] = found.leader_epoch;
 }
 
+/* OffsetForLeaderEpoch: what a follower of an older version, or a consumer, checks
+ * its log against. */
 void ask_epoch_end(struct ask_op *op, struct partition *p)
 {
 	struct epoch_entry end;

@@ -1,3 +1,4 @@
+/* broker.c - which shard owns which partition: a hash of the topic, then one after the other. */
 #include "broker/shard/broker.h"
 
 static uint64_t mix(uint64_t x)

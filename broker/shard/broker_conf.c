@@ -1,3 +1,10 @@
+/* broker_conf.c - the rows of a broker's options, then the lists among them taken apart.
+ *
+ * Names and defaults are Kafka's unless the text says otherwise.  Keys that no row has are a
+ * warning at start (conf_parse), so that a file written for Kafka starts.  Without effect, and said
+ * so: broker.session.timeout.ms (the controller's own value counts) and cluster-role options of a
+ * shared file.  Defaults of topics (log.*, message.*) are the rows of common/meta/topic_conf.c
+ * under their broker names. */
 #include "broker/shard/broker_conf.h"
 
 #include <stdio.h>
@@ -108,6 +115,7 @@ static const struct conf_row rows[] = {
 	    "longest wait for leaders to move away before stopping"),
 };
 
+/* Own rows first, then the topics'. */
 int broker_conf_rows(struct conf_row out[BROKER_ROWS_MAX])
 {
 	int n = (int)ARRAY_LEN(rows);
@@ -161,6 +169,7 @@ static bool parse_listener(struct str s, struct str *name, struct peer_addr *add
 	return false;
 }
 
+/* A listener that the map does not name has its own name as its protocol, as in Kafka. */
 static struct str protocol_of(const struct broker_conf *c, struct str name)
 {
 	struct str rest = c->security_map, pair, left;
@@ -173,6 +182,7 @@ static struct str protocol_of(const struct broker_conf *c, struct str name)
 	return name;
 }
 
+/* Listeners of the controller in a shared file are passed over. */
 static enum err finish_listeners(struct broker_conf *c, char *why, size_t cap)
 {
 	struct str rest = c->listeners, one;
@@ -256,6 +266,7 @@ static enum err finish_advertised(struct broker_conf *c, char *why, size_t cap)
 	return ERR_OK;
 }
 
+/* bootstrap.servers, or the voters of older files. */
 static enum err finish_controllers(struct broker_conf *c, char *why, size_t cap)
 {
 	bool voters = c->controller_servers.n == 0;
@@ -339,6 +350,8 @@ static void finish_times(struct broker_conf *c, const struct conf_store *store,
 		c->queued_bytes_max = (int64_t)256 << 20;
 }
 
+/* The first thing wrong ends it with one sentence; order is that in which an operator writes a
+ * file. */
 enum err broker_conf_finish(struct broker_conf *c, const struct conf_store *store,
 			    const struct conf_row *v, int n, char *why, size_t cap)
 {

@@ -1,3 +1,4 @@
+/* call.c - there and back by mail, or directly when both shards are one. */
 #include "broker/shard/call.h"
 
 #include "broker/shard/shard.h"

@@ -1,3 +1,9 @@
+/* checkpoints.c - collected shard by shard, written in one job.
+ *
+ *   on_timer -> ask_work on shard 0, 1, ... (gather) -> ask_done -> write_work (job) -> write_done
+ *
+ * Only files whose rows changed are written: a digest of the rows is compared with the one on disk.
+ * A crash loses at most one interval, which costs scanning and never a record: see checkpoint.h. */
 #include "broker/shard/checkpoints.h"
 
 #include <stdatomic.h>
@@ -197,6 +203,7 @@ static void write_done(struct job *job)
 				dirs_fail(c->broker->dirs, i);
 }
 
+/* The loops have ended, so every shard's partitions may be read from here. */
 void checkpoints_finish(struct checkpoints *c)
 {
 	begin(c);

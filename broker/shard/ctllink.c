@@ -1,5 +1,11 @@
-/* The connection: dial, register, heartbeat, again.  RESTING -> DIALLING -> REGISTERING ->
- * REGISTERED; whatever fails leads back to RESTING and on to the next configured controller. */
+/* ctllink.c - the connection to the controller: dial, register, heartbeat, again.
+ *
+ *   RESTING --retry--> DIALLING --on_up--> REGISTERING --registered--> REGISTERED
+ *   any --on_down, refusal, a gap in the metadata--> rest: RESTING, next configured controller
+ *
+ * While it is down the broker goes on with the image it has: leaders serve, followers fetch; only
+ * what needs a decision waits.  Questions and ISR changes are ctllink_ask.c, metadata is
+ * ctllink_meta.c. */
 #include "broker/shard/ctllink.h"
 
 #include <stdatomic.h>
@@ -10,6 +16,8 @@
 #include "common/base/log.h"
 #include "common/wire/kerr.h"
 
+/* The controller answers a registration when it is on its disk.  Backoff between attempts; and how
+ * long a stopping broker waits for a controller that is not there. */
 #define REGISTER_TIMEOUT_MS 5000
 #define REST_MIN_MS 20
 #define REST_MAX_MS 1000
@@ -88,6 +96,7 @@ static void dial(void *arg)
 			  &weir__response__descriptor, &events, l);
 }
 
+/* The first failure in a row is said, the others are not: a controller may be away for long. */
 static void rest(struct ctllink *l)
 {
 	if (l->tries == 0)
@@ -141,6 +150,9 @@ static void on_push(void *arg, struct rpc *rpc, const ProtobufCMessage *m)
 
 /* ---- registration ---------------------------------------------------------------------------- */
 
+/* The incarnation tells this process from an earlier one with the same id; the previous epoch tells
+ * the controller whether that one ended cleanly; the metadata offset says where to begin the
+ * stream. */
 static void send_register(struct ctllink *l)
 {
 	const struct broker_conf *c = l->broker->conf;
@@ -247,6 +259,7 @@ static void on_heartbeat_timer(void *arg)
 	timer_after_ms(l->env, &l->heartbeat, l->broker->conf->heartbeat_ms);
 }
 
+/* A push, not a call: an answer that is late must not hold up the next beat. */
 static void beat(struct ctllink *l)
 {
 	Weir__Request request = WEIR__REQUEST__INIT;
@@ -273,6 +286,7 @@ static void beat(struct ctllink *l)
 			 F_I64("broker_epoch", l->broker_epoch));
 }
 
+/* At once and not at the next interval: admin requests wait for it (links_applied). */
 void ctllink_applied(struct ctllink *l)
 {
 	if (ctl_applied(l) != l->sent_applied)
@@ -299,6 +313,7 @@ static void heartbeat_answer(struct ctllink *l, const Weir__HeartbeatAnswer *a)
 
 /* ---- controlled shutdown --------------------------------------------------------------------- */
 
+/* done runs when the controller says that nothing is led here any more, or after the timeout. */
 void ctllink_shutdown(struct ctllink *l, void (*done)(void *arg), void *arg)
 {
 	l->shutdown_done = done;

@@ -1,8 +1,13 @@
-/* What goes to the controller besides registration: questions of any shard, ISR proposals. */
+/* ctllink_ask.c - what goes to the controller besides registration: questions of any shard, and ISR
+ * proposals.
+ *
+ * A question waits in `asks` while the link is down and in `asked` for its answer; the answer is
+ * packed again and unpacked in the asker's arena, on the asker's thread. */
 #include "broker/shard/ctllink_priv.h"
 #include "common/base/log.h"
 #include "common/wire/kerr.h"
 
+/* Then a pause before the proposals are made again; the most that go into one request. */
 #define ALTER_TIMEOUT_MS 5000
 #define ALTER_PAUSE_MS 50
 #define ALTER_ITEMS_MAX 2000
@@ -63,6 +68,7 @@ void ctllink_ask(struct shard *from, struct ctl_call *c)
 	call_send(&c->call);
 }
 
+/* On shard 0.  No link: wait for it as long as the asker would wait for the answer. */
 static void ask_arrives(struct call *call)
 {
 	struct ctl_call *c = CONTAINER_OF(call, struct ctl_call, call);
@@ -122,6 +128,7 @@ static void fail_all(struct list *asks)
 	}
 }
 
+/* Nobody may be left waiting: the askers' requests end with an error. */
 void ctl_ask_stop(struct ctllink *l)
 {
 	LIST_FOR (c, &l->asks, struct ctl_call, node)
@@ -198,6 +205,7 @@ static void fill_item(struct arena *a, Weir__AlterPartitionItem *to, struct isr_
 	}
 }
 
+/* One in flight: answers could otherwise overtake each other and an old ISR win. */
 static void alter_send(struct ctllink *l)
 {
 	Weir__AlterPartition in = WEIR__ALTER_PARTITION__INIT;

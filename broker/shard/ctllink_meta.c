@@ -1,5 +1,8 @@
-/* The metadata stream: fold each push into a new version of the image and hand it to every shard.
- */
+/* ctllink_meta.c - the metadata stream: each push is folded into a new version of the image, which
+ * is handed to every shard.
+ *
+ * A snapshot comes in pieces and replaces the image when its last piece is there; a batch continues
+ * the image at exactly its offset.  Anything else ends the connection: a fresh stream mends it. */
 #include <stdatomic.h>
 
 #include "broker/shard/ctllink_priv.h"
@@ -68,6 +71,7 @@ static bool is_ours(const struct ctllink *l)
 	return self && uuid_eq(self->incarnation, l->broker->incarnation);
 }
 
+/* The slowest shard counts: what a heartbeat reports as applied is so on all of them. */
 int64_t ctl_applied(const struct ctllink *l)
 {
 	int64_t low = INT64_MAX;

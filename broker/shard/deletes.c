@@ -1,3 +1,9 @@
+/* deletes.c - DeleteRecords (KIP-107) on the leader.
+ *
+ *   begin: check, raise our own log start -> wait on p->deletes for the others
+ *   deletes_look: a follower's fetch told its log start (partition_step) -> low_watermark
+ *
+ * Followers learn the new start from the answers to their fetches. */
 #include "broker/shard/deletes.h"
 
 #include "broker/shard/partition.h"
@@ -23,6 +29,7 @@ void delete_call_work(struct call *call)
 	op_done(c);
 }
 
+/* Only below the high watermark, and only where cleanup.policy has delete. */
 static void begin(struct delete_op *op, struct partition *p)
 {
 	op->error = !p || p->state == PARTITION_OPENING ? KERR_NOT_LEADER_OR_FOLLOWER

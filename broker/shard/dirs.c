@@ -1,3 +1,7 @@
+/* dirs.c - the log directories at start: lock, identity, clean marker, checkpoints, what is there.
+ *
+ * The order is Kafka's and matters: the marker is taken away before anything else is trusted, so
+ * that a crash while logs are being opened cannot look like a clean stop. */
 #include "broker/shard/dirs.h"
 
 #include <stdatomic.h>

@@ -1,4 +1,16 @@
-/* The fetcher: its connection, its session, its requests.  See follow.h. */
+/* follow.c - the fetcher: its connection, its session, its requests; states are in follow.h.
+ *
+ *   follow_start -> note_change -> ask_more -> send_fetch
+ *   on_frame -> answer_arrives -> fetch_answer -> follow_apply -> take_verdict:
+ *     GO_ON      the next request asks from the new log end
+ *     REST       out of the session until its backoff is over
+ *     ASK_RANGE  send_range: ListOffsets for the leader's end and start -> follow_fit_range
+ *     GIVE_UP    fenced: until the metadata gives another epoch
+ *
+ * How a truncation comes about: fill_fetch tells the epoch of our last record, the leader answers
+ * with a diverging epoch, follow_apply cuts.  When the leader's connection closes: on_down, which
+ * also tells the other shards (lost.h), then dial again with a backoff until the metadata names
+ * another leader. */
 #include "broker/shard/follow.h"
 
 #include <stdio.h>
@@ -11,8 +23,11 @@
 #include "kafka/fetch.h"
 #include "kafka/list_offsets.h"
 
+/* The versions that followers of this release speak among themselves: topic ids, diverging epochs,
+ * replica epochs (KIP-903). */
 #define FETCH_VERSION 17
 #define OFFSETS_VERSION 7
+/* The first for a broken connection, the second for a partition that was refused; both double. */
 #define REST_MIN_MS 10
 #define PARTITION_REST_MIN_MS 2 /* doubled before the first rest */
 #define REST_MAX_MS 1000
@@ -76,6 +91,8 @@ static void set_timer(struct follow *);
 
 static const struct conn_events events = { .up = on_up, .frame = on_frame, .down = on_down };
 
+/* Idempotent for the same leader and epoch. `since` is the first request that can tell the new
+ * epoch: answers to earlier ones say nothing about it. */
 void follow_start(struct partition *p, int32_t leader)
 {
 	struct follow *f = follow_of(p->shard, leader);
@@ -159,6 +176,7 @@ static void follow_free(struct follow *f)
 
 /* ---- the connection -------------------------------------------------------------------------- */
 
+/* At the listener of the same name as our inter-broker one, else at the leader's first. */
 static void dial(struct follow *f)
 {
 	const struct broker_conf *c = f->shard->broker->conf;
@@ -213,6 +231,8 @@ static void on_down(void *arg, struct conn *conn, enum err why)
 	rest(f, err_text(why));
 }
 
+/* Working an answer may end this very fetcher (the partition's log failed), so it is looked up
+ * again. */
 static void on_frame(void *arg, struct conn *conn, struct buf *frame)
 {
 	struct follow *f = arg;
@@ -280,6 +300,8 @@ static bool has_urgent(const struct follow *f)
 	return false;
 }
 
+/* Normally one fetch in flight.  A second one goes out for a partition that was just added: the
+ * leader ends the long poll of the first when it reads it. */
 static void ask_more(struct follow *f)
 {
 	if (f->link != LINK_UP)
@@ -397,6 +419,7 @@ static void send_request(struct follow *f, int key, int version, enum asked_kind
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
+/* Answers come in the order of the requests; a correlation id out of line ends the connection. */
 static enum err answer_arrives(struct follow *f, struct buf *frame)
 {
 	struct reader r;

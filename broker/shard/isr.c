@@ -1,3 +1,10 @@
+/* isr.c - a proposal's way from the partition to shard 0 and back.
+ *
+ *   isr_propose (owner) -> arrives (shard 0) -> ctllink_alter -> the controller
+ *   isr_answer (shard 0) -> comes_home (owner) -> partition_step(ISR_ANSWER)
+ *
+ * One item per partition: while it is out, a newer proposal is only noted (is_again) and sent when
+ * the first is back, if it is still wanted. */
 #include "broker/shard/isr.h"
 
 #include "broker/shard/ctllink.h"
@@ -77,6 +84,7 @@ static void comes_home(struct mail *m)
 	partition_job_back(p);
 }
 
+/* The meaning of each code for a leader is in replica.h; what is not listed may be tried again. */
 static enum replica_verdict verdict_of(int32_t code)
 {
 	switch (code) {

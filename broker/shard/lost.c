@@ -1,3 +1,5 @@
+/* lost.c - each shard's short list of brokers that may be dead, kept equal by mail.  The rule and
+ * its reason are in lost.h. */
 #include "broker/shard/lost.h"
 
 #include "broker/shard/shard.h"

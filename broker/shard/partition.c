@@ -1,4 +1,15 @@
-/* A partition's events and effects; its birth is in partition_open.c. */
+/* partition.c - events in, effects out; the birth of a partition is in partition_open.c.
+ *
+ *   metadata   partition_assign -> adopt -> partition_step(ASSIGNED) -> follow_start or _stop
+ *   append     append.c, follow_apply.c -> partition_step(APPENDED)
+ *   fetch      read.c -> partition_step(FETCHED_BY)      moves the high watermark
+ *   answer     isr.c -> partition_step(ISR_ANSWER)
+ *
+ *   became_leader        become_leader: the epoch cache gets our epoch
+ *   lost_leadership      leave_leadership: parked requests are told NOT_LEADER_OR_FOLLOWER
+ *   hw_moved             high_watermark_moved: wait_wake (acks=all), read_wake (fetches)
+ *   isr_changed          isr_changed: below min.insync.replicas parked produces end
+ *   propose_isr          isr_propose: AlterPartition */
 #include "broker/shard/partition.h"
 
 #include <stdatomic.h>
@@ -23,6 +34,7 @@ static void become_leader(struct partition *);
 static void leave_leadership(struct partition *);
 static void high_watermark_moved(struct partition *);
 
+/* The key is a hash, so number and id are compared. */
 struct partition *partition_find(const struct shard *s, struct uuid topic_id, int32_t number)
 {
 	struct partition *p = map_find(&s->partitions, partition_key(topic_id, number));
@@ -30,6 +42,7 @@ struct partition *partition_find(const struct shard *s, struct uuid topic_id, in
 	return p && p->number == number && uuid_eq(p->topic_id, topic_id) ? p : NULL;
 }
 
+/* While it is opening nothing is done: partition_opened takes the newest image then. */
 void partition_assign(struct shard *s, const struct image_topic *t, int32_t number)
 {
 	struct partition *p = partition_find(s, t->id, number);
@@ -52,6 +65,7 @@ void partition_opened(struct partition *p)
 	adopt(p, t);
 }
 
+/* Every image is given to the replica, which ignores what it knows already. */
 static void adopt(struct partition *p, const struct image_topic *t)
 {
 	struct replica_peer known[REPLICAS_MAX];
@@ -151,6 +165,7 @@ struct log_config partition_log_config(const struct partition *p)
 
 /* ---- events and effects ---------------------------------------------------------------------- */
 
+/* Effects in this order: roles first, so that nobody is woken into the old one. */
 void partition_step(struct partition *p, const struct replica_event *ev)
 {
 	struct replica_effects fx = { 0 };
@@ -209,6 +224,8 @@ static void start_raised(struct partition *p)
 	persist_epochs(p);
 }
 
+/* From here on appends carry our epoch; parked fetches look again, as followers' questions may now
+ * be answered differently. */
 static void become_leader(struct partition *p)
 {
 	follow_stop(p);
@@ -243,6 +260,7 @@ void partition_let_go(struct partition *p, enum kerr e)
 	list_remove(&p->hw_lagging);
 }
 
+/* Parked followers need not hear of every step: they are told together within HW_NEWS_MS. */
 static void high_watermark_moved(struct partition *p)
 {
 	wait_wake(p);
@@ -276,6 +294,7 @@ bool partition_is_full(struct partition *p, enum err e)
 
 /* ---- the log moves otherwise than by appending ----------------------------------------------- */
 
+/* The replica must hear of every change of the log's ends before anything else asks it. */
 static void log_moved(struct partition *p)
 {
 	partition_step(
@@ -285,6 +304,7 @@ static void log_moved(struct partition *p)
 	persist_epochs(p);
 }
 
+/* Log, epochs, marks, producers: all four are functions of what is left. */
 enum err partition_truncate(struct partition *p, int64_t offset)
 {
 	enum err e = log_truncate(p->log, offset);

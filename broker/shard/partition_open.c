@@ -1,3 +1,11 @@
+/* partition_open.c - the birth and the end of a partition.
+ *
+ *   partition_open_start -> open_work (job): claim, epochs, producers, log_open, replay
+ *                        -> open_done -> opened -> partition_opened: takes up its role
+ *   partition_drop -> forget, once no job holds it -> retention_remove
+ *
+ * `applied` (shard_note_applied) waits for openings: the controller counts a topic as created on
+ * this broker only when its logs can be written. */
 #include "broker/shard/partition_open.h"
 
 #include <stdatomic.h>
@@ -26,6 +34,7 @@ struct open_job {
 	char path[PARTITION_PATH_MAX];
 };
 
+/* A topic deleted and created again under its name: its old directory is renamed within some ms. */
 #define CLAIM_AGAIN_MS 10
 #define ROOM_AGAIN_MS 1000
 
@@ -38,6 +47,8 @@ static enum err claim(struct open_job *);
 static void replay(void *arg, const struct batch *);
 static void forget(struct partition *);
 
+/* A directory found at start is used where it lies; a new one goes to the
+ * emptiest log directory. */
 void partition_open_start(struct shard *s, const struct image_topic *t, int32_t number)
 {
 	struct partition *p = partition_new(s, t, number);
@@ -239,6 +250,8 @@ static void open_again(void *arg)
 		env_submit(p->shard->env, &j->job);
 }
 
+/* The high watermark of the checkpoint, clamped to what the log has; damage is
+ * told, see salvage.c. */
 static void opened(struct open_job *j)
 {
 	struct partition *p = j->p;
@@ -278,6 +291,7 @@ void partition_drop(struct partition *p)
 		forget(p);
 }
 
+/* The last job that comes back lets a dropped partition go. */
 void partition_job_back(struct partition *p)
 {
 	ASSERT(p->n_jobs > 0);
@@ -297,6 +311,7 @@ static void forget(struct partition *p)
 	partition_free(p);
 }
 
+/* Failing here only means that the next start scans: no marker is written for this directory. */
 void partition_close(struct partition *p)
 {
 	enum err e;

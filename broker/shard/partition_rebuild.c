@@ -1,5 +1,5 @@
-/* After a truncation producers must forget what was cut: their state is built again from the
- * batch headers that are left. */
+/* partition_rebuild.c - after a truncation producers must forget what was cut: their state is built
+ * again from the newest snapshot below the new end and the batch headers behind it. */
 #include "broker/log/producer_file.h"
 #include "broker/shard/partition_open.h"
 #include "broker/shard/persist.h"

@@ -1,3 +1,7 @@
+/* persist.c - what of a partition's state lies in small files: leader epochs, idempotent producers.
+ *
+ * Written by jobs from copies, so the shard goes on; a job that is back writes again if the state
+ * has moved meanwhile.  A partition cannot be freed while one is under way (n_jobs). */
 #include "broker/shard/persist.h"
 
 #include <stdio.h>
@@ -91,6 +95,7 @@ void persist_producers(struct partition *p, int64_t offset)
 	env_submit(p->shard->env, &j->job);
 }
 
+/* Process end: blocks. */
 enum err persist_producers_now(struct partition *p)
 {
 	struct producers_job *j = snapshot(p, log_end(p->log));

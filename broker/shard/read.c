@@ -1,3 +1,12 @@
+/* read.c - reading for fetches, and who waits for what.
+ *
+ *   read_call_work -> read_all -> one op after the other: fencing, divergence, log_read
+ *     enough or an error    call_return
+ *     else, if it may wait  each op watches its partition (p->watches)
+ *   read_wake (append, high watermark, role) -> shard->ready -> read_ready at the end of the turn
+ *
+ * A follower's fetch is also an event of the replica: FETCHED_BY moves the high watermark and the
+ * ISR. */
 #include "broker/shard/read.h"
 
 #include "broker/shard/partition.h"

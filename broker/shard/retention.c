@@ -1,3 +1,9 @@
+/* retention.c - what a partition needs once a second: a flush, old segments, producers to forget;
+ * and the removal of deleted partitions' directories.
+ *
+ *   deleted topic: rename_work (job) -> file.delete.delay.ms -> remove_work (job)
+ *
+ * A removal that the process does not live to see is finished by the next start (logdir_scan). */
 #include "broker/shard/retention.h"
 
 #include <stdio.h>
@@ -86,6 +92,7 @@ static void flush_work(struct job *job)
 	log_flush_work(j->flush);
 }
 
+/* The next round begins at once if more has become due. */
 static void flush_done(struct job *job)
 {
 	struct flush_job *j = CONTAINER_OF(job, struct flush_job, job);
@@ -204,6 +211,7 @@ static void remove_done(struct job *job)
 	mem_free(r);
 }
 
+/* Renamed directories are left to the next start. */
 void retention_forget(struct shard *s)
 {
 	while (!list_empty(&s->deletions)) {

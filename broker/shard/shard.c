@@ -1,5 +1,9 @@
-/* The pump of a shard: its timers, the end-of-turn work, and mail with images.  What an image
- * changes is in shard_image.c. */
+/* shard.c - the pump of a shard: its timers, the end-of-turn work, and mail with images.  What an
+ * image changes is in shard_image.c.
+ *
+ *   hw_timer     some ms after a high watermark moved: parked followers hear of it
+ *   lag_timer    every replica.lag.time.max.ms / 2: who has fallen out of sync?
+ *   care_timer   every second: flush, retention, producer expiry (retention.c) */
 #include "broker/shard/shard.h"
 
 #include <stdatomic.h>
@@ -12,6 +16,7 @@
 #include "broker/shard/shard_image.h"
 #include "common/wire/validate.h"
 
+/* Short against replica.fetch.wait.max.ms, long against a burst of appends. */
 #define HW_NEWS_MS 5 /* how long parked followers may not know the newest high watermark */
 #define CARE_MS 1000
 #define INFLATED_BYTES_MAX ((size_t)256 << 20) /* one batch, decompressed for its check */
@@ -109,6 +114,7 @@ static void ready_arrives(struct mail *m)
 
 /* ---- images --------------------------------------------------------------------------------- */
 
+/* A reference per shard: the last one to drop an old image frees it, on whichever thread. */
 void shard_publish(struct shard *s, struct image *im)
 {
 	struct image_mail *m = mem_alloc(sizeof(*m));
@@ -186,6 +192,7 @@ static void on_lag_timer(void *arg)
 	timer_after_ms(s->env, &s->lag_timer, s->broker->conf->lag_max_ms / 2 + 1);
 }
 
+/* Retention looks at the first half minute and then every log.retention.check.interval.ms. */
 static void on_care_timer(void *arg)
 {
 	struct shard *s = arg;

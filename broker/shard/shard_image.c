@@ -1,4 +1,6 @@
-/* Both images list their topics by name and share the rows that did not change, so the difference
+/* shard_image.c - from one image to the next: which partitions come, go or change.
+ *
+ * Both images list their topics by name and share the rows that did not change, so the difference
  * is a merge that compares pointers: its price is that of the topics that changed. */
 #include "broker/shard/shard_image.h"
 
@@ -11,6 +13,7 @@ static bool brokers_differ(const struct image *, const struct image *);
 static bool configs_differ(const struct image *, const struct image *, int32_t self);
 static void refresh(struct shard *, bool brokers, bool configs);
 
+/* A topic of the same name with another id was deleted and created again: drop, then adopt. */
 void shard_adopt_image(struct shard *s, struct image *im)
 {
 	struct image *was = s->image;
@@ -59,6 +62,7 @@ static void adopt_topic(struct shard *s, const struct image_topic *t)
 	}
 }
 
+/* Rows are shared while they are equal, so comparing pointers is enough. */
 static bool brokers_differ(const struct image *a, const struct image *b)
 {
 	return a->n_brokers != b->n_brokers ||
@@ -85,6 +89,7 @@ static bool configs_differ(const struct image *a, const struct image *b, int32_t
 			     now ? now->configs : NULL, now ? now->n_configs : 0);
 }
 
+/* Eligibility of peers and defaults of topics reach partitions whose own topic did not change. */
 static void refresh(struct shard *s, bool brokers, bool configs)
 {
 	if (!brokers && !configs)

@@ -1,3 +1,6 @@
+/* space.c - one statvfs per log directory and second, in a job: it may block on a sick device.
+ *
+ * Twice the minimum to end it, so that a disk at the edge does not flap. */
 #include "broker/shard/space.h"
 
 #include <stdatomic.h>

@@ -1,3 +1,9 @@
+/* wait.c - the purgatory of acks=all produces: one list per partition, in the order of the offsets.
+ *
+ *   wait_park   append.c, below the high watermark
+ *   wait_wake   partition.c, the high watermark moved: everything up to it is done
+ *   wait_fail   leadership, log or enough of the ISR lost
+ *   expired     the request's timeout.ms: the batch stays in the log, the client is told so */
 #include "broker/shard/wait.h"
 
 #include "broker/shard/shard.h"
@@ -45,6 +51,7 @@ static void expired(void *arg)
 	finish(arg, KERR_REQUEST_TIMED_OUT);
 }
 
+/* Off the list before done runs: it may free the request. */
 static void finish(struct wait *w, enum kerr e)
 {
 	timer_clear(w->partition->shard->env, &w->deadline);
