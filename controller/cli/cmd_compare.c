@@ -9,7 +9,10 @@
 
 #include <dirent.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static const struct out_column columns[] = {
@@ -23,32 +26,52 @@ static const struct out_column columns[] = {
 	{ "VERDICT", "verdict", OUT_LEFT },
 };
 
+/* The directories that are there; the others are told on stderr. */
+static int present(const char *name, const char *const *dirs, int n, const char **there)
+{
+	int n_there = 0;
+
+	for (int i = 0; i < n; i++) {
+		if (access(dirs[i], F_OK) == 0)
+			there[n_there++] = dirs[i];
+		else
+			fprintf(stderr, "%s: there is no %s\n", name, dirs[i]);
+	}
+	return n_there;
+}
+
 /* One partition compared and put into the table; a difference is told on stderr. */
 static bool compare_one(struct out *o, const char *name, const char *const *dirs, int n,
 			int64_t bound)
 {
-	struct compare_result r;
-	enum err e = compare_replicas(o->cli, dirs, n, bound, &r);
-	const char *verdict = e ? "unreadable" : r.same ? "equal" : "DIFFERENT";
+	struct compare_result r = { .same = true };
+	const char *there[COMPARE_REPLICAS_MAX];
+	int n_there = present(name, dirs, n, there);
+	enum err e = n_there ? compare_replicas(o->cli, there, n_there, bound, &r) : ERR_OK;
+	bool is_whole = n_there == n;
+	const char *verdict = e           ? "unreadable"
+			      : !r.same   ? "DIFFERENT"
+			      : !is_whole ? "missing"
+					  : "equal";
 
 	out_z(o, name);
-	out_i64(o, n);
+	out_i64(o, n_there);
 	out_i64(o, i64_max(0, r.from));
 	out_i64(o, r.to);
 	out_i64(o, bound);
 	out_i64(o, r.batches);
 	out_i64(o, r.bytes);
-	o->color = e || !r.same ? OUT_RED : OUT_GREEN;
+	o->color = e || !r.same || !is_whole ? OUT_RED : OUT_GREEN;
 	out_z(o, verdict);
 	if (e)
 		fprintf(stderr, "%s: %s\n", name, err_text(e));
 	else if (!r.same)
 		fprintf(stderr, "%s: %s\n", name, r.why);
-	else if (r.to < bound)
+	else if (n_there && r.to < bound)
 		fprintf(stderr,
 			"%s: the files end at %" PRId64 ", below the high watermark %" PRId64 "\n",
 			name, r.to, bound);
-	return !e && r.same && r.to >= bound;
+	return !e && r.same && is_whole && r.to >= bound;
 }
 
 /* ---- weir log compare ------------------------------------------------------------------------ */
@@ -100,60 +123,108 @@ static bool is_partition_dir(const char *name)
 	return dash && dash != name && dash[1] && dash[1 + strspn(dash + 1, "0123456789")] == '\0';
 }
 
-static int compare_dirs(struct cli *cli, struct out *o, DIR *first, int64_t below)
+/* Names of partition directories, each once. */
+struct names {
+	const char **v;
+	int n, cap;
+};
+
+static void add_name(struct names *names, const char *name)
 {
-	int code = CLI_OK, n_compared = 0;
-
-	for (struct dirent *f = readdir(first); f; f = readdir(first)) {
-		const char *dirs[COMPARE_REPLICAS_MAX];
-		int n = 0;
-		int64_t bound;
-
-		if (!is_partition_dir(f->d_name) || !wanted(cli, f->d_name))
-			continue;
-		for (int i = 0; i < cli->n_args; i++) {
-			const char *dir =
-				arena_printf(&cli->mem, "%s/%s", cli->args[i], f->d_name).at;
-
-			if (access(dir, F_OK) == 0)
-				dirs[n++] = dir;
-		}
-		bound = below >= 0 ? below : checkpointed(cli, f->d_name);
-		if (bound < 0) {
-			fprintf(stderr,
-				"%s: no checkpoint knows its high watermark; say --below OFFSET\n",
-				f->d_name);
-			code = CLI_FAILED;
-		} else if (!compare_one(o, cli_z(cli, str_of(f->d_name)), dirs, n, bound)) {
-			code = CLI_FAILED;
-		}
-		n_compared++;
+	for (int i = 0; i < names->n; i++)
+		if (strcmp(names->v[i], name) == 0)
+			return;
+	if (names->n == names->cap) {
+		names->cap = names->cap ? 2 * names->cap : 64;
+		names->v = mem_grow(names->v, (size_t)names->cap * sizeof(*names->v));
 	}
-	if (n_compared == 0)
-		return cli_fail(cli, CLI_MISSING, "%s holds no such partition", cli->args[0]);
-	return code;
+	names->v[names->n++] = name;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strverscmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int add_names_of(struct cli *cli, const char *path, struct names *names)
+{
+	char real[PATH_MAX];
+	const char *own = realpath(path, real) ? strrchr(real, '/') + 1 : path;
+	bool holds_any = false;
+	DIR *d = opendir(path);
+
+	if (!d)
+		return cli_fail(cli, CLI_MISSING, "%s is no directory that can be read", path);
+	for (struct dirent *f = readdir(d); f; f = readdir(d)) {
+		if (!is_partition_dir(f->d_name))
+			continue;
+		holds_any = true;
+		if (wanted(cli, f->d_name))
+			add_name(names, cli_z(cli, str_of(f->d_name)));
+	}
+	closedir(d);
+	if (holds_any || !is_partition_dir(own))
+		return CLI_OK;
+	return cli_fail(cli, CLI_USAGE,
+			"%s is the directory of one partition: give the log directory above it, "
+			"and --partition %s",
+			path, own);
+}
+
+/* What any of the log directories holds.  One that cannot be read ends it: to call what is left
+ * equal would hide the replica that is gone. */
+static int collect(struct cli *cli, struct names *names)
+{
+	const char *one;
+	int code;
+
+	for (int i = 0; i < cli->n_args; i++)
+		if ((code = add_names_of(cli, cli->args[i], names)))
+			return code;
+	for (int i = 0, n = names->n; (one = cli_flag_at(cli, "partition", i)); i++, n = names->n) {
+		add_name(names, one);
+		if (names->n > n)
+			return cli_fail(cli, CLI_MISSING, "none of the directories holds %s", one);
+	}
+	if (names->n == 0)
+		return cli_fail(cli, CLI_MISSING, "none of the directories holds a partition");
+	qsort(names->v, (size_t)names->n, sizeof(*names->v), by_name);
+	return CLI_OK;
+}
+
+static bool compare_named(struct out *o, const char *name, int64_t below)
+{
+	int64_t bound = below >= 0 ? below : checkpointed(o->cli, name);
+	const char *dirs[COMPARE_REPLICAS_MAX];
+
+	if (bound < 0) {
+		fprintf(stderr, "%s: no checkpoint knows its high watermark; say --below OFFSET\n",
+			name);
+		return false;
+	}
+	for (int i = 0; i < o->cli->n_args; i++)
+		dirs[i] = arena_printf(&o->cli->mem, "%s/%s", o->cli->args[i], name).at;
+	return compare_one(o, name, dirs, o->cli->n_args, bound);
 }
 
 int cmd_log_compare(struct cli *cli)
 {
+	struct names names = { 0 };
 	int64_t below;
 	struct out o;
-	DIR *first;
 	int code;
 
 	if (!cli_number(cli, "below", -1, &below))
 		return CLI_USAGE;
-	first = opendir(cli->args[0]);
-	if (!first)
-		return cli_fail(cli, CLI_MISSING, "%s is no directory that can be read",
-				cli->args[0]);
-	out_begin(&o, cli, "ComparisonList", columns, ARRAY_LEN(columns));
-	code = compare_dirs(cli, &o, first, below);
-	closedir(first);
-	if (code == CLI_MISSING)
-		out_drop(&o);
-	else
+	code = collect(cli, &names);
+	if (!code) {
+		out_begin(&o, cli, "ComparisonList", columns, ARRAY_LEN(columns));
+		for (int i = 0; i < names.n; i++)
+			if (!compare_named(&o, names.v[i], below))
+				code = CLI_FAILED;
 		out_end(&o);
+	}
+	mem_free(names.v);
 	return code;
 }
 

@@ -84,7 +84,8 @@ const struct cmd commands[] = {
 	  "compare the replicas' logs below the high watermark",
 	  "Reads the files of a local cluster and compares them byte by byte up to the high "
 	  "watermark that\n"
-	  "the leaders report; brokers may run. Exit code 1 when a byte differs.",
+	  "the leaders report; brokers may run. Exit code 1 when a byte differs or a replica is "
+	  "missing.",
 	  "weir partitions verify orders", .run = cmd_partitions_verify, .flags = { DIR, NAME } },
 
 	{ "leaders list", "", 0, 0, "how many partitions each broker leads", NULL, NULL,
@@ -137,7 +138,10 @@ const struct cmd commands[] = {
 	  "compare replicas' files byte by byte; no server needed",
 	  "Each LOGDIR is a broker's log directory. Compared is what lies below the high "
 	  "watermark, taken\n"
-	  "from replication-offset-checkpoint, or below --below.",
+	  "from replication-offset-checkpoint, or below --below. Exit code 1 when a byte differs "
+	  "or "
+	  "a LOGDIR\n"
+	  "lacks a partition that another one has.",
 	  "weir log compare b1/data b2/data b3/data --partition orders-0 --below 1200",
 	  .run = cmd_log_compare,
 	  .flags = { { "partition", 0, "TOPIC-PARTITION", "only this one; may be repeated" },

@@ -91,6 +91,24 @@ def json_is_json():
     expect_eq(json.loads(weir("version", "-o", "json")[1])["kind"], "Version", "version")
 
 
+@test
+def comparing_logs_misses_no_replica():
+    with tempfile.TemporaryDirectory() as d:
+        one, two = os.path.join(d, "1"), os.path.join(d, "2")
+        for path in ("1/orders-0", "1/orders-1", "2/orders-0", "2/orders-2"):
+            os.makedirs(os.path.join(d, path))
+        code, out, err = weir("log", "compare", one, two, "--below", "0", "-o", "json")
+        verdicts = {i["partition"]: (i["replicas"], i["verdict"]) for i in json.loads(out)["items"]}
+        expect_eq(verdicts, {"orders-0": (2, "equal"), "orders-1": (1, "missing"), "orders-2": (1, "missing")},
+                  "verdicts")
+        expect_eq(code, 1, "exit code")
+        expect(f"there is no {two}/orders-1" in err and f"there is no {one}/orders-2" in err, err)
+        expect_eq(weir("log", "compare", one, two, "--below", "0", "--partition", "orders-0")[0], 0, "what both hold")
+        refused(7, "log", "compare", one, "/nonexistent", "--below", "0", says="/nonexistent is no directory")
+        refused(7, "log", "compare", one, two, "--partition", "orders-9", says="holds orders-9")
+        refused(2, "log", "compare", one + "/orders-0/", two + "/orders-0", says="the log directory above it")
+
+
 # ---- with one -----------------------------------------------------------------------------------
 
 def every_list_in_every_form(c):
@@ -188,6 +206,12 @@ def a_killed_leader_is_seen_and_comes_back():
                                 stdout=subprocess.PIPE, text=True, timeout=60)
         item = json.loads(verify.stdout)["items"][0]
         expect_eq((verify.returncode, item["verdict"], item["to"], item["replicas"]), (0, "equal", 3, 3), "verify")
+        replica = c.log_dir(3, "t")
+        os.rename(replica, replica + ".away")
+        verify = c.weir("partitions", "verify", "t", "-o", "json", "--dir", c.dir, check=False)
+        item = json.loads(verify.stdout)["items"][0]
+        expect_eq((verify.returncode, item["verdict"], item["replicas"]), (1, "missing", 2), "a replica is gone")
+        os.rename(replica + ".away", replica)
         segment = os.path.join(c.log_dir(2, "t"), "0" * 20 + ".log")
         records = [json.loads(line) for line in c.weir("log", "dump", segment, "--records", "-o", "jsonl")
                    .stdout.splitlines()]
