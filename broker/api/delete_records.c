@@ -35,10 +35,7 @@ static void route(struct req *q, const struct delete_records_request *in,
 {
 	struct delete_work *w = q->work;
 	struct broker *b = q->shard->broker;
-	int32_t n = 0;
 
-	for (int32_t i = 0; i < in->n_topics; i++)
-		n += i32_max(in->topics[i].n_partitions, 0);
 	w->calls = ARENA_NEW(q, struct delete_call, b->n_shards);
 	for (int32_t i = 0; i < in->n_topics; i++) {
 		const struct delete_records_request_topic *t = &in->topics[i];

@@ -163,7 +163,7 @@ static void on_gone(void *arg)
 {
 	struct link *l = arg;
 	struct ctl_cmd cmd = { .kind = CTL_ELECT_LEADERLESS };
-	struct asked nobody = { NULL };
+	struct asked nobody = { 0 };
 
 	(void)node_submit(l->node, &cmd, &nobody);
 }
