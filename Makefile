@@ -53,7 +53,7 @@ ifeq ($(MODE),)
 $(error BUILD=$(BUILD) is unknown: release, debug, asan, ubsan, asanubsan, tsan or fuzz)
 endif
 
-PKGS := libevent_core libprotobuf-c zlib liblz4 libzstd libcrypto libssl
+PKGS := libevent_core libprotobuf-c zlib liblz4 libzstd
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lsnappy -lpthread -lm
 RDKAFKA    := $(shell pkg-config --exists rdkafka 2>/dev/null && echo yes)

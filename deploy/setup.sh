@@ -5,7 +5,7 @@
 set -eu
 
 build="gcc libc6-dev make pkg-config libevent-dev libprotobuf-c-dev protobuf-c-compiler
-	protobuf-compiler zlib1g-dev liblz4-dev libzstd-dev libsnappy-dev libssl-dev"
+	protobuf-compiler zlib1g-dev liblz4-dev libzstd-dev libsnappy-dev"
 demo="kcat librdkafka-dev"
 test="kcat python3 python3-confluent-kafka librdkafka-dev clang clang-format cppcheck procps"
 

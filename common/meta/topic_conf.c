@@ -6,7 +6,8 @@
  * Accepted and shown, but without effect so far, because what they steer does not exist: the
  * compaction rows (min.cleanable.dirty.ratio, *.compaction.lag.ms, delete.retention.ms), the
  * throttled-replica lists, local.retention.* and remote.*, preallocate (segments are never
- * preallocated).  A topic with cleanup.policy=compact needs keys and keeps everything. */
+ * preallocated), and the compression levels (a broker that recompresses uses the library's
+ * default). A topic with cleanup.policy=compact needs keys and keeps everything. */
 #include "common/meta/topic_conf.h"
 
 #include "common/base/text.h"
