@@ -241,7 +241,8 @@ def measure(name, make, o):
                 c.restart(victim)
                 for partition in range(3):
                     c.wait_isr("gap", [1, 2, 3], partition)
-                c.weir("leaders", "elect", "--all")
+                # Leaders go home, but for topics that are still catching up: they do not matter here.
+                c.weir("leaders", "elect", "--all", check=False)
                 victim, ms = failover_gap_ms(c, "gap", 6)
                 figures["gap"].append(ms)
     print(f"{name}: measured", file=sys.stderr)
