@@ -235,13 +235,16 @@ static int start_controllers(struct local *l)
 	return code;
 }
 
-/* A process that ended will not become ready: say what it said. */
-static int check_alive(struct local *l)
+/* A process that ended will not become ready: say what it said.  Nodes that we did not start may
+ * well be down: that is not why this start fails. */
+static int check_alive(struct local *l, const struct before *before)
 {
-	local_look(l);
 	for (int i = 0; i < l->n_nodes; i++) {
 		struct local_node *n = &l->nodes[i];
 
+		if (!before->started[i])
+			continue;
+		local_look_node(l, n);
 		if (n->state != LOCAL_DOWN)
 			continue;
 		local_show_last_words(l, n);
@@ -313,11 +316,8 @@ static int wait_brokers(struct local *l, const struct before *before, int64_t de
 		image_put(image);
 		if (left == 0)
 			return CLI_OK;
-		for (int i = 0; i < l->n_nodes; i++)
-			if (before->started[i] &&
-			    (local_look_node(l, &l->nodes[i]), l->nodes[i].state == LOCAL_DOWN) &&
-			    (code = check_alive(l)))
-				return code;
+		if ((code = check_alive(l, before)))
+			return code;
 		if (cli_now_ms() >= deadline_ms)
 			return cli_fail(l->cli, CLI_UNREACHABLE,
 					"broker %d is not ready after %s; its log lies in %s",

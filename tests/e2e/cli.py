@@ -240,6 +240,19 @@ def pause_and_resume_a_node():
 
 
 @test
+def restarting_one_node_does_not_mind_the_others():
+    with Cluster() as c:
+        c.weir("local", "kill", "1")
+        c.weir("local", "kill", "2")
+        with open(os.path.join(c.nodes[2]["dir"], "broker.properties"), "a") as f:
+            f.write("min.insync.replicas=none\n")
+        got = c.weir("local", "restart", "2", check=False)
+        expect_eq(got.returncode, 1, "exit code")
+        expect("broker 2 ended" in got.stderr and "min.insync.replicas" in got.stderr, got.stderr)
+        c.weir("local", "restart", "1")
+
+
+@test
 def up_again_starts_what_is_down_and_pids_are_checked():
     with Cluster(brokers=1) as c:
         pid = c.nodes[1]["pid"]
