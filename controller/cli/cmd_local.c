@@ -7,14 +7,11 @@
 #include "controller/cli/out.h"
 #include "controller/cli/profile.h"
 
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #define KILL_WAIT_MS 5000
 #define STOP_WAIT_MS 30000
-#define OPEN_FILES_MAX 16
 
 /* ---- status -------------------------------------------------------------------------------- */
 
@@ -186,31 +183,6 @@ int cmd_local_down(struct cli *cli)
 	return CLI_OK;
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
-{
-	(void)st;
-	(void)kind;
-	(void)at;
-	return remove(path);
-}
-
-/* Only what we made: the nodes' directories and the marker, then the directory if it is empty. */
-static int remove_files(struct local *l)
-{
-	int code = CLI_OK;
-
-	for (int i = 0; i < l->n_nodes; i++)
-		if (access(l->nodes[i].dir, F_OK) == 0 &&
-		    nftw(l->nodes[i].dir, remove_one, OPEN_FILES_MAX, FTW_DEPTH | FTW_PHYS) != 0)
-			code = cli_fail(l->cli, CLI_FAILED, "cannot remove all of %s",
-					l->nodes[i].dir);
-	if (code)
-		return code;
-	unlink(arena_printf(&l->cli->mem, "%s/cluster.properties", l->dir).at);
-	rmdir(l->dir);
-	return CLI_OK;
-}
-
 int cmd_local_purge(struct cli *cli)
 {
 	struct local l;
@@ -221,7 +193,7 @@ int cmd_local_purge(struct cli *cli)
 	    (code = confirm(cli, "delete the local cluster and all its data,", l.name)))
 		return code;
 	stop_all(&l, SIGKILL);
-	if ((code = remove_files(&l)))
+	if ((code = local_remove(&l, false)))
 		return code;
 	profile_forget(cli, l.dir);
 	printf("deleted %s\n", l.dir);

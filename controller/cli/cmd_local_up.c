@@ -25,7 +25,10 @@ struct before {
 };
 
 static int prepare(struct local *);
+static int check_ports(struct local *, bool is_new);
 static int make_files(struct local *);
+static int bring_up(struct local *, int64_t *controller_ms);
+static void undo(struct local *);
 static int start_controllers(struct local *);
 static int wait_controller(struct local *, int64_t deadline_ms, struct image **);
 static void remember(struct local *, const struct image *, struct before *);
@@ -34,36 +37,71 @@ static void print_welcome(struct local *, int64_t controller_ms, int64_t brokers
 
 int cmd_local_up(struct cli *cli)
 {
-	int64_t began_ms = cli_now_ms(), deadline_ms = began_ms + cli->timeout_ms, controller_ms;
-	struct before before = { 0 };
-	struct image *image;
+	int64_t began_ms = cli_now_ms(), controller_ms;
 	struct local l;
+	bool is_new;
 	int code;
 
 	local_init(&l, cli);
-	if ((code = prepare(&l)) || (code = start_controllers(&l)))
+	is_new = !local_exists(&l);
+	if ((code = prepare(&l)))
 		return code;
-	if ((code = wait_controller(&l, deadline_ms, &image)))
-		return code;
-	controller_ms = cli_now_ms() - began_ms;
-	remember(&l, image, &before);
-	image_put(image);
-	for (int i = 0; i < l.n_nodes; i++) {
-		if (!l.nodes[i].is_broker || l.nodes[i].state != LOCAL_DOWN)
-			continue;
-		if ((code = local_start(&l, &l.nodes[i])))
-			return code;
-		before.started[i] = true;
-	}
-	if ((code = wait_brokers(&l, &before, deadline_ms)))
+	code = bring_up(&l, &controller_ms);
+	if (code == CLI_FAILED && is_new)
+		undo(&l);
+	if (code)
 		return code;
 	if (!cli_flag(cli, "dir") &&
 	    profile_save(cli,
 			 &(struct profile){ l.dir, local_bootstrap(&l), local_controllers(&l) }))
 		return cli_fail(cli, CLI_FAILED, "cannot write the profile in %s",
 				profile_state_dir(cli));
+	for (int i = 0; i < l.n_nodes; i++)
+		local_show_ignored(&l, &l.nodes[i]);
 	print_welcome(&l, controller_ms, cli_now_ms() - began_ms);
 	return CLI_OK;
+}
+
+static int bring_up(struct local *l, int64_t *controller_ms)
+{
+	int64_t began_ms = cli_now_ms(), deadline_ms = began_ms + l->cli->timeout_ms;
+	struct before before = { 0 };
+	struct image *image;
+	int code;
+
+	if ((code = start_controllers(l)) || (code = wait_controller(l, deadline_ms, &image)))
+		return code;
+	*controller_ms = cli_now_ms() - began_ms;
+	remember(l, image, &before);
+	image_put(image);
+	for (int i = 0; i < l->n_nodes; i++) {
+		if (!l->nodes[i].is_broker || l->nodes[i].state != LOCAL_DOWN)
+			continue;
+		if ((code = local_start(l, &l->nodes[i])))
+			return code;
+		before.started[i] = true;
+	}
+	return wait_brokers(l, &before, deadline_ms);
+}
+
+/* A new cluster that cannot start would stand in the way of the next try with other options. */
+static void undo(struct local *l)
+{
+	for (int i = 0; i < l->n_nodes; i++) {
+		local_signal(l, &l->nodes[i], SIGKILL);
+		if (!local_wait_end(l, &l->nodes[i], cli_now_ms() + KILL_WAIT_MS))
+			return;
+	}
+	if (!local_remove(l, true))
+		fprintf(stderr, "nothing of it runs; the logs stay in %s\n", l->dir);
+}
+
+/* What a command needs to mean the same cluster again. */
+static const char *dir_flag(struct local *l)
+{
+	const char *dir = cli_flag(l->cli, "dir");
+
+	return dir ? arena_printf(&l->cli->mem, " --dir %s", dir).at : "";
 }
 
 int cmd_local_restart(struct cli *cli)
@@ -77,6 +115,10 @@ int cmd_local_restart(struct cli *cli)
 
 	if (code)
 		return code;
+	if (n->is_broker && l.nodes[0].state == LOCAL_DOWN)
+		return cli_fail(cli, CLI_FAILED,
+				"controller %d does not run; start all: weir local up%s",
+				l.nodes[0].id, dir_flag(&l));
 	if (n->is_broker && (code = wait_controller(&l, deadline_ms, &image)))
 		return code;
 	if (image)
@@ -161,11 +203,26 @@ static int prepare(struct local *l)
 		if ((code = check_shape(l)))
 			return code;
 		local_layout(l);
+		if ((code = check_ports(l, true)))
+			return code;
 		code = make_files(l);
 	}
-	if (!code)
-		local_look(l);
-	return code;
+	if (code)
+		return code;
+	local_look(l);
+	return check_ports(l, false);
+}
+
+static int check_ports(struct local *l, bool is_new)
+{
+	for (int i = 0; i < l->n_nodes; i++)
+		if (l->nodes[i].state == LOCAL_DOWN && !sock_is_free(l->nodes[i].port))
+			return cli_fail(l->cli, CLI_FAILED,
+					"127.0.0.1:%d, for %s %d: the address is in use: %s",
+					l->nodes[i].port, l->nodes[i].role, l->nodes[i].id,
+					is_new ? "choose --base-port"
+					       : "stop whoever listens there");
+	return CLI_OK;
 }
 
 static bool write_overrides(struct text *t, struct local *l, const char *flag)
@@ -346,8 +403,7 @@ static void print_role(struct local *l, const char *title, bool brokers, int64_t
 
 static void print_welcome(struct local *l, int64_t controller_ms, int64_t brokers_ms)
 {
-	const char *dir = cli_flag(l->cli, "dir");
-	const char *where = dir ? arena_printf(&l->cli->mem, " --dir %s", dir).at : "";
+	const char *dir = cli_flag(l->cli, "dir"), *where = dir_flag(l);
 
 	if (l->cli->format != FORMAT_TABLE && l->cli->format != FORMAT_WIDE)
 		return;

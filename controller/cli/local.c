@@ -4,12 +4,14 @@
 #include "controller/cli/files.h"
 #include "controller/cli/profile.h"
 
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #define LIST_BYTES 2048
 #define LAST_WORDS 6 /* lines of a log worth showing */
+#define OPEN_FILES_MAX 16
 #define BASE_PORT 19092
 #define PORT_STEP 10000
 
@@ -134,6 +136,54 @@ const char *local_controllers(const struct local *l)
 struct addr local_controller(const struct local *l)
 {
 	return (struct addr){ "127.0.0.1", l->nodes[0].port };
+}
+
+/* ---- removing ------------------------------------------------------------------------------ */
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+	(void)st;
+	(void)kind;
+	(void)at;
+	return remove(path);
+}
+
+/* Only what we made: the nodes' directories and the marker, then the directory if it is empty. */
+int local_remove(struct local *l, bool keep_logs)
+{
+	for (int i = 0; i < l->n_nodes; i++) {
+		const char *dir = l->nodes[i].dir;
+
+		if (keep_logs)
+			dir = arena_printf(&l->cli->mem, "%s/data", dir).at;
+		if (access(dir, F_OK) == 0 &&
+		    nftw(dir, remove_one, OPEN_FILES_MAX, FTW_DEPTH | FTW_PHYS) != 0)
+			return cli_fail(l->cli, CLI_FAILED, "cannot remove all of %s", dir);
+	}
+	unlink(marker(l));
+	rmdir(l->dir);
+	return CLI_OK;
+}
+
+/* ---- what the logs say --------------------------------------------------------------------- */
+
+void local_show_ignored(struct local *l, const struct local_node *n)
+{
+	static const char sign[] = " WARN  conf option ignored why=";
+	struct str text, line;
+
+	if (file_read_all(l->cli, n->log, &text) || text.n <= (size_t)n->log_from)
+		return;
+	text = (struct str){ text.at + n->log_from, text.n - (size_t)n->log_from };
+	while (str_cut(&text, '\n', &line)) {
+		const char *at = memmem(line.at, line.n, sign, sizeof(sign) - 1);
+
+		if (!at)
+			continue;
+		at += sizeof(sign) - 1;
+		fprintf(stderr, "warning: %s %d ignores an option: %.*s\n", n->role, n->id,
+			(int)(line.at + line.n - at), at);
+	}
 }
 
 void local_show_last_words(struct local *l, const struct local_node *n)

@@ -23,6 +23,7 @@ struct local_node {
 	bool is_broker;
 	const char *role; /* "broker", "controller" */
 	const char *dir, *log, *config;
+	int64_t log_from; /* where local_start found the end of its log */
 	/* As local_look found it: */
 	enum local_state state;
 	pid_t pid; /* 0 when down */
@@ -43,6 +44,9 @@ void local_init(struct local *, struct cli *);
 must_check int local_open(struct local *);
 bool local_exists(const struct local *);
 void local_layout(struct local *); /* nodes from the shape */
+/* Removes the nodes' files and the mark, so that there is no cluster any more, with or without the
+ * logs.  An exit code. */
+must_check int local_remove(struct local *, bool keep_logs);
 const char *local_bootstrap(const struct local *);
 const char *local_controllers(const struct local *);
 struct addr local_controller(const struct local *); /* the first one */
@@ -56,3 +60,5 @@ bool local_signal(struct local *, struct local_node *, int signal);
 /* True when it ended before the deadline. */
 bool local_wait_end(struct local *, struct local_node *, int64_t deadline_ms);
 void local_show_last_words(struct local *, const struct local_node *);
+/* Options that the started process does not know, on stderr. */
+void local_show_ignored(struct local *, const struct local_node *);

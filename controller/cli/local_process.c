@@ -155,6 +155,7 @@ int local_start(struct local *l, struct local_node *n)
 
 	if (log_fd < 0)
 		return cli_fail(l->cli, CLI_FAILED, "%s: %s", n->log, strerror(errno));
+	n->log_from = i64_max(0, lseek(log_fd, 0, SEEK_END));
 	ASSERT(pipe2(why, O_CLOEXEC) == 0);
 	fflush(NULL);
 	pid = fork();

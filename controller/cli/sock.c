@@ -92,6 +92,22 @@ enum err sock_dial(struct addr to, int64_t deadline_ms, int *fd)
 	return e;
 }
 
+bool sock_is_free(int32_t loopback_port)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_port = htons((uint16_t)loopback_port),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+	bool is_free;
+
+	if (fd < 0)
+		return true; /* whoever listens will say what is wrong */
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)); /* as the daemons do */
+	is_free = bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0 || errno != EADDRINUSE;
+	close(fd);
+	return is_free;
+}
+
 enum err sock_send(int fd, const void *bytes, size_t n, int64_t deadline_ms)
 {
 	const char *at = bytes;

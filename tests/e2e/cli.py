@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -285,6 +286,16 @@ def a_start_that_fails_says_why():
         code, _, err = weir("local", "up", "--dir", d, "-n", "1", "--base-port", "20991", "-c", "min.insync.replicas=none")
         expect_eq(code, 1, "exit code")
         expect("broker 1 ended" in err and "min.insync.replicas" in err, err)
+        # What failed is no cluster: the next try is free to be another one.
+        code, _, err = weir("local", "up", "--dir", d, "-n", "1", "--base-port", "20993", "-c", "bogus.x=1")
+        expect_eq(code, 0, f"the next try ({err})")
+        expect("broker 1 ignores an option" in err and "bogus.x: no such option" in err, err)
+        expect_eq(weir("local", "down", "--dir", d)[0], 0, "down")
+        refused(1, "local", "restart", "1", "--dir", d, says="start all: weir local up --dir")
+        with socket.create_server(("127.0.0.1", 20993)):
+            refused(1, "local", "up", "--dir", d, says="127.0.0.1:20993, for broker 1: the address is in use")
+            refused(1, "local", "up", "--dir", d + "/new", "--base-port", "20993", says="choose --base-port")
+        expect(not os.path.exists(d + "/new"), "what could not start left files")
         expect_eq(weir("local", "purge", "--dir", d, "--yes")[0], 0, "purge")
 
 
