@@ -121,6 +121,8 @@ static void read_api_line(struct source *s, struct api *api)
 		fail(s, "unexpected `%s`", peek(s));
 }
 
+/* Request or response of one API; the structs it spells out follow it in order of definition, so
+ * that C sees each before it is used. */
 static struct record *read_message(struct source *s, const char *side)
 {
 	struct record *top = must_alloc(sizeof(*top));
@@ -293,6 +295,7 @@ static struct versions common_versions(struct versions a, struct versions b)
 	return (struct versions){ a.lo > b.lo ? a.lo : b.lo, a.hi < b.hi ? a.hi : b.hi };
 }
 
+/* What the engine cannot do is refused here, with file and line, and not found at run time. */
 static void check_field(struct source *s, const struct field *f, const struct record *owner)
 {
 	const struct versions when = common_versions(owner->versions, f->versions);
@@ -387,6 +390,7 @@ static bool take_if(struct source *s, const char *token)
 	return true;
 }
 
+/* Never freed: the process ends with the last file. */
 static void *must_alloc(size_t n)
 {
 	void *p = calloc(1, n);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The C type, the kind's name in the rows, and the least it takes on the wire, plain and flexible;
+ * the latter bounds array counts (common/wire/schema_walk.c has the same numbers for decoding). */
 static const struct {
 	const char *c_type, *kind;
 	int wire_min, wire_min_flexible;

@@ -1,3 +1,15 @@
+/* client.c - one connection: frames become requests, requests run in order, replies leave in order.
+ *
+ *   on_frame -> parse -> queue -> pump: start (phase 1: the handler) ... req_done (phase 2) -> reply
+ *
+ *   pump sends what is done at the head of the queue and starts what may start (may_start): alone,
+ *   or together with others that overlap.  A request that waits behind a long poll ends it (hurry).
+ *
+ *   admit decides whether the connection is read: bytes of requests in flight on the connection and
+ *   on the shard, output not yet taken by the kernel, and whether it is ending.
+ *
+ * A connection that closes lets its running requests go on without a client: their parts may be on
+ * other shards, and their memory is theirs until req_done. */
 #include "broker/api/client.h"
 
 #include <stdatomic.h>
@@ -8,6 +20,8 @@
 #include "common/base/log.h"
 #include "kafka/apis.h"
 
+/* Unsent output beyond this stops new requests.  The others: what a client's request may become
+ * when decoded; with the reply; how many finished requests a shard keeps for reuse. */
 #define OUTPUT_BYTES_MAX ((int64_t)64 << 20)
 #define DECODED_BYTES_MAX ((size_t)16 << 20)
 #define ARENA_BYTES_MAX ((size_t)1 << 30) /* what a handler makes of DECODED_BYTES_MAX fits */
@@ -33,6 +47,7 @@ static const struct conn_events events = { .frame = on_frame,
 					   .down = on_down,
 					   .drained = on_drained };
 
+/* By port: it decides which of a broker's addresses this client is told (advertised.listeners). */
 static int32_t listener_of(const struct shard *s, struct conn *conn)
 {
 	const struct broker_conf *c = s->broker->conf;
@@ -164,6 +179,7 @@ static void client_free(struct client *c)
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
+/* From the shard's free list: a steady state makes no request from the heap. */
 static struct req *req_new(struct client *c, struct buf *frame)
 {
 	struct api_shard *a = c->api;
@@ -213,6 +229,7 @@ static void req_free(struct req *q)
 	mem_free(q);
 }
 
+/* A request without a client has nobody to answer. */
 void req_done(struct req *q)
 {
 	struct client *c = q->client;
@@ -297,6 +314,8 @@ static void hurry(struct req *q)
 		fn(q);
 }
 
+/* Kafka runs one request of a connection at a time.  Produces may overlap, because their batches
+ * keep their order by themselves (call.h); nothing runs while the connection is moving. */
 static bool may_start(const struct client *c, const struct req *q)
 {
 	if (c->move_to || (!c->api->shard->image && q->head.api_key != API_API_VERSIONS))
@@ -311,6 +330,7 @@ static bool may_start(const struct client *c, const struct req *q)
 	return true;
 }
 
+/* The image is taken here, so one request sees one state of the cluster from beginning to end. */
 static void start(struct req *q)
 {
 	struct client *c = q->client;
@@ -329,6 +349,7 @@ void req_new_image(struct req *q)
 	q->image = q->shard->image ? image_get(q->shard->image) : NULL;
 }
 
+/* acks=0 leaves in silence; a refused one closes the connection, as in Kafka. */
 static void reply(struct client *c, struct req *q)
 {
 	struct writer w;
@@ -376,6 +397,8 @@ static void send_reply(struct client *c, struct req *q, struct writer *w)
 
 /* ---- admission ------------------------------------------------------------------------------- */
 
+/* Bytes are counted when a frame is read and given back when its request is freed; clients that
+ * were stopped because the shard was full are looked at again by whoever frees some. */
 static void admit(struct client *c)
 {
 	const struct broker_conf *conf = c->api->shard->broker->conf;

@@ -1,3 +1,5 @@
+/* client_idle.c - connections.max.idle.ms: a sweep ten times within the limit, no
+ * timer per client. */
 #include "broker/api/client.h"
 
 #define SWEEP_MS_MIN 1000

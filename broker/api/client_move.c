@@ -1,5 +1,11 @@
+/* client_move.c - a connection goes to the shard that owns what it asks for.
+ *
+ *   client_note_owner   each produce or fetch that one shard alone answers
+ *   MOVE_AFTER of them in a row -> move_to is set, pump lets the queue run empty of running requests
+ *   client_move -> peers->move -> moved, on the other shard's thread */
 #include "broker/api/client.h"
 
+/* Enough to know a habit; a client of many partitions never has such a row. */
 #define MOVE_AFTER 8 /* requests in a row */
 
 static void moved(void *arg, struct conn *);

@@ -1,3 +1,9 @@
+/* config_values.c - every level that says something about a config, the strongest first.
+ *
+ *   topic        this broker, dynamic   all brokers, dynamic   options file   default
+ *
+ * The same order decides in topic_conf_of (common/meta/topic_conf.c), which is what partitions run
+ * on. */
 #include "broker/api/config_values.h"
 
 #include "common/base/text.h"
@@ -53,6 +59,7 @@ bool config_is_internal(const struct conf_row *row)
 	return strncmp(row->name, "internal.", 9) == 0;
 }
 
+/* Both dynamic levels know a config by its broker name. */
 static int dynamic_levels(struct req *q, const char *name, struct config_level *v)
 {
 	const struct image_broker *self = config_self(q);

@@ -1,3 +1,4 @@
+/* fanout.c - one ask_call per shard; the last that comes back ends the request. */
 #include "broker/api/fanout.h"
 
 struct fanout {
@@ -31,6 +32,7 @@ struct ask_op *fanout_add(struct fanout *f, struct uuid topic_id, int32_t partit
 	return op;
 }
 
+/* n_out counts this function too: a shard that is our own answers inside call_send. */
 enum api_ret fanout_go(struct fanout *f, void (*answer)(struct ask_op *, struct partition *),
 		       void (*done)(struct req *, struct ask_op *))
 {

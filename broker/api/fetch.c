@@ -213,6 +213,7 @@ static void on_deadline(void *arg)
 	finish(arg);
 }
 
+/* Runs when the reply has left, or the client has: drops the files and the pin of the session. */
 static void on_release(struct req *q)
 {
 	struct fetch_work *w = q->work;
@@ -226,6 +227,7 @@ static void on_release(struct req *q)
 
 /* ---- cold files ------------------------------------------------------------------------------ */
 
+/* A reply spliced from cold pages would block this thread in sendfile; a job reads them first. */
 static bool start_warming(struct req *q)
 {
 	struct fetch_work *w = q->work;
@@ -266,6 +268,7 @@ static void warm_done(struct job *job)
 
 /* ---- the reply ------------------------------------------------------------------------------- */
 
+/* In an incremental answer only what changed is told. */
 static bool is_due(const struct fetch_plan *plan, const struct fetch_slot *s)
 {
 	const struct read_op *op = s->op;

@@ -1,3 +1,11 @@
+/* fetch_plan.c - which partitions a fetch reads.
+ *
+ *   a session          forget, then add what the request names, then read all that it remembers
+ *   none, may create   read what the request names and remember it
+ *   none               read what the request names
+ *
+ * A partition that does not exist here keeps its slot with its error: clients look at all they
+ * asked. */
 #include "broker/api/fetch_plan.h"
 
 #include "broker/api/client.h"
@@ -12,6 +20,8 @@ static void forget(struct fetch_plan *, const struct fetch_request *);
 static void add_slot(struct fetch_plan *, struct req *, const struct fetch_ask *,
 		     struct fetch_partition *);
 
+/* The replica id moved into a tagged struct with version 15 (KIP-903), where the
+ * broker epoch came. */
 enum kerr fetch_plan_open(struct fetch_plan *plan, struct req *q)
 {
 	const struct fetch_request *in = q->in;
@@ -99,6 +109,7 @@ static void take_named(struct fetch_plan *plan, struct req *q, bool remember)
 		}
 }
 
+/* In the session's order, which moves partitions that got records to the end. */
 static void take_session(struct fetch_plan *plan, struct req *q)
 {
 	const struct fetch_request *in = q->in;

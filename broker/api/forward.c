@@ -1,5 +1,7 @@
+/* forward.c - from a client's request to the controller's answer, over shard 0's link. */
 #include "broker/api/forward.h"
 
+/* However patient a client is, the controller waits no longer for slow brokers. */
 #define WAIT_MS_MAX 60000
 #define GRACE_MS 5000 /* for the way there and back */
 
@@ -29,6 +31,7 @@ enum api_ret forward_go(struct forward *f, void (*answer)(struct forward *))
 	return API_WAIT;
 }
 
+/* The newest image is taken before the reply is filled: it holds what was just decided. */
 static void answered(struct ctl_call *c)
 {
 	struct forward *f = c->arg;

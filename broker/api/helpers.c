@@ -1,3 +1,4 @@
+/* helpers.c - what many handlers ask: a broker's address for this client, a topic by name or id. */
 #include "broker/api/api.h"
 
 #include "broker/api/client.h"

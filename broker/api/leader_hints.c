@@ -1,3 +1,5 @@
+/* leader_hints.c - who leads instead, and where: a client that asked the wrong broker goes straight
+ * to the right one (KIP-951). */
 #include "broker/api/leader_hints.h"
 
 #include "kafka/fetch.h"

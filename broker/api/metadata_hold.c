@@ -1,7 +1,10 @@
+/* metadata_hold.c - waits for the controller's word on a lost leader; the reason is
+ * in the header. */
 #include "broker/api/metadata_hold.h"
 
 #include "broker/api/client.h"
 
+/* As long as our own connection's close may come after the client's. */
 #define HOLD_MS 2
 
 struct hold {

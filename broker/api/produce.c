@@ -104,6 +104,8 @@ static void route(struct req *q, const struct produce_request *in, struct produc
 	}
 }
 
+/* All calls are counted before the first is sent: one to our own shard is answered inside
+ * call_send. */
 static void send_calls(struct req *q)
 {
 	const struct produce_request *in = q->in;
@@ -146,6 +148,7 @@ static void call_done(struct call *call)
 	}
 }
 
+/* The slot is filled on the connection's shard, in the reply that it lies in. */
 static void answer(struct req *q, struct append_op *op)
 {
 	struct produce_work *w = q->work;
@@ -170,6 +173,7 @@ static void answer(struct req *q, struct append_op *op)
 	}
 }
 
+/* KIP-467: which records, and why. */
 static void name_records(struct req *q, struct produce_response_partition *slot,
 			 const struct validate_result *r)
 {

@@ -1,3 +1,9 @@
+/* producer_ids.c - two blocks per shard: the one in use and the one fetched ahead.
+ *
+ *   take from `now` -> low mark reached: ask for `ahead` -> `now` is empty: `ahead` becomes `now`
+ *
+ * Callers that find both empty wait for the answer; if the controller has none to give, all are
+ * told. */
 #include "broker/api/producer_ids.h"
 
 #include "broker/shard/shard.h"

@@ -1,3 +1,5 @@
+/* topic_names.c - Kafka's rules for topic names; the controller checks them again when it creates
+ * one. */
 #include "broker/api/topic_names.h"
 
 #define TOPIC_NAME_MAX 249

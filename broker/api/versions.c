@@ -1,3 +1,7 @@
+/* versions.c - ApiVersions(18): exactly the rows of table.c.
+ *
+ * A version we do not know is answered in version 0 with UNSUPPORTED_VERSION and the list, so that
+ * a newer client finds out what to speak (KIP-511). */
 #include "broker/api/versions.h"
 
 #include "kafka/api_versions.h"
