@@ -275,10 +275,10 @@ static bool is_due(const struct fetch_plan *plan, const struct fetch_slot *s)
 	struct fetch_news news = { .is_error = s->error != KERR_NONE };
 
 	if (op)
+		/* A follower that is told to truncate looks at nothing else: its marks come again. */
 		news = (struct fetch_news){ .has_records = op->data.n > 0,
-					    .must_tell = op->error != KERR_NONE ||
-							 op->diverging.epoch != EPOCH_NONE,
-					    .is_error = op->error != KERR_NONE,
+					    .is_error = op->error != KERR_NONE ||
+							op->diverging.epoch != EPOCH_NONE,
 					    .high_watermark = op->high_watermark,
 					    .log_start = op->log_start };
 	news.must_tell |= news.is_error;
