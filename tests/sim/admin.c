@@ -1,28 +1,25 @@
-/* admin.c - creates the cluster's topics, asking the controller as the `weir` command does. */
+/* admin.c - creates the cluster's topics, asking any broker, until all are there. */
 #include <stdio.h>
 
-#include "cluster/rpc.pb-c.h"
-#include "common/rpc/rpc.h"
 #include "common/wire/kerr.h"
+#include "common/wire/schema.h"
+#include "kafka/create_topics.h"
 #include "tests/sim/client.h"
 
-#define CALL_MS 2000
+#define CREATE_VERSION_MAX 7
+#define CREATE_MS 2000
+#define CONFIGS 3
 
 struct admin {
 	struct client client;
-	struct rpc *rpc;
 	struct timer retry;
 	int n_created;
-	bool is_asking;
 };
 
 static void on_start(void *admin, void *unused);
 static void on_retry(void *admin);
-static void on_down(void *admin, struct rpc *, enum err);
-static void on_created(void *admin, enum err, const ProtobufCMessage *reply);
+static void on_created(void *admin, enum err, const void *reply);
 static bool is_idle(const void *admin, char *why, size_t cap);
-
-static const struct rpc_events rpc_events = { .down = on_down };
 
 struct client *admin_new(struct cluster *cluster, const char *name)
 {
@@ -38,8 +35,11 @@ struct client *admin_new(struct cluster *cluster, const char *name)
 
 static void on_start(void *arg, void *unused)
 {
+	struct admin *a = arg;
+
 	(void)unused;
-	on_retry(arg);
+	client_start(&a->client);
+	on_retry(a);
 }
 
 static bool is_idle(const void *arg, char *why, size_t cap)
@@ -53,81 +53,68 @@ static bool is_idle(const void *arg, char *why, size_t cap)
 	return is_done;
 }
 
-static void create(struct admin *a)
+static void place(const struct sim_topic *t, struct create_topics_request_topic *topic,
+		  struct create_topics_request_assignment *assignments, int32_t *ids)
 {
-	const struct sim_topic *t = &a->client.cluster->topic[a->n_created];
-	Weir__Request q = WEIR__REQUEST__INIT;
-	Weir__CreateTopics all = WEIR__CREATE_TOPICS__INIT;
-	Weir__CreateTopic one = WEIR__CREATE_TOPIC__INIT, *ones[] = { &one };
-	Weir__Config min_isr = WEIR__CONFIG__INIT, unclean = WEIR__CONFIG__INIT,
-		     *configs[] = { &min_isr, &unclean };
-	Weir__BrokerIds places[SIM_PARTITIONS_MAX], *assignments[SIM_PARTITIONS_MAX];
-	int32_t ids[SIM_BROKERS_MAX] = { 1, 2, 3, 4, 5, 6 };
-	char number[16];
-
-	snprintf(number, sizeof(number), "%d", t->min_isr);
-	min_isr.name = (char *)(uintptr_t) "min.insync.replicas";
-	min_isr.value = number;
-	unclean.name = (char *)(uintptr_t) "unclean.leader.election.enable";
-	unclean.value = (char *)(uintptr_t)(t->is_unclean ? "true" : "false");
-	one.name = (char *)(uintptr_t)t->name;
-	one.has_partitions = one.has_replication_factor = !t->is_placed;
-	one.partitions = t->n_partitions;
-	one.replication_factor = t->rf;
-	for (int i = 0; i < SIM_PARTITIONS_MAX; i++) {
-		weir__broker_ids__init(&places[i]);
-		places[i].n_id = (size_t)t->rf;
-		places[i].id = ids;
-		assignments[i] = &places[i];
+	topic->num_partitions = t->is_placed ? -1 : t->n_partitions;
+	topic->replication_factor = (int16_t)(t->is_placed ? -1 : t->rf);
+	topic->assignments = assignments;
+	topic->n_assignments = t->is_placed ? t->n_partitions : 0;
+	for (int i = 0; i < t->rf; i++)
+		ids[i] = i + 1;
+	for (int i = 0; i < topic->n_assignments; i++) {
+		schema_init(&create_topics_request_assignment_schema, &assignments[i]);
+		assignments[i].partition_index = i;
+		assignments[i].broker_ids = ids;
+		assignments[i].n_broker_ids = t->rf;
 	}
-	one.n_assignments = t->is_placed ? (size_t)t->n_partitions : 0;
-	one.assignments = assignments;
-	one.configs = configs;
-	one.n_configs = ARRAY_LEN(configs);
-	all.topics = ones;
-	all.n_topics = 1;
-	q.body_case = WEIR__REQUEST__BODY_CREATE_TOPICS;
-	q.create_topics = &all;
-	a->is_asking = true;
-	rpc_call(a->rpc, &q.base, CALL_MS, on_created, a);
 }
 
 static void on_retry(void *arg)
 {
 	struct admin *a = arg;
-	struct peer_addr addr = { .port = CONTROLLER_PORT };
+	const struct cluster *c = a->client.cluster;
+	const struct sim_topic *t = &c->topic[a->n_created];
+	struct create_topics_request q;
+	struct create_topics_request_topic topic;
+	struct create_topics_request_assignment assignments[SIM_PARTITIONS_MAX];
+	int32_t ids[SIM_BROKERS_MAX];
+	struct create_topics_request_config configs[CONFIGS];
+	char min_isr[16], retention[24];
 
-	if (a->n_created == a->client.cluster->n_topics || a->is_asking)
+	if (a->n_created == c->n_topics)
 		return;
-	snprintf(addr.host, sizeof(addr.host), "%s", a->client.cluster->controller->machine->name);
-	if (!a->rpc)
-		a->rpc =
-			rpc_dial(a->client.env, &addr, &weir__response__descriptor, &rpc_events, a);
-	create(a);
+	snprintf(min_isr, sizeof(min_isr), "%d", t->min_isr);
+	snprintf(retention, sizeof(retention), "%lld", (long long)t->retention_ms);
+	for (int i = 0; i < CONFIGS; i++)
+		schema_init(&create_topics_request_config_schema, &configs[i]);
+	configs[0].name = STR("min.insync.replicas");
+	configs[0].value = str_of(min_isr);
+	configs[1].name = STR("unclean.leader.election.enable");
+	configs[1].value = t->is_unclean ? STR("true") : STR("false");
+	configs[2].name = STR("retention.ms");
+	configs[2].value = str_of(retention);
+	schema_init(&create_topics_request_schema, &q);
+	schema_init(&create_topics_request_topic_schema, &topic);
+	topic.name = str_of(t->name);
+	topic.configs = configs;
+	topic.n_configs = CONFIGS;
+	place(t, &topic, assignments, ids);
+	q.topics = &topic;
+	q.n_topics = 1;
+	q.timeout_ms = CREATE_MS;
+	client_ask(&a->client, (int)prng_below(&a->client.env->prng, (uint64_t)c->n_brokers),
+		   API_CREATE_TOPICS, CREATE_VERSION_MAX, &q, on_created, a);
 }
 
-static void on_down(void *arg, struct rpc *rpc, enum err why)
+static void on_created(void *arg, enum err e, const void *reply)
 {
 	struct admin *a = arg;
+	const struct create_topics_response *r = reply;
+	int16_t code = KERR_REQUEST_TIMED_OUT;
 
-	(void)rpc;
-	(void)why;
-	a->rpc = NULL;
-	a->is_asking = false;
-	timer_after_ms(a->client.env, &a->retry, RETRY_MS);
-}
-
-static void on_created(void *arg, enum err e, const ProtobufCMessage *reply)
-{
-	struct admin *a = arg;
-	const Weir__Response *r = (const Weir__Response *)(const void *)reply;
-	int32_t code = KERR_REQUEST_TIMED_OUT;
-
-	a->is_asking = false;
-	if (!e && r->status)
-		code = r->status->code;
-	if (!e && !code && r->body_case == WEIR__RESPONSE__BODY_TOPICS && r->topics->n_topics == 1)
-		code = r->topics->topics[0]->code;
+	if (!e && r->n_topics == 1)
+		code = r->topics[0].error_code;
 	if (code == KERR_NONE || code == KERR_TOPIC_ALREADY_EXISTS)
 		a->n_created++;
 	timer_after_ms(a->client.env, &a->retry, RETRY_MS);

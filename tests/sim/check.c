@@ -19,6 +19,8 @@ static void check_committed(const char *where, struct sim_topic *, struct truth 
 static int64_t check_batches(const char *where, struct truth *, const uint8_t *at, int64_t n,
 			     int64_t below);
 static void check_batch(const char *where, struct truth *, const struct batch *);
+static struct fact *add_fact(struct truth *);
+static void skip_unseen(struct truth *, int64_t to);
 static void write_down(const char *where, struct truth *, const struct batch *);
 static void check_told(struct sim_topic *, int partition, struct promise);
 static void check_promise(const struct sim_topic *, int partition, struct promise);
@@ -103,13 +105,14 @@ static void check_leader(const char *where, int broker, const struct sim_topic *
 	if (r->leader_epoch > truth->newest_epoch) {
 		truth->newest_epoch = r->leader_epoch;
 		if (t->is_unclean) { /* what this leader has is the truth from now on */
-			truth->high_watermark = truth->n = 0;
+			truth->high_watermark = truth->n = r->log_start;
 			truth->views[broker].verified = 0;
 		}
 	}
 	if (r->leader_epoch == truth->newest_epoch && r->log_end < truth->high_watermark) /* 6 */
 		story_fail(EXIT_SAFETY, "%s: the leader's log ends at %lld, committed is %lld",
 			   where, (long long)r->log_end, (long long)truth->high_watermark);
+	truth->log_start = i64_max(truth->log_start, r->log_start);
 	if (r->leader_epoch == truth->newest_epoch || !t->is_unclean)
 		truth->high_watermark = i64_max(truth->high_watermark, r->high_watermark); /* 3 */
 }
@@ -127,6 +130,8 @@ static void check_committed(const char *where, struct sim_topic *t, struct truth
 	if (t->is_unclean && (r->role != REPLICA_LEADER || r->leader_epoch != truth->newest_epoch))
 		return;
 	view->verified = i64_max(view->verified, r->log_start);
+	if (truth->n < r->log_start)
+		skip_unseen(truth, r->log_start);
 	while (view->verified < r->high_watermark) {
 		struct log_read part;
 		enum err e = log_read(p->log, view->verified, r->log_end, READ_BYTES, true, &part);
@@ -181,6 +186,8 @@ static void check_batch(const char *where, struct truth *truth, const struct bat
 	for (int64_t at = b->base_offset; at <= batch_last_offset(b); at++) { /* 4, 5, 15 */
 		const struct fact *f = &truth->facts[at];
 
+		if (at < truth->n && f->base_offset == UNSEEN)
+			continue;
 		if (at >= truth->n || f->crc != b->crc || f->epoch != b->leader_epoch ||
 		    f->base_offset != b->base_offset)
 			story_fail(EXIT_SAFETY,
@@ -206,6 +213,24 @@ static void check_sequence(const char *where, struct truth *truth, const struct 
 	map_put(&truth->sequences, key, (void *)(intptr_t)(batch_last_sequence(b) + 2));
 }
 
+static struct fact *add_fact(struct truth *truth)
+{
+	if (truth->n == truth->cap) {
+		truth->cap = 2 * truth->cap + 256;
+		truth->facts = mem_grow(truth->facts, sizeof(*truth->facts) * (size_t)truth->cap);
+	}
+	return &truth->facts[truth->n++];
+}
+
+/* The high watermark and retention passed them in one turn. */
+static void skip_unseen(struct truth *truth, int64_t to)
+{
+	while (truth->n < to)
+		*add_fact(truth) = (struct fact){ .base_offset = UNSEEN };
+	map_fini(&truth->sequences);
+	map_init(&truth->sequences, 1);
+}
+
 static void write_down(const char *where, struct truth *truth, const struct batch *b)
 {
 	struct record_walk walk;
@@ -219,11 +244,7 @@ static void write_down(const char *where, struct truth *truth, const struct batc
 
 		ASSERT(r.value.n >= sizeof(f.value));
 		memcpy(&f.value, r.value.at, sizeof(f.value));
-		if (truth->n == truth->cap) {
-			truth->cap = 2 * truth->cap + 256;
-			truth->facts = mem_grow(truth->facts, sizeof(f) * (size_t)truth->cap);
-		}
-		truth->facts[truth->n++] = f;
+		*add_fact(truth) = f;
 	}
 	if (walk.bad || truth->n != batch_last_offset(b) + 1) /* 12 */
 		story_fail(EXIT_SAFETY, "%s: the records of the batch at %lld do not fill it",
@@ -269,6 +290,8 @@ static void check_promise(const struct sim_topic *t, int number, struct promise 
 	const struct truth *truth = &t->truth[number];
 	bool is_there = p.offset >= 0 && p.offset < truth->n;
 
+	if (is_there && truth->facts[p.offset].base_offset == UNSEEN)
+		return;
 	if (!is_there || truth->facts[p.offset].value != p.value)
 		story_fail(EXIT_SAFETY,
 			   "%s-%d: a client was told %016llx at offset %lld; committed there is "

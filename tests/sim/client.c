@@ -10,6 +10,10 @@
 #define TICK_MS 50
 #define REPLY_BYTES_MAX ((size_t)16 << 20)
 #define METADATA_VERSION 12
+#define PRODUCE_VERSION_MIN 3
+#define PRODUCE_VERSION_MAX 13
+#define FETCH_VERSION_MIN 9 /* the first that says which leader epoch it means */
+#define FETCH_VERSION_MAX 18
 
 struct ask {
 	struct list node;
@@ -37,6 +41,12 @@ void client_init(struct client *c, struct cluster *cluster, const char *name)
 	c->machine = machine_new(cluster->world, name, 1);
 	machine_start(c->machine);
 	c->env = &c->machine->actor[0].env;
+	c->produce_version =
+		PRODUCE_VERSION_MIN +
+		(int)prng_below(&c->env->prng, PRODUCE_VERSION_MAX - PRODUCE_VERSION_MIN + 1);
+	c->fetch_version =
+		FETCH_VERSION_MIN +
+		(int)prng_below(&c->env->prng, FETCH_VERSION_MAX - FETCH_VERSION_MIN + 1);
 	c->is_stale = true;
 	memset(c->leader, -1, sizeof(c->leader));
 	for (int i = 0; i < SIM_BROKERS_MAX; i++) {

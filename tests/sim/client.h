@@ -26,6 +26,7 @@ struct client {
 	struct env *env;
 	struct client_conn to[SIM_BROKERS_MAX];
 	int32_t next_correlation;
+	int produce_version, fetch_version;
 	int leader[SIM_TOPICS_MAX][SIM_PARTITIONS_MAX]; /* broker index; -1 unknown */
 	int32_t epoch[SIM_TOPICS_MAX][SIM_PARTITIONS_MAX]; /* of that leader; never goes back */
 	bool is_asking, is_stale;

@@ -29,6 +29,7 @@ struct sim_topic *cluster_topic(struct cluster *c, int n_partitions, int rf, int
 	t->n_partitions = n_partitions;
 	t->rf = rf;
 	t->min_isr = min_isr;
+	t->retention_ms = -1;
 	t->is_unclean = is_unclean;
 	for (int i = 0; i < n_partitions; i++) {
 		memset(t->truth[i].leader_of, -1, sizeof(t->truth[i].leader_of));

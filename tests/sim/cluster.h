@@ -16,11 +16,12 @@
 
 enum { EXIT_CRASH = 127, EXIT_LIVENESS = 128, EXIT_SAFETY = 129 };
 
+#define UNSEEN (-1)
 struct fact { /* of one committed offset */
 	uint64_t value;
 	uint32_t crc;         /* of its batch */
 	int32_t epoch;        /* likewise */
-	int64_t base_offset;  /* likewise */
+	int64_t base_offset; /* likewise; UNSEEN: deleted before anybody looked */
 };
 struct view { /* what was last seen of a replica */
 	uint32_t life;
@@ -37,6 +38,7 @@ struct truth {
 	struct fact *facts; /* by offset */
 	int64_t n, cap;
 	int64_t high_watermark; /* the highest of any leader */
+	int64_t log_start;      /* likewise; what is below may be gone */
 	int32_t newest_epoch;   /* of any leader seen */
 	int8_t leader_of[SIM_EPOCHS_MAX];
 	struct view views[SIM_BROKERS_MAX];
@@ -50,6 +52,7 @@ struct sim_topic {
 	struct uuid id; /* zero until the controller made it */
 	int n_partitions, rf, min_isr;
 	bool is_unclean; /* may lose what was committed */
+	int64_t retention_ms; /* -1: for ever */
 	bool is_placed;  /* replicas on brokers 1, 2, ..., in that order */
 	struct truth truth[SIM_PARTITIONS_MAX];
 };
@@ -64,6 +67,8 @@ struct cluster {
 	int n_topics;
 	struct client *client[SIM_CLIENTS_MAX];
 	int n_clients;
+	int64_t id[SIM_CLIENTS_MAX]; /* of producers */
+	int n_ids;
 	bool is_quiet;    /* no new work: what is under way must end */
 	int64_t n_acked, n_consumed, n_refused, n_faults;
 	uint64_t image_hash;

@@ -7,7 +7,6 @@
 #include "kafka/fetch.h"
 #include "tests/sim/client.h"
 
-#define FETCH_VERSION 12
 #define WAIT_MS 200
 #define FETCH_BYTES (64 << 10)
 
@@ -97,6 +96,7 @@ static void fetch(struct round *r)
 	for (int t = 0; t < c->client.cluster->n_topics; t++) {
 		schema_init(&fetch_request_topic_schema, &topics[t]);
 		topics[t].topic = str_of(c->client.cluster->topic[t].name);
+		topics[t].topic_id = c->client.cluster->topic[t].id;
 		topics[t].partitions = parts[t];
 		for (int i = 0; i < c->client.cluster->topic[t].n_partitions; i++) {
 			struct fetch_request_partition *p = &parts[t][topics[t].n_partitions];
@@ -119,15 +119,16 @@ static void fetch(struct round *r)
 	q.topics = topics;
 	q.n_topics = c->client.cluster->n_topics;
 	r->is_in_flight = true;
-	client_ask(&c->client, r->broker, API_FETCH, FETCH_VERSION, &q, on_reply, r);
+	client_ask(&c->client, r->broker, API_FETCH, c->client.fetch_version, &q, on_reply, r);
 }
 
-static int topic_named(const struct cluster *c, struct str name)
+static int topic_of(const struct cluster *c, const struct fetch_response_topic *r)
 {
 	for (int t = 0; t < c->n_topics; t++)
-		if (str_eq(name, str_of(c->topic[t].name)))
+		if (str_eq(r->topic, str_of(c->topic[t].name)) ||
+		    (!uuid_is_zero(r->topic_id) && uuid_eq(r->topic_id, c->topic[t].id)))
 			return t;
-	story_fail(EXIT_SAFETY, "a reply names the topic %.*s", (int)name.n, name.at);
+	story_fail(EXIT_SAFETY, "a reply names the topic %.*s", (int)r->topic.n, r->topic.at);
 }
 
 static void on_reply(void *arg, enum err e, const void *reply)
@@ -139,7 +140,7 @@ static void on_reply(void *arg, enum err e, const void *reply)
 
 	r->is_in_flight = false;
 	for (int32_t k = 0; is_good && k < f->n_responses; k++) {
-		int t = topic_named(c->client.cluster, f->responses[k].topic);
+		int t = topic_of(c->client.cluster, &f->responses[k]);
 
 		for (int32_t i = 0; i < f->responses[k].n_partitions; i++)
 			is_good &= take(c, t, &f->responses[k].partitions[i]);
@@ -164,12 +165,14 @@ static bool take(struct consumer *c, int topic, const struct fetch_response_part
 		return true;
 	}
 	if (part->error_code == KERR_OFFSET_OUT_OF_RANGE) {
-		if (!t->is_unclean)
+		const struct truth *truth = &t->truth[part->partition_index];
+
+		if (!t->is_unclean && r->offset >= truth->log_start)
 			story_fail(EXIT_SAFETY,
 				   "%s-%d: offset %lld, once below the high watermark, is out of "
 				   "range",
 				   t->name, part->partition_index, (long long)r->offset);
-		r->offset = 0;
+		r->offset = t->is_unclean ? 0 : truth->log_start;
 	} else if (!client_retries(part->error_code)) {
 		story_fail(EXIT_SAFETY, "a consumer was refused: %s", kerr_text(part->error_code));
 	}

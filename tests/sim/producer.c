@@ -11,6 +11,7 @@
 #include "common/wire/batch.h"
 #include "common/wire/kerr.h"
 #include "common/wire/schema.h"
+#include "kafka/init_producer_id.h"
 #include "kafka/produce.h"
 #include "tests/sim/client.h"
 
@@ -18,9 +19,8 @@
 #define BATCH_BYTES 4096
 #define RECORDS_MAX 4
 #define PADDING_MAX 200
-#define PRODUCE_VERSION 9
+#define INIT_VERSION 4
 #define REQUEST_MS 1500
-#define FIRST_PRODUCER_ID 4000
 
 struct made { /* a batch */
 	struct list node;
@@ -46,6 +46,8 @@ struct producer {
 	struct client client;
 	struct producer_options o;
 	int number;
+	int64_t id; /* -1: none yet, or plain */
+	int16_t epoch;
 	int n_made;
 	uint64_t next_value;
 	struct lane lane[SIM_PARTITIONS_MAX];
@@ -54,6 +56,7 @@ struct producer {
 
 static void on_start(void *producer, void *unused);
 static void on_next(void *producer);
+static void ask_for_id(struct producer *);
 static void on_retry(void *producer);
 static void on_news(void *producer);
 static bool is_idle(const void *producer, char *why, size_t cap);
@@ -70,6 +73,7 @@ struct client *producer_new(struct cluster *cluster, const char *name,
 
 	p->o = *o;
 	p->number = cluster->n_clients;
+	p->id = -1;
 	p->next_value = (uint64_t)p->number << 32;
 	client_init(&p->client, cluster, name);
 	p->client.on_news = on_news;
@@ -120,8 +124,8 @@ static void fill(struct producer *p, struct lane *lane, struct made *m)
 	b.head.producer_epoch = -1;
 	b.head.base_sequence = -1;
 	if (p->o.is_idempotent) {
-		b.head.producer_id = FIRST_PRODUCER_ID + p->number;
-		b.head.producer_epoch = 0;
+		b.head.producer_id = p->id;
+		b.head.producer_epoch = p->epoch;
 		b.head.base_sequence = lane->next_sequence;
 	}
 	m->first_value = p->next_value;
@@ -143,6 +147,33 @@ static void fill(struct producer *p, struct lane *lane, struct made *m)
 	ASSERT(m->n > 0);
 }
 
+static void on_id(void *arg, enum err e, const void *reply)
+{
+	struct producer *p = arg;
+	const struct init_producer_id_response *r = reply;
+
+	timer_after_ms(p->client.env, &p->next, RETRY_MS);
+	if (e || r->error_code != KERR_NONE)
+		return;
+	p->id = r->producer_id;
+	p->epoch = r->producer_epoch;
+	for (int i = 0; i < p->client.cluster->n_ids; i++) /* 28 */
+		if (p->client.cluster->id[i] == p->id)
+			story_fail(EXIT_SAFETY, "the producer id %lld was given twice",
+				   (long long)p->id);
+	p->client.cluster->id[p->client.cluster->n_ids++] = p->id;
+}
+
+static void ask_for_id(struct producer *p)
+{
+	struct init_producer_id_request q;
+	struct client *c = &p->client;
+
+	schema_init(&init_producer_id_request_schema, &q);
+	client_ask(c, (int)prng_below(&c->env->prng, (uint64_t)c->cluster->n_brokers),
+		   API_INIT_PRODUCER_ID, INIT_VERSION, &q, on_id, p);
+}
+
 static void on_next(void *arg)
 {
 	struct producer *p = arg;
@@ -153,6 +184,10 @@ static void on_next(void *arg)
 
 	if (p->n_made == p->o.n_batches || p->client.cluster->is_quiet)
 		return;
+	if (p->o.is_idempotent && p->id < 0) {
+		ask_for_id(p);
+		return;
+	}
 	p->n_made++;
 	m = mem_alloc(sizeof(*m));
 	m->lane = lane;
@@ -213,6 +248,7 @@ static void send_batch(struct lane *lane, struct made *m, int broker)
 	part.records.at = m->at;
 	part.records.n = (int32_t)m->n;
 	topic.name = str_of(p->client.cluster->topic[p->o.topic].name);
+	topic.topic_id = p->client.cluster->topic[p->o.topic].id;
 	topic.partition_data = &part;
 	topic.n_partition_data = 1;
 	q.acks = (int16_t)p->o.acks;
@@ -220,7 +256,7 @@ static void send_batch(struct lane *lane, struct made *m, int broker)
 	q.topic_data = &topic;
 	q.n_topic_data = 1;
 	m->broker = broker;
-	client_ask(&p->client, broker, API_PRODUCE, PRODUCE_VERSION, &q,
+	client_ask(&p->client, broker, API_PRODUCE, p->client.produce_version, &q,
 		   p->o.acks == 0 ? NULL : on_reply, m);
 	if (p->o.acks == 0) {
 		list_remove(&m->node);
@@ -276,8 +312,7 @@ static bool may_refuse(const struct made *m)
 	const struct cluster *c = p->client.cluster;
 	const struct sim_topic *t = &c->topic[p->o.topic];
 	const struct partition *r = cluster_replica(c, m->broker, t, m->lane->partition);
-	const struct producer_entry *known =
-		r ? producers_find(&r->producers, FIRST_PRODUCER_ID + p->number) : NULL;
+	const struct producer_entry *known = r ? producers_find(&r->producers, p->id) : NULL;
 
 	return t->is_unclean || !cluster_leads(c, m->broker, t, m->lane->partition) ||
 	       (known && known->n > 0 && known->batches[known->n - 1].last_seq >= m->sequence);

@@ -7,7 +7,6 @@
 #include "kafka/produce.h"
 
 #define BATCH_BYTES 256
-#define PRODUCE_VERSION 9
 
 struct sending {
 	bool is_answered;
@@ -165,13 +164,15 @@ static void send_now(void *x, void *unused)
 	part.records.at = bytes;
 	part.records.n = (int32_t)batch_builder_finish(&b);
 	topic.name = str_of(s->topic->name);
+	topic.topic_id = s->topic->id;
 	topic.partition_data = &part;
 	topic.n_partition_data = 1;
 	q.acks = (int16_t)s->acks;
 	q.timeout_ms = 60000;
 	q.topic_data = &topic;
 	q.n_topic_data = 1;
-	client_ask(&s->client, s->broker, API_PRODUCE, PRODUCE_VERSION, &q, on_reply, s->sending);
+	client_ask(&s->client, s->broker, API_PRODUCE, s->client.produce_version, &q, on_reply,
+		   s->sending);
 }
 
 /* Once, to that broker.  The memory stays: the answer may come after the scene has gone on. */

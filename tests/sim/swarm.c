@@ -42,6 +42,7 @@ void swarm_draw(struct swarm *s, uint64_t seed)
 	s->session_ms = s->heartbeat_ms * between(p, 4, 18);
 	s->lag_ms = between(p, 2, 12) * 250;
 	s->roll_ms = prng_chance(p, 1, 2) ? between(p, 50, 2000) : 3600000;
+	s->retention_ms = prng_chance(p, 1, 4) ? between(p, 500, 5000) : -1;
 	s->latency_us = between(p, 20, 300);
 	s->jitter_us = prng_chance(p, 1, 4) ? between(p, 1, 20000) : between(p, 1, 300);
 	s->turn_us = prng_chance(p, 1, 4) ? between(p, 20, 3000) : 20;
@@ -67,6 +68,7 @@ static void set_up_broker(const struct swarm *s, struct sim_node *n, struct sim_
 	sim_node_option(n, "replica.lag.time.max.ms=%lld", (long long)s->lag_ms);
 	sim_node_option(n, "log.roll.ms=%lld", (long long)s->roll_ms);
 	sim_node_option(n, "log.index.interval.bytes=1024");
+	sim_node_option(n, "log.retention.check.interval.ms=500");
 	sim_node_option(n, "replica.high.watermark.checkpoint.interval.ms=500");
 }
 
@@ -122,7 +124,8 @@ struct cluster *swarm_build(const struct swarm *s)
 		c->broker[i]->machine->turn_us_max = s->turn_us;
 	}
 	for (int i = 0; i < s->topics; i++)
-		(void)cluster_topic(c, s->partitions, s->rf, s->min_isr, s->is_unclean);
+		cluster_topic(c, s->partitions, s->rf, s->min_isr, s->is_unclean)->retention_ms =
+			s->retention_ms;
 	w->after = after_event;
 	w->arg = c;
 	return c;

@@ -12,7 +12,7 @@ struct swarm {
 	int64_t pause_us;       /* between a producer's batches */
 	int64_t safety_us, liveness_us;
 	bool is_unclean;
-	int64_t heartbeat_ms, session_ms, lag_ms, roll_ms;
+	int64_t heartbeat_ms, session_ms, lag_ms, roll_ms, retention_ms;
 	int64_t latency_us, jitter_us, turn_us, job_us;
 	int64_t kill_us, pause_node_us, power_us, cut_us, clog_us, stop_us, disk_us, slow_us;
 };
