@@ -1,6 +1,6 @@
 /* client.c - one connection: frames become requests, requests run in order, replies leave in order.
  *
- *   on_frame -> parse -> queue -> pump: start (phase 1: the handler) ... req_done (phase 2) -> reply
+ *   on_frame -> parse -> queue -> pump: start (phase 1: handler) ... req_done (phase 2) -> reply
  *
  *   pump sends what is done at the head of the queue and starts what may start (may_start): alone,
  *   or together with others that overlap.  A request that waits behind a long poll ends it (hurry).

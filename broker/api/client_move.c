@@ -1,7 +1,7 @@
 /* client_move.c - a connection goes to the shard that owns what it asks for.
  *
  *   client_note_owner   each produce or fetch that one shard alone answers
- *   MOVE_AFTER of them in a row -> move_to is set, pump lets the queue run empty of running requests
+ *   MOVE_AFTER in a row -> move_to is set: pump starts nothing until all is answered
  *   client_move -> peers->move -> moved, on the other shard's thread */
 #include "broker/api/client.h"
 

@@ -1,9 +1,14 @@
-/* args.c - see args.h.
+/* args.c - argv against the command table.
  *
  * Words that are no flags choose the command as long as they continue the path of one; the words
  * after that are its arguments.  Flags of every command may stand anywhere, flags of one command
  * after its name; `--flag value`, `--flag=value`, `-f value` and `-fvalue` are the same, `--` ends
- * the flags. */
+ * the flags.
+ *
+ *   take_flag, take_word, for each of argv -> settle: the command, or help on what was said so far
+ *
+ * A word or flag that is nearly right gets a suggestion; anything wrong is one sentence and exit
+ * 2. */
 #include "controller/cli/args.h"
 #include "common/base/text.h"
 #include "controller/cli/commands.h"
@@ -83,6 +88,7 @@ static const struct flag *flag_named(const struct cli *cli, const char *name, si
 	return own ? own : find_flag(global_flags, n_global_flags, name, n);
 }
 
+/* Flags of the command and those of every command alike. */
 static const char *nearest_flag(const struct cli *cli, struct str name)
 {
 	const char *best = NULL;

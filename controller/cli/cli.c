@@ -1,4 +1,7 @@
-/* cli.c - a run of the command from argv to the exit code. */
+/* cli.c - a run of the command from argv to the exit code.
+ *
+ * stdout has data only, stderr everything else, so that output can be piped.  All memory comes from
+ * one arena that ends with the process: a command line has no steady state. */
 #include "controller/cli/cli.h"
 #include "common/base/text.h"
 #include "common/wire/kerr.h"
@@ -11,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+/* A bound against runaway answers, not a budget; 10,000 partitions as JSON are some megabytes. */
 #define MEMORY_BYTES_MAX ((size_t)4 << 30)
 #define KEEP_BYTES (1 << 20)
 #define TIMEOUT_DEFAULT_MS 30000
@@ -19,6 +23,7 @@ static bool read_globals(struct cli *);
 static bool wants_color(const char *mode);
 static enum cli_exit exit_of(int code);
 
+/* A stdout that cannot be written (a closed pipe, a full disk) turns success into failure. */
 int cli_main(int argc, char **argv)
 {
 	struct cli cli = { .headers = true };
@@ -65,6 +70,7 @@ static bool read_globals(struct cli *cli)
 	return false;
 }
 
+/* no-color.org: NO_COLOR wins over auto, --color over everything. */
 static bool wants_color(const char *mode)
 {
 	const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
@@ -148,6 +154,7 @@ const char *cli_z(struct cli *cli, struct str s)
 
 /* ---- errors ---------------------------------------------------------------------------------- */
 
+/* What is in stdout's buffer goes first, so that the error stands behind the data it belongs to. */
 int cli_fail(struct cli *cli, enum cli_exit code, const char *fmt, ...)
 {
 	bool red = cli->color && isatty(STDERR_FILENO);

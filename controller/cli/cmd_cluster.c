@@ -1,4 +1,8 @@
-/* cmd_cluster.c - weir cluster ..., weir brokers ...: the cluster as a whole. */
+/* cmd_cluster.c - weir cluster ..., weir brokers ...: the cluster as a whole.
+ *
+ * Health is counted from one image and what the controller knows of connections; nothing is asked
+ * of the brokers, so it answers while they do not.  Exit code 1 when anything is not as it should
+ * be. */
 #include "common/base/text.h"
 #include "controller/cli/commands.h"
 #include "controller/cli/json.h"

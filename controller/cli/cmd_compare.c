@@ -1,4 +1,8 @@
-/* cmd_compare.c - weir log compare and weir partitions verify: replicas' files side by side. */
+/* cmd_compare.c - weir log compare and weir partitions verify: replicas' files side by side.
+ *
+ * log compare takes log directories and the high watermark from their checkpoints; verify asks the
+ * cluster for the high watermark and reads the local cluster's directories.  Above the high
+ * watermark replicas may differ, so nothing is said of it. */
 #include "common/base/text.h"
 #include "controller/cli/commands.h"
 #include "controller/cli/compare.h"

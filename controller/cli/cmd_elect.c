@@ -1,4 +1,7 @@
-/* cmd_elect.c - weir leaders elect. */
+/* cmd_elect.c - weir leaders elect.
+ *
+ * An unclean election needs two flags, because it can lose records; what each partition looked like
+ * before is kept to say what changed. */
 #include "common/wire/kerr.h"
 #include "controller/cli/commands.h"
 #include "controller/cli/link.h"

@@ -1,4 +1,7 @@
-/* cmd_local.c - weir local status, kill, pause, resume, down, purge, env. */
+/* cmd_local.c - weir local status, kill, pause, resume, down, purge, env.
+ *
+ * down stops brokers before the controller, so that their leaders can move away; purge deletes only
+ * a directory that carries our mark (cluster.properties). */
 #include "common/base/text.h"
 #include "controller/cli/commands.h"
 #include "controller/cli/confirm.h"
@@ -10,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+/* A SIGKILL needs no time, a controlled shutdown up to its own timeout. */
 #define KILL_WAIT_MS 5000
 #define STOP_WAIT_MS 30000
 

@@ -62,6 +62,7 @@ int cmd_local_up(struct cli *cli)
 	return CLI_OK;
 }
 
+/* Controllers first: a broker without one waits, and its backoff would cost time. */
 static int bring_up(struct local *l, int64_t *controller_ms)
 {
 	int64_t began_ms = cli_now_ms(), deadline_ms = began_ms + l->cli->timeout_ms;
@@ -147,6 +148,7 @@ int cmd_local_restart(struct cli *cli)
 
 /* ---- shape and files ----------------------------------------------------------------------- */
 
+/* Numbers out of range are kept large enough for check_shape to refuse them with a sentence. */
 static bool read_shape(struct local *l)
 {
 	int64_t brokers, controllers, base, step;

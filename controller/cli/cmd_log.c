@@ -1,4 +1,7 @@
-/* cmd_log.c - weir log dump: a segment file in words, every batch checked. */
+/* cmd_log.c - weir log dump: a segment file in words, every batch checked.
+ *
+ * The first batch that does not hold ends the reading, as it ends a log; what the indexes say is
+ * checked afterwards (verify.c). --records decompresses; without it only headers are looked at. */
 #include "common/base/text.h"
 #include "common/wire/codec.h"
 #include "controller/cli/commands.h"

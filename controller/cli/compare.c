@@ -1,6 +1,7 @@
-/* compare.c - see compare.h.
+/* compare.c - one cursor per replica, all at the same offset.
  *
- * Batches are what is compared, not files: replicas roll their segments on their own. */
+ * Batches are what is compared, not files: replicas roll their segments on their own and may have
+ * deleted old ones at different times, so align moves everybody to the first common offset. */
 #include "controller/cli/compare.h"
 #include "controller/cli/segments.h"
 

@@ -1,4 +1,4 @@
-/* files.c - see files.h. */
+/* files.c - whole files; writing goes through a temporary name, so nobody reads half of one. */
 #include "controller/cli/files.h"
 #include "common/base/text.h"
 

@@ -1,4 +1,4 @@
-/* json.c - see json.h. */
+/* json.c - JSON as it is made: no tree, no memory but the nesting. */
 #include "controller/cli/json.h"
 
 #include <inttypes.h>

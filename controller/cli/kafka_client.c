@@ -1,4 +1,4 @@
-/* kafka_client.c - see kafka_client.h. */
+/* kafka_client.c - one request, one answer, blocking, on the wire code that the brokers use. */
 #include "controller/cli/kafka_client.h"
 #include "common/wire/header.h"
 

@@ -1,7 +1,10 @@
-/* link.c - see link.h.
+/* link.c - finding the controller and asking it.
  *
  * Straight to a controller: int32 size, u8 kind (1 call, 2 reply, 3 push), u64 id, protobuf.
- * Through a broker: Kafka's framing, api WeirControl, the protobuf as its payload. */
+ * Through a broker: Kafka's framing, api WeirControl, the protobuf as its payload.
+ *
+ * A broker is the usual way: it is what people have an address of, and it passes the question
+ * on. */
 #include "controller/cli/link.h"
 #include "common/base/endian.h"
 #include "common/base/text.h"
@@ -14,6 +17,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* Addresses tried; how long each may take to answer; what the way adds to a
+ * request's own timeout. */
 #define TARGETS_MAX 32
 #define PROBE_MS 3000
 #define ANSWER_SPARE_MS 5000 /* beyond the request's own timeout */
@@ -208,6 +213,7 @@ static enum err exchange(struct cli *cli, struct link *link, const Weir__Request
 	return *out ? ERR_OK : ERR_CORRUPT;
 }
 
+/* Pushes to us (none today) are passed over until the reply with our id comes. */
 static enum err ask_controller(struct cli *cli, struct link *link, struct str packed,
 			       int64_t deadline_ms, struct str *reply)
 {

@@ -1,4 +1,4 @@
-/* local.c - see local.h: the files of a local cluster. */
+/* local.c - the files of a local cluster: its shape, its nodes' configs, what their logs say. */
 #include "controller/cli/local.h"
 #include "common/base/text.h"
 #include "controller/cli/files.h"

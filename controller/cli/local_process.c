@@ -1,4 +1,8 @@
-/* local_process.c - see local.h: processes of a local cluster, by /proc. */
+/* local_process.c - processes of a local cluster, by /proc.
+ *
+ * A pid may be another program's by now, so a pid file also has the process's start time, and both
+ * must match before a signal is sent.  Children are started in sessions of their own: they outlive
+ * this command and its terminal. */
 #include "common/base/text.h"
 #include "controller/cli/files.h"
 #include "controller/cli/local.h"
@@ -87,6 +91,7 @@ void local_look_node(struct local *l, struct local_node *n)
 	n->uptime_ms = uptime_ms_of(l->cli, start);
 }
 
+/* Those that this very command started must be reaped, or they would look alive. */
 void local_look(struct local *l)
 {
 	while (waitpid(-1, NULL, WNOHANG) > 0) {
@@ -146,6 +151,8 @@ static int record_pid(struct local *l, struct local_node *n, pid_t pid)
 	return CLI_OK;
 }
 
+/* The pipe is close-on-exec: reading its end means that the program runs, reading an errno that it
+ * could not be started. */
 int local_start(struct local *l, struct local_node *n)
 {
 	const char *program = program_of(l, n);

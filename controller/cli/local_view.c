@@ -1,4 +1,4 @@
-/* local_view.c - see local_view.h. */
+/* local_view.c - what the controller of a local cluster says of it, asked directly. */
 #include "controller/cli/local_view.h"
 #include "common/base/text.h"
 #include "controller/cli/link.h"

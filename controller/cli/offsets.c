@@ -1,4 +1,4 @@
-/* offsets.c - see offsets.h. */
+/* offsets.c - one ListOffsets per question and broker; brokers that do not answer leave -1. */
 #include "controller/cli/offsets.h"
 #include "controller/cli/kafka_client.h"
 #include "kafka/apis.h"

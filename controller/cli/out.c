@@ -1,4 +1,7 @@
-/* out.c - see out.h. */
+/* out.c - a table of cells, each in two forms: for people and as JSON.
+ *
+ * Cells are collected first, because the columns of a table are as wide as their widest cell; every
+ * other format is printed from the same cells, so no two of them can disagree. */
 #include "controller/cli/out.h"
 #include "common/base/text.h"
 #include "controller/cli/json.h"
@@ -210,6 +213,7 @@ static void print_row_json(const struct out *o, int row)
 	putchar('}');
 }
 
+/* version is that of the form: a reader of today must understand tomorrow's additions. */
 static void print_json(const struct out *o)
 {
 	printf("{\"kind\":\"%s\",\"version\":1,\"items\":[", o->kind);

@@ -1,4 +1,5 @@
-/* profile.c - see profile.h. */
+/* profile.c - $XDG_STATE_HOME/weir/profile, or ~/.local/state: which cluster is
+ * meant without -b. */
 #include "controller/cli/profile.h"
 #include "controller/cli/files.h"
 

@@ -1,4 +1,7 @@
-/* record_print.c - see record_print.h. */
+/* record_print.c - metadata records by reflection over their protobuf descriptors.
+ *
+ * A record is printed as subject (the topic or partition it speaks of, by name where we have learnt
+ * it) and the fields that are set, in the order of the .proto file. */
 #include "controller/cli/record_print.h"
 #include "common/base/text.h"
 

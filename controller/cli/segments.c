@@ -1,4 +1,6 @@
-/* segments.c - see segments.h. */
+/* segments.c - segment files batch by batch, and a partition's files one after the other.
+ *
+ * The size is taken once, at opening: what a running broker appends later is not looked at. */
 #include "controller/cli/segments.h"
 #include "common/base/text.h"
 
@@ -58,6 +60,7 @@ static enum err read_at(struct segment_reader *r, uint8_t *to, size_t n, int64_t
 	return ERR_OK;
 }
 
+/* ERR_NOT_FOUND at the end, ERR_CORRUPT where no batch begins; the CRC is the caller's to check. */
 enum err segment_reader_next(struct segment_reader *r)
 {
 	uint8_t head[BATCH_HEADER_BYTES];

@@ -1,4 +1,4 @@
-/* sock.c - see sock.h. */
+/* sock.c - poll before every blocking step, against one deadline for the whole exchange. */
 #include "controller/cli/sock.h"
 #include "common/base/endian.h"
 #include "common/base/text.h"

@@ -1,4 +1,5 @@
-/* view.c - see view.h. */
+/* view.c - a snapshot of the metadata and the controller's own view of its
+ * brokers, asked together. */
 #include "controller/cli/view.h"
 #include "common/base/text.h"
 #include "common/meta/topic_conf.h"

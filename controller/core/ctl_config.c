@@ -246,10 +246,11 @@ static struct kerr_why finish(struct edit *e)
 		if (!e->v[i].is_touched || str_null(e->v[i].value))
 			continue;
 		if (row == NULL && e->topic == NULL)
-			return WHY(KERR_INVALID_CONFIG,
-				   "%.*s cannot change while brokers run: only the defaults of topics "
-				   "can; set it in each broker's file and restart",
-				   (int)e->v[i].name.n, e->v[i].name.at);
+			return WHY(
+				KERR_INVALID_CONFIG,
+				"%.*s cannot change while brokers run: only the defaults of topics "
+				"can; set it in each broker's file and restart",
+				(int)e->v[i].name.n, e->v[i].name.at);
 		if (topic_conf_check(row != NULL ? str_of(row->name) : e->v[i].name, e->v[i].value,
 				     text, sizeof(text)) != ERR_OK)
 			return WHY(KERR_INVALID_CONFIG, "%s", text);
