@@ -95,7 +95,7 @@ static enum err start(struct conn *c)
 	int fd = socket(to->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return sock_err(errno);
-	sock_tune(fd);
+	sock_tune(fd, to);
 	if (connect(fd, (const struct sockaddr *)to, d->len[d->at]) != 0 && errno != EINPROGRESS) {
 		enum err e = sock_err(errno);
 		close(fd);

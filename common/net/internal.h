@@ -139,7 +139,7 @@ void listener_close(struct listener *);
 void listeners_fini(struct loop *);
 /* addr.c */
 enum err sock_err(int errno_value);
-void sock_tune(int fd);
+void sock_tune(int fd, const struct sockaddr_storage *peer);
 bool addr_numeric(const struct peer_addr *, struct sockaddr_storage *, socklen_t *);
 /* Blocks (the resolver may ask the network): call it in a job.  Returns how many it found. */
 int addr_resolve(const struct peer_addr *, bool passive, struct sockaddr_storage v[ADDRS_MAX],

@@ -201,10 +201,10 @@ static void take_over(struct mail *m)
 	if (atomic_load(&l->closed)) {
 		close(h->fd);
 	} else {
-		sock_tune(h->fd);
 		struct conn *c = conn_new(h->to, h->fd, CONN_OPEN);
 		socklen_t n = sizeof(c->peer);
 		(void)getpeername(h->fd, (struct sockaddr *)&c->peer, &n);
+		sock_tune(h->fd, &c->peer);
 		l->accept(l->arg, &h->to->env, c);
 		ASSERT(c->on || c->state != CONN_OPEN);
 		conn_want(c);
