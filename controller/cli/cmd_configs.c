@@ -31,9 +31,14 @@ static int read_resource(struct cli *cli, const char *text, struct resource *out
 	int32_t id;
 
 	if (strcmp(kind, "topics") != 0 && strcmp(kind, "brokers") != 0)
-		return cli_fail(cli, CLI_USAGE,
-				"%s: write topics/NAME, brokers/ID, or brokers/ for every broker",
-				text);
+		return slash ? cli_fail(cli, CLI_USAGE,
+					"%s: write topics/NAME, brokers/ID, or brokers/ for every "
+					"broker",
+					text)
+			     : cli_fail(cli, CLI_USAGE,
+					"%s: write topics/%s (topics/NAME, brokers/ID, or brokers/ "
+					"for every broker)",
+					text, text);
 	*out = (struct resource){ strcmp(kind, "topics") == 0 ? RESOURCE_TOPIC : RESOURCE_BROKER,
 				  slash + 1 };
 	if (out->type == RESOURCE_TOPIC && !*out->name)
@@ -156,6 +161,7 @@ static int get(struct cli *cli, const struct view *v, const struct resource *r, 
 	const struct image_topic *t =
 		r->type == RESOURCE_TOPIC ? image_topic_named(v->image, str_of(r->name)) : NULL;
 	struct describe_configs_response described;
+	int32_t id;
 	int code;
 
 	if (r->type == RESOURCE_TOPIC && (code = view_has_topics(cli, v, &r->name, 1)))
@@ -164,6 +170,9 @@ static int get(struct cli *cli, const struct view *v, const struct resource *r, 
 		print_recorded(cli, v->image->broker_configs, v->image->n_broker_configs, o);
 		return CLI_OK;
 	}
+	if (r->type == RESOURCE_BROKER &&
+	    (parse_i32(str_of(r->name), &id) || !image_broker(v->image, id)))
+		return cli_fail(cli, CLI_MISSING, "no broker %s; see: weir brokers list", r->name);
 	if (!ask_broker(cli, v, r, &described))
 		return print_described(cli, r, &described, o);
 	if (!t)
@@ -251,20 +260,42 @@ static struct str recorded(const struct view *v, const struct resource *r, const
 	return (struct str){ 0 };
 }
 
+static void change_row(struct out *o, const char *key, struct str old, const char *value)
+{
+	out_z(o, o->cli->args[0]);
+	out_z(o, key);
+	out_str(o, old);
+	out_str(o, value ? str_of(value) : (struct str){ 0 });
+	out_bool(o, cli_switch(o->cli, "dry-run"));
+}
+
 static void print_changes(struct cli *cli, const struct view *v, const struct resource *r,
 			  const Weir__AlterConfigsResource *changes)
 {
-	bool dry = cli_switch(cli, "dry-run");
+	static const struct out_column columns[] = {
+		{ "RESOURCE", "resource", OUT_LEFT }, { "KEY", "key", OUT_LEFT },
+		{ "OLD", "old", OUT_LEFT },           { "NEW", "new", OUT_LEFT },
+		{ "DRY RUN", "dry_run", OUT_LEFT },
+	};
+	struct out o;
 
+	out_begin(&o, cli, "ConfigChangeList", columns, ARRAY_LEN(columns));
 	for (size_t i = 0; i < changes->n_configs; i++) {
 		const Weir__AlterConfig *c = changes->configs[i];
 		struct str old = recorded(v, r, c->name);
+		const char *value = c->op == WEIR__CONFIG_OP__CONFIG_SET ? c->value : NULL;
 
-		printf("%s   %s %.*s -> %s%s\n", cli->args[0], c->name,
-		       str_null(old) ? 9 : (int)old.n, str_null(old) ? "(default)" : old.at,
-		       c->op == WEIR__CONFIG_OP__CONFIG_SET ? c->value : "(default)",
-		       dry ? "   (dry run)" : "");
+		change_row(&o, c->name, old, value);
+		if (out_is_for_people(cli))
+			printf("%s   %s %.*s -> %s%s\n", cli->args[0], c->name,
+			       str_null(old) ? 9 : (int)old.n, str_null(old) ? "(default)" : old.at,
+			       value ? value : "(default)",
+			       cli_switch(cli, "dry-run") ? "   (dry run)" : "");
 	}
+	if (out_is_for_people(cli))
+		out_drop(&o);
+	else
+		out_end(&o);
 }
 
 static int alter(struct cli *cli, Weir__ConfigOp op)

@@ -95,37 +95,86 @@ static const char *standing(struct cli *cli, const struct image_partition *p)
 		.at;
 }
 
+static void leader_cells(struct out *o, const struct image_partition *was,
+			 const struct image_partition *is)
+{
+	const struct image_partition *both[] = { was, is };
+
+	for (size_t i = 0; i < ARRAY_LEN(both); i++) {
+		out_i64(o, both[i] ? both[i]->leader : -1);
+		out_i64(o, both[i] ? both[i]->leader_epoch : -1);
+	}
+}
+
+static void result_row(struct out *o, const Weir__ElectResult *r)
+{
+	bool failed = r->code != KERR_NONE && r->code != KERR_ELECTION_NOT_NEEDED;
+
+	out_z(o, r->topic);
+	out_i64(o, r->partition);
+	out_z(o, failed ? "failed" : r->code ? "stays" : "elected");
+	if (failed)
+		out_z(o, kerr_name(r->code));
+	else
+		out_none(o);
+}
+
+static void print_sentence(const Weir__ElectResult *r, const struct image_partition *was,
+			   const struct image_partition *is, int64_t took_ms)
+{
+	if (r->code == KERR_ELECTION_NOT_NEEDED)
+		printf("%s-%d   leader stays %d\n", r->topic, r->partition, is ? is->leader : -1);
+	else if (r->code == KERR_NONE && was && is)
+		printf("%s-%d   leader %d -> %d   epoch %d -> %d   took %" PRId64 "ms\n", r->topic,
+		       r->partition, was->leader, is->leader, was->leader_epoch, is->leader_epoch,
+		       took_ms);
+}
+
+static const struct out_column columns[] = {
+	{ "TOPIC", "topic", OUT_LEFT },
+	{ "P", "partition", OUT_RIGHT },
+	{ "RESULT", "result", OUT_LEFT },
+	{ "ERROR", "error", OUT_LEFT },
+	{ "OLD LEADER", "old_leader", OUT_RIGHT },
+	{ "OLD EPOCH", "old_leader_epoch", OUT_RIGHT },
+	{ "LEADER", "leader", OUT_RIGHT },
+	{ "EPOCH", "leader_epoch", OUT_RIGHT },
+};
+
 /* Old -> new, as it stands in the metadata after the answer. */
 static int report(struct cli *cli, const struct view *before, const Weir__ElectResults *results,
 		  int64_t took_ms)
 {
 	size_t failed = 0;
 	struct view after;
+	struct out o;
 	int code = view_load(cli, &after);
 
 	if (code)
 		return code;
+	out_begin(&o, cli, "ElectionList", columns, ARRAY_LEN(columns));
 	for (size_t i = 0; i < results->n_partitions; i++) {
 		const Weir__ElectResult *r = results->partitions[i];
 		const struct image_partition *was = find(before, r), *is = find(&after, r);
 
-		if (r->code == KERR_ELECTION_NOT_NEEDED) {
-			printf("%s-%d   leader stays %d\n", r->topic, r->partition,
-			       is ? is->leader : -1);
-		} else if (r->code != KERR_NONE) {
-			code = cli_fail_code(cli, r->code,
-					     str_of(r->message ? r->message : kerr_text(r->code)),
-					     "cannot elect a leader for %s-%d%s", r->topic,
-					     r->partition, standing(cli, is));
-			failed++;
-		} else if (was && is) {
-			printf("%s-%d   leader %d -> %d   epoch %d -> %d   took %" PRId64 "ms\n",
-			       r->topic, r->partition, was->leader, is->leader, was->leader_epoch,
-			       is->leader_epoch, took_ms);
-		}
+		result_row(&o, r);
+		leader_cells(&o, was, is);
+		if (out_is_for_people(cli))
+			print_sentence(r, was, is, took_ms);
+		if (r->code == KERR_NONE || r->code == KERR_ELECTION_NOT_NEEDED)
+			continue;
+		code = cli_fail_code(cli, r->code,
+				     str_of(r->message ? r->message : kerr_text(r->code)),
+				     "cannot elect a leader for %s-%d%s", r->topic, r->partition,
+				     standing(cli, is));
+		failed++;
 	}
-	if (results->n_partitions == 0)
+	if (out_is_for_people(cli) && results->n_partitions == 0)
 		puts("every leader is where it should be");
+	if (out_is_for_people(cli))
+		out_drop(&o);
+	else
+		out_end(&o);
 	view_fini(&after);
 	return failed && failed < results->n_partitions ? CLI_PARTLY : code;
 }

@@ -72,13 +72,25 @@ int cmd_local_status(struct cli *cli)
 
 int cmd_local_env(struct cli *cli)
 {
+	static const struct out_column columns[] = {
+		{ "VARIABLE", "variable", OUT_LEFT },
+		{ "VALUE", "value", OUT_LEFT },
+	};
 	struct local l;
+	struct out o;
 	int code;
 
 	local_init(&l, cli);
 	if ((code = local_open(&l)))
 		return code;
-	printf("export WEIR_BOOTSTRAP=%s\n", local_bootstrap(&l));
+	if (out_is_for_people(cli)) {
+		printf("export WEIR_BOOTSTRAP=%s\n", local_bootstrap(&l));
+		return CLI_OK;
+	}
+	out_begin(&o, cli, "LocalEnvList", columns, ARRAY_LEN(columns));
+	out_z(&o, "WEIR_BOOTSTRAP");
+	out_z(&o, local_bootstrap(&l));
+	out_end(&o);
 	return CLI_OK;
 }
 

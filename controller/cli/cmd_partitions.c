@@ -157,6 +157,9 @@ int cmd_partitions_describe(struct cli *cli)
 	struct view v;
 	int code;
 
+	if (cli->n_args == 2)
+		return cli_fail(cli, CLI_USAGE, "one partition at a time: write %s-%s",
+				cli->args[0], cli->args[1]);
 	if (!cli_partition_arg(cli, cli->args[0], &tp))
 		return CLI_USAGE;
 	if ((code = view_load(cli, &v)))

@@ -5,6 +5,7 @@
 #include "controller/cli/confirm.h"
 #include "controller/cli/link.h"
 #include "controller/cli/out.h"
+#include "controller/cli/view.h"
 
 #include <stdio.h>
 
@@ -107,19 +108,41 @@ static int read_assignments(struct cli *cli, Weir__BrokerIds ***out, size_t *n)
 
 /* ---- delete -------------------------------------------------------------------------------- */
 
+/* Nobody is asked to confirm what cannot be done. */
+static int confirm_all(struct cli *cli)
+{
+	struct view v;
+	int code;
+
+	if (cli_switch(cli, "yes"))
+		return CLI_OK;
+	if (!cli_switch(cli, "if-exists")) {
+		code = view_load(cli, &v);
+		if (!code)
+			code = view_has_topics(cli, &v, cli->args, cli->n_args);
+		view_fini(&v);
+		if (code)
+			return code;
+	}
+	for (int i = 0; i < cli->n_args; i++)
+		if ((code = confirm(cli, "delete topic", cli->args[i])))
+			return code;
+	return CLI_OK;
+}
+
 int cmd_topics_delete(struct cli *cli)
 {
 	Weir__DeleteTopics delete = WEIR__DELETE_TOPICS__INIT;
 	Weir__Request request = WEIR__REQUEST__INIT;
 	Weir__Response *response;
-	int code;
+	int code = confirm_all(cli);
 
+	if (code)
+		return code;
 	delete.topics = arena_must(&cli->mem, (size_t)cli->n_args * sizeof(*delete.topics));
 	for (int i = 0; i < cli->n_args; i++) {
 		Weir__DeleteTopic *t = delete.topics[i] = arena_must(&cli->mem, sizeof(*t));
 
-		if ((code = confirm(cli, "delete topic", cli->args[i])))
-			return code;
 		weir__delete_topic__init(t);
 		t->name = z_of(cli, cli->args[i]);
 	}
@@ -136,6 +159,19 @@ int cmd_topics_delete(struct cli *cli)
 
 /* ---- alter --------------------------------------------------------------------------------- */
 
+static int count_partitions(struct cli *cli, const char *topic, int32_t *out)
+{
+	struct view v;
+	int code = view_load(cli, &v);
+
+	if (!code)
+		code = view_has_topics(cli, &v, &topic, 1);
+	if (!code)
+		*out = image_topic_named(v.image, str_of(topic))->n_partitions;
+	view_fini(&v);
+	return code;
+}
+
 int cmd_topics_alter(struct cli *cli)
 {
 	Weir__CreatePartitionsTopic topic = WEIR__CREATE_PARTITIONS_TOPIC__INIT,
@@ -143,6 +179,7 @@ int cmd_topics_alter(struct cli *cli)
 	Weir__CreatePartitions create = WEIR__CREATE_PARTITIONS__INIT;
 	Weir__Request request = WEIR__REQUEST__INIT;
 	Weir__Response *response;
+	int32_t was = 0;
 	int64_t count;
 	int code;
 
@@ -153,6 +190,8 @@ int cmd_topics_alter(struct cli *cli)
 				"nothing to change: say how many partitions with -p N "
 				"(configs change with weir configs set topics/%s KEY=VALUE)",
 				cli->args[0]);
+	if ((code = count_partitions(cli, cli->args[0], &was)))
+		return code;
 	topic.name = z_of(cli, cli->args[0]);
 	topic.count = (int32_t)i64_min(count, INT32_MAX);
 	create.topics = topics;
@@ -164,42 +203,89 @@ int cmd_topics_alter(struct cli *cli)
 	request.create_partitions = &create;
 	if ((code = link_call(cli, &request, "add partitions", &response)))
 		return code;
-	return report(cli, create.validate_only ? "would be altered" : "altered", response,
-		      KERR_NONE);
+	if (!out_is_for_people(cli))
+		return report(cli, create.validate_only ? "would be altered" : "altered", response,
+			      KERR_NONE);
+	if (response->body_case == WEIR__RESPONSE__BODY_TOPICS && response->topics->n_topics == 1)
+		response->topics->topics[0]->has_partitions = false; /* the sentence says it */
+	return report(cli,
+		      arena_printf(&cli->mem, "partitions %d -> %d%s", was, topic.count,
+				   create.validate_only ? "   (dry run)" : "")
+			      .at,
+		      response, KERR_NONE);
 }
 
 /* ---- answers ------------------------------------------------------------------------------- */
+
+static const struct out_column columns[] = {
+	{ "TOPIC", "topic", OUT_LEFT },
+	{ "RESULT", "result", OUT_LEFT },
+	{ "PARTITIONS", "partitions", OUT_RIGHT },
+	{ "RF", "replication_factor", OUT_RIGHT },
+	{ "ERROR", "error", OUT_LEFT },
+};
+
+static void number_cell(struct out *o, bool has, int32_t v)
+{
+	if (has && v > 0)
+		out_i64(o, v);
+	else
+		out_none(o);
+}
+
+static void result_row(struct out *o, const Weir__TopicResult *t, const char *result, bool failed)
+{
+	if (failed && o->cli->format == FORMAT_NAME)
+		return;
+	out_z(o, t->name ? t->name : "?");
+	out_z(o, result);
+	number_cell(o, t->has_partitions, t->partitions);
+	number_cell(o, t->has_replication_factor, t->replication_factor);
+	if (failed)
+		out_z(o, kerr_name(t->code));
+	else
+		out_none(o);
+}
+
+static void print_sentence(const Weir__TopicResult *t, const char *result)
+{
+	printf("%s   %s", t->name ? t->name : "?", result);
+	if (t->has_partitions && t->partitions > 0)
+		printf("   %d partition%s", t->partitions, t->partitions == 1 ? "" : "s");
+	if (t->has_replication_factor && t->replication_factor > 0)
+		printf("   RF %d", t->replication_factor);
+	putchar('\n');
+}
 
 /* What became of each topic; one exit code for all: that of the failure, or 4 when only some
  * failed. */
 static int report(struct cli *cli, const char *verb, const Weir__Response *response, int forgiven)
 {
 	const Weir__TopicResults *results = response->topics;
-	size_t failed = 0;
+	size_t n_failed = 0;
 	int code = CLI_OK;
+	struct out o;
 
 	if (response->body_case != WEIR__RESPONSE__BODY_TOPICS)
 		return cli_fail(cli, CLI_FAILED, "the answer is of another kind");
+	out_begin(&o, cli, "TopicChangeList", columns, ARRAY_LEN(columns));
 	for (size_t i = 0; i < results->n_topics; i++) {
 		const Weir__TopicResult *t = results->topics[i];
-		const char *name = t->name ? t->name : "?";
+		bool failed = t->code != KERR_NONE && t->code != forgiven;
+		const char *result = failed ? "failed" : t->code ? "is as it was" : verb;
 
-		if (t->code != KERR_NONE && t->code != forgiven) {
+		if (failed)
 			code = cli_fail_code(cli, t->code,
 					     str_of(t->message ? t->message : kerr_text(t->code)),
-					     "%s", name);
-			failed++;
-		} else if (cli->format == FORMAT_TABLE || cli->format == FORMAT_WIDE) {
-			printf("%s   %s", name, t->code ? "is as it was" : verb);
-			if (t->has_partitions && t->partitions > 0)
-				printf("   %d partition%s", t->partitions,
-				       t->partitions == 1 ? "" : "s");
-			if (t->has_replication_factor && t->replication_factor > 0)
-				printf("   RF %d", t->replication_factor);
-			putchar('\n');
-		} else {
-			puts(name);
-		}
+					     "%s", t->name ? t->name : "?");
+		else if (out_is_for_people(cli))
+			print_sentence(t, result);
+		n_failed += failed;
+		result_row(&o, t, result, failed);
 	}
-	return failed && failed < results->n_topics ? CLI_PARTLY : code;
+	if (out_is_for_people(cli))
+		out_drop(&o);
+	else
+		out_end(&o);
+	return n_failed && n_failed < results->n_topics ? CLI_PARTLY : code;
 }

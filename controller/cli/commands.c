@@ -77,7 +77,7 @@ const struct cmd commands[] = {
 	  .run = cmd_partitions_list,
 	  .flags = { { "not-well", 0, NULL,
 		       "only those without leader or with replicas out of sync" } } },
-	{ "partitions describe", "TOPIC-PARTITION", 1, 1,
+	{ "partitions describe", "TOPIC-PARTITION", 1, 2,
 	  "one partition: replicas, epochs, offsets, lag", NULL,
 	  "weir partitions describe orders-2", .run = cmd_partitions_describe },
 	{ "partitions verify", "[TOPIC|TOPIC-PARTITION...]", 0, SOME,

@@ -46,6 +46,12 @@ void out_drop(struct out *o)
 	o->cells = NULL;
 }
 
+bool out_is_for_people(const struct cli *cli)
+{
+	return cli->format == FORMAT_TABLE || cli->format == FORMAT_WIDE ||
+	       cli->format == FORMAT_KAFKA;
+}
+
 /* ---- cells --------------------------------------------------------------------------------- */
 
 void out_cell(struct out *o, const char *text, const char *json)

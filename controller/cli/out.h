@@ -46,6 +46,8 @@ void out_cell(struct out *, const char *text, const char *json);
 void out_end(struct out *);  /* prints */
 void out_drop(struct out *); /* instead of out_end: prints nothing */
 
+/* Is the answer for people's eyes?  Changes are told as sentences then, else as rows. */
+must_check bool out_is_for_people(const struct cli *);
 /* Pieces of text for people, in cli->mem. */
 const char *text_of_duration(struct cli *, int64_t ms);
 const char *text_of_ids(struct cli *, const int32_t *, int n);

@@ -59,7 +59,8 @@ def mistakes_get_one_sentence_and_an_exit_code():
     refused(2, "local", "up", "--dir", "/nonexistent/weir", "-n", "0", says="brokers")
     refused(2, "local", "up", "--dir", "/nonexistent/weir", "--base-port", "60000", says="--port-step")
     refused(6, "leaders", "elect", "a-0", "--unclean", says="--allow-data-loss")
-    refused(6, "topics", "delete", "a", says="--yes")
+    refused(2, "configs", "get", "orders", says="orders: write topics/orders")
+    refused(2, "partitions", "describe", "orders", "0", says="write orders-0")
     refused(7, "local", "status", "--dir", "/nonexistent/weir", says="weir local up")
     refused(7, "log", "dump", "/nonexistent/0.log", says="no such file")
     refused(3, "topics", "list", "-b", "127.0.0.1:1", says="127.0.0.1:1 (refused)")
@@ -171,12 +172,35 @@ def changes_print_old_and_new():
         expect_eq(c.weir("configs", "get", "topics/t", "no.such", check=False).returncode, 7, "an unknown key")
         golden(c.weir("configs", "unset", "topics/t", "retention.ms").stdout,
                "topics/t retention.ms 2000 -> (default)")
-        c.weir("topics", "alter", "t", "-p", "3")
+        golden(c.weir("topics", "alter", "t", "-p", "3").stdout, "t partitions 1 -> 3")
         expect_eq(len(c.json("partitions", "list", "t")["items"]), 3, "partitions")
         expect_eq(c.weir("topics", "alter", "t", "-p", "2", check=False).returncode, 1, "fewer partitions")
+        got = c.weir("configs", "get", "brokers/9", check=False)
+        expect(got.returncode == 7 and "no broker 9" in got.stderr, got.stderr)
+        refused(7, "topics", "delete", "nope", "-b", c.bootstrap, says="no topic nope")
+        refused(6, "topics", "delete", "t", "-b", c.bootstrap, says="--yes")
         c.weir("topics", "delete", "t", "--yes")
         got = c.weir("topics", "describe", "t", check=False)
         expect(got.returncode == 7 and "UNKNOWN_TOPIC_OR_PARTITION" in got.stderr, got.stderr)
+
+
+@test
+def changes_are_told_in_json_too():
+    with Cluster() as c:
+        items = lambda *cmd, check=True: c.json(*cmd, check=check)["items"]
+        expect_eq(items("topics", "create", "t", "-p", "1"),
+                  [{"topic": "t", "result": "created", "partitions": 1, "replication_factor": 3, "error": None}], "create")
+        made = items("topics", "create", "t", "u", check=False)
+        expect_eq([(i["result"], i["error"]) for i in made],
+                  [("failed", "TOPIC_ALREADY_EXISTS"), ("created", None)], "one of two failed")
+        expect_eq(items("configs", "set", "topics/t", "retention.ms=1000"),
+                  [{"resource": "topics/t", "key": "retention.ms", "old": None, "new": "1000", "dry_run": False}], "set")
+        expect_eq(items("topics", "alter", "t", "-p", "2")[0]["result"], "altered", "alter")
+        elected = items("leaders", "elect", "t-0")[0]
+        expect_eq((elected["result"], elected["leader"]), ("stays", elected["old_leader"]), "elect")
+        expect_eq(items("local", "env"), [{"variable": "WEIR_BOOTSTRAP", "value": c.bootstrap}], "env")
+        expect_eq(items("topics", "delete", "t", "--yes")[0]["result"], "deleted", "delete")
+        expect_eq(c.weir("topics", "delete", "u", "--yes", "-o", "name").stdout, "u\n", "names")
 
 
 @test
