@@ -10,7 +10,6 @@
 #define READ_BYTES (1 << 20)
 #define WHERE_BYTES 96
 
-static void check_decisions(struct cluster *, const struct image *);
 static void check_replica(struct cluster *, int broker, struct sim_topic *, int partition);
 static void check_leader(const char *where, int broker, const struct sim_topic *, struct truth *,
 			 const struct partition *);
@@ -32,22 +31,10 @@ void check_machine(struct cluster *c, const struct machine *m)
 	for (int b = 0; b < c->n_brokers; b++) {
 		if (c->broker[b]->machine != m || !c->broker[b]->broker)
 			continue;
+		check_known(c, b);
 		for (int t = 0; t < c->n_topics; t++)
 			for (int i = 0; i < c->topic[t].n_partitions; i++)
 				check_replica(c, b, &c->topic[t], i);
-	}
-}
-
-/* 17 to 20 are image_check's. */
-static void check_decisions(struct cluster *c, const struct image *image)
-{
-	image_check(image);
-	for (int t = 0; t < c->n_topics; t++) {
-		const struct image_topic *topic =
-			image_topic_named(image, str_of(c->topic[t].name));
-
-		if (topic)
-			c->topic[t].id = topic->id;
 	}
 }
 
@@ -105,7 +92,7 @@ static void check_leader(const char *where, int broker, const struct sim_topic *
 	if (r->leader_epoch > truth->newest_epoch) {
 		truth->newest_epoch = r->leader_epoch;
 		if (t->is_unclean) { /* what this leader has is the truth from now on */
-			truth->high_watermark = truth->n = r->log_start;
+			truth->high_watermark = truth->n = truth->log_start = r->log_start;
 			truth->views[broker].verified = 0;
 		}
 	}

@@ -48,6 +48,7 @@ void cluster_free(struct cluster *c)
 			mem_free(c->topic[t].truth[i].facts);
 			mem_free(c->topic[t].truth[i].open);
 		}
+	image_put(c->decided);
 	world_free(c->world);
 	mem_free(c->controller);
 	for (int i = 0; i < c->n_brokers; i++)

@@ -71,7 +71,8 @@ struct cluster {
 	int n_ids;
 	bool is_quiet;    /* no new work: what is under way must end */
 	int64_t n_acked, n_consumed, n_refused, n_faults;
-	uint64_t image_hash;
+	struct image *decided; /* the newest committed state seen */
+	int64_t compared[SIM_BROKERS_MAX][WORLD_ACTORS_MAX]; /* offsets of images */
 };
 
 /* cluster.c */
@@ -100,6 +101,9 @@ no_return void story_fail(int code, const char *fmt, ...) printf_like(2, 3);
 
 /* check.c: after every event; fails the run. */
 void check_machine(struct cluster *, const struct machine *);
+/* check_meta.c */
+void check_decisions(struct cluster *, struct image *committed);
+void check_known(struct cluster *, int broker);
 /* A client was told so. */
 void check_acked(struct cluster *, struct sim_topic *, int partition, int64_t offset,
 		 uint64_t value);

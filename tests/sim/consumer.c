@@ -172,7 +172,7 @@ static bool take(struct consumer *c, int topic, const struct fetch_response_part
 				   "%s-%d: offset %lld, once below the high watermark, is out of "
 				   "range",
 				   t->name, part->partition_index, (long long)r->offset);
-		r->offset = t->is_unclean ? 0 : truth->log_start;
+		r->offset = truth->log_start;
 	} else if (!client_retries(part->error_code)) {
 		story_fail(EXIT_SAFETY, "a consumer was refused: %s", kerr_text(part->error_code));
 	}
