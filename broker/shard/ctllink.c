@@ -107,8 +107,9 @@ static void rest(struct ctllink *l)
 	l->rpc = NULL;
 	l->controller = (l->controller + 1) % l->broker->conf->n_controllers;
 	timer_clear(l->env, &l->heartbeat);
-	/* Nobody is there to move our leaders: do not sit out the whole shutdown. */
-	if (l->shutdown_done)
+	/* Nobody is there to move our leaders: do not sit out the whole shutdown.  Every failed try
+	 * comes by here and must not put it off again. */
+	if (l->shutdown_done && l->shutdown.at_us > env_mono_us(l->env) + SHUTDOWN_ALONE_MS * 1000)
 		timer_after_ms(l->env, &l->shutdown, SHUTDOWN_ALONE_MS);
 	timer_after_ms(l->env, &l->retry,
 		       rpc_backoff_ms(&l->env->prng, l->tries++, REST_MIN_MS, REST_MAX_MS));

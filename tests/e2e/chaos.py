@@ -2,6 +2,7 @@
 """chaos.py - brokers and the controller die, stand still and come back under load; nothing is lost."""
 import os
 import random
+import signal
 import sys
 import time
 
@@ -134,6 +135,23 @@ def rolling_restarts_are_not_noticed():
             expect_eq(text.count("broker stopped"), text.count("clean=1"), f"clean stops of broker {node}")
             expect("recovered partition" not in text and "partition recovered" not in text,
                    f"broker {node} recovered after a clean stop")
+
+
+@test
+def everything_is_told_to_stop_at_once():
+    """As an operating system does when it goes down: brokers do not wait for a controller that went first."""
+    with Cluster() as c:
+        c.create("t", partitions=3, min_insync_replicas=2)
+        with Load(c, "t", partitions=3, read=False, rate=200) as load:
+            load.progress(100)
+            for node in [controller_of(c), *c.brokers]:
+                os.kill(c.nodes[node]["pid"], signal.SIGTERM)
+            wait_for(lambda: all("broker stopped" in c.log_text(n) for n in c.brokers), 5, "every broker to stop")
+            expect(all("clean=1" in c.log_text(n) for n in c.brokers), "not every broker stopped cleanly")
+            c.weir("local", "up", timeout=60)
+            c.refresh()
+            load.progress(100)
+        load.check()
 
 
 if __name__ == "__main__":
