@@ -12,6 +12,7 @@
 #include "controller/cli/kafka_client.h"
 #include "controller/cli/profile.h"
 #include "kafka/apis.h"
+#include "kafka/metadata.h"
 #include "kafka/weir_control.h"
 
 #include <stdlib.h>
@@ -21,6 +22,8 @@
  * request's own timeout. */
 #define TARGETS_MAX 32
 #define PROBE_MS 3000
+#define ALIVE_MS 1000
+#define METADATA_VERSION 12
 #define ANSWER_SPARE_MS 5000 /* beyond the request's own timeout */
 #define CONTROLLER_PORT 9093
 #define BROKER_PORT 9092
@@ -151,8 +154,45 @@ static enum err try_target(struct cli *cli, struct link *link, struct target to,
 	return e;
 }
 
+/* Something small that a broker answers on its own. */
+static bool broker_lives(struct cli *cli, struct addr broker)
+{
+	struct metadata_request in;
+	struct metadata_response out;
+	struct kafka k;
+	int64_t deadline_ms = cli_now_ms() + ALIVE_MS;
+	enum err e = kafka_open(&k, cli, broker, deadline_ms);
+
+	schema_init(&metadata_request_schema, &in);
+	if (!e)
+		e = kafka_exchange(&k,
+				   &(struct kafka_call){ API_METADATA, METADATA_VERSION,
+							 &metadata_request_schema,
+							 &metadata_response_schema, &in, &out },
+				   deadline_ms);
+	kafka_close(&k);
+	return !e;
+}
+
+static int fail_unreachable(struct cli *cli, const char *what, const char *tried,
+			    const struct target *alive)
+{
+	if (alive)
+		return cli_fail(
+			cli, CLI_UNREACHABLE,
+			"%s: broker %s:%d answers, the controller does not: it is down, "
+			"paused or cut off (tried %s). Start it again; a local one: weir "
+			"local status, then weir local resume 101 or weir local restart 101",
+			what, alive->addr.host, alive->addr.port, tried);
+	return cli_fail(cli, CLI_UNREACHABLE,
+			"%s: no way to the controller through %s. Say where the cluster is with -b "
+			"host:port, or start one: weir local up",
+			what, tried);
+}
+
 static int connect_any(struct cli *cli, const char *what)
 {
+	const struct target *alive = NULL;
 	struct link *link = arena_must(&cli->mem, sizeof(*link));
 	struct target to[TARGETS_MAX];
 	char tried[512];
@@ -171,11 +211,10 @@ static int connect_any(struct cli *cli, const char *what)
 		}
 		text_printf(&t, "%s%s:%d (%s)", i ? ", " : "", to[i].addr.host, to[i].addr.port,
 			    err_text(e));
+		if (!alive && !to[i].is_controller && broker_lives(cli, to[i].addr))
+			alive = &to[i];
 	}
-	return cli_fail(cli, CLI_UNREACHABLE,
-			"%s: no way to the controller through %s. Say where the cluster is with -b "
-			"host:port, or start one: weir local up",
-			what, tried);
+	return fail_unreachable(cli, what, tried, alive);
 }
 
 /* ---- one request and its answer ------------------------------------------------------------ */

@@ -262,6 +262,10 @@ def pause_and_resume_a_node():
                                  timeout=60).returncode, 0, "listing through a paused broker")
         c.weir("local", "resume", "3")
         expect_eq(c.weir("local", "status").returncode, 0, "all run")
+        c.weir("local", "pause", "101")
+        refused(3, "topics", "list", "-b", c.nodes[1]["address"], "--timeout", "1",
+                says=f"broker {c.nodes[1]['address']} answers, the controller does not")
+        c.weir("local", "resume", "101")
 
 
 @test
