@@ -82,7 +82,7 @@ int main(int argc, char **argv)
  * one for the log's rounds and one for snapshots. */
 static int run(struct resolved *r, struct str cluster_id)
 {
-	struct program p = { NULL };
+	struct program p = { 0 };
 	struct loops_options lo = {
 		.n_actors = 1, .n_io_threads = 2, .on_signal = on_signal, .arg = &p
 	};

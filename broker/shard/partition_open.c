@@ -257,8 +257,8 @@ static void opened(struct open_job *j)
 	struct partition *p = j->p;
 	int64_t hw = j->found && !j->is_new ? j->found->high_watermark : 0;
 
-	/* After a power cut the bytes above the recovery point may be older ones that a truncation had
-	 * removed: committed is only what the leader says again. */
+	/* After a power cut the bytes above the recovery point may be older ones that a
+	 * truncation had removed: committed is only what the leader says again. */
 	if (!j->options.clean)
 		hw = i64_min(hw, j->options.recovery_point);
 
