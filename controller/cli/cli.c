@@ -26,7 +26,8 @@ static enum cli_exit exit_of(int code);
 /* A stdout that cannot be written (a closed pipe, a full disk) turns success into failure. */
 int cli_main(int argc, char **argv)
 {
-	struct cli cli = { .headers = true };
+	struct cli cli = { .headers = true,
+			   .program = argc > 0 && strchr(argv[0], '/') ? argv[0] : "weir" };
 	int code;
 
 	arena_init(&cli.mem, MEMORY_BYTES_MAX);

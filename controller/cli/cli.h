@@ -55,6 +55,7 @@ struct cmd {
 #define CLI_GIVEN_MAX 128
 struct link;
 struct cli {
+	const char *program; /* what to write to run us again: "weir", or the path that was used */
 	const struct cmd *cmd;
 	const char *args[CLI_ARGS_MAX];
 	int n_args;

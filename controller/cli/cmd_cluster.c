@@ -7,6 +7,7 @@
 #include "controller/cli/commands.h"
 #include "controller/cli/json.h"
 #include "controller/cli/out.h"
+#include "controller/cli/profile.h"
 #include "controller/cli/view.h"
 
 #include <inttypes.h>
@@ -100,7 +101,34 @@ static const char *partitions(struct cli *cli, int32_t n)
 	return arena_printf(&cli->mem, "%d partition%s", n, n == 1 ? "" : "s").at;
 }
 
-static void print_warnings(struct cli *cli, const struct health *h)
+/* Is it a process of the local cluster?  Then its address stands in the profile. */
+static bool is_local(struct cli *cli, const struct view *v, int32_t id)
+{
+	const struct image_broker *b = image_broker(v->image, id);
+	struct profile local;
+	struct str rest, one;
+
+	if (!b || b->n_endpoints == 0 || !profile_load(cli, &local))
+		return false;
+	rest = str_of(local.bootstrap);
+	while (str_cut(&rest, ',', &one))
+		if (str_eq(one, arena_printf(&cli->mem, "%.*s:%d", (int)b->endpoints[0].host.n,
+					     b->endpoints[0].host.at, b->endpoints[0].port)))
+			return true;
+	return false;
+}
+
+static void print_next(struct cli *cli, const struct view *v, const struct health *h)
+{
+	if (h->fenced.n && is_local(cli, v, h->fenced.v[0]))
+		printf("  next: %s local restart %d\n", cli->program, h->fenced.v[0]);
+	else if (h->fenced.n)
+		printf("  next: %s brokers list\n", cli->program);
+	else if (h->under_replicated || h->offline)
+		printf("  next: %s isr list --shrunk\n", cli->program);
+}
+
+static void print_warnings(struct cli *cli, const struct view *v, const struct health *h)
 {
 	bool is_blocked = h->offline || h->under_min;
 	const char *mark = text_colored(cli, is_blocked ? OUT_RED : OUT_YELLOW, "!");
@@ -116,10 +144,7 @@ static void print_warnings(struct cli *cli, const struct health *h)
 	if (h->at_min)
 		printf("  %s %s one failure away from refusing acks=all writes\n", mark,
 		       partitions(cli, h->at_min));
-	if (h->fenced.n)
-		printf("  next: weir brokers list\n");
-	else if (h->under_replicated || h->offline)
-		printf("  next: weir isr list --shrunk\n");
+	print_next(cli, v, h);
 }
 
 /* "2 (silent for 41s), 3" */
@@ -168,7 +193,7 @@ static void print_text(struct cli *cli, const struct view *v, const struct healt
 		       " unclean elections since this controller started\n",
 		       c->unclean_elections);
 	if (!h->is_well)
-		print_warnings(cli, h);
+		print_warnings(cli, v, h);
 }
 
 static void print_json(const struct view *v, const struct health *h)

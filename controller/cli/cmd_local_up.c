@@ -412,8 +412,9 @@ static void print_welcome(struct local *l, int64_t controller_ms, int64_t broker
 	print_role(l, "controller ", false, controller_ms);
 	print_role(l, "brokers    ", true, brokers_ms);
 	printf("data        %s\n", l->dir);
-	printf("try:  weir topics create orders -p 6%s%s\n", dir ? " -b " : "",
+	printf("try:  %s topics create orders -p 6%s%s\n", l->cli->program, dir ? " -b " : "",
 	       dir ? local_bootstrap(l) : "");
 	printf("      kcat -b localhost:%d -L\n", l->nodes[l->n_controllers].port);
-	printf("      weir local kill 2%s      weir local down%s\n", where, where);
+	printf("      %s local kill %d%s\n", l->cli->program, i32_min(2, l->n_brokers), where);
+	printf("      %s local down%s\n", l->cli->program, where);
 }

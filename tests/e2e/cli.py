@@ -327,5 +327,23 @@ def a_start_that_fails_says_why():
         expect_eq(weir("local", "purge", "--dir", d, "--yes")[0], 0, "purge")
 
 
+@test
+def what_to_do_next_can_be_typed():
+    with tempfile.TemporaryDirectory() as d:
+        run = lambda *args: weir(*args, env={"XDG_STATE_HOME": d})
+        code, out, err = run("local", "up", "-n", "2", "--base-port", "20995", "--port-step", "20")
+        try:
+            expect_eq(code, 0, f"up ({err})")
+            expect(f"{WEIR} topics create" in out and f"{WEIR} local kill 2" in out, out)
+            run("local", "kill", "2")
+            out = wait_for(lambda: (h := run("cluster", "health"))[0] == 1 and h[1], 10, "health to see the kill")
+            expect(f"next: {WEIR} local restart 2" in out, out)
+        finally:
+            run("local", "purge", "--yes")
+        code, out, err = run("local", "up", "-n", "1", "--base-port", "20995")
+        run("local", "purge", "--yes")
+        expect(code == 0 and f"{WEIR} local kill 1" in out, out + err)
+
+
 if __name__ == "__main__":
     main()
