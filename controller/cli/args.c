@@ -188,11 +188,32 @@ static const char *nearest_word(struct cli *cli, const char *path, const char *w
 	return best;
 }
 
+/* "health" alone: the one command whose second word it is. */
+static const char *only_path_with(const char *verb)
+{
+	const char *found = NULL;
+
+	for (int i = 0; i < n_commands; i++) {
+		const char *second = strchr(commands[i].path, ' ');
+
+		if (!second || strcmp(second + 1, verb) != 0)
+			continue;
+		if (found)
+			return NULL;
+		found = commands[i].path;
+	}
+	return found;
+}
+
 static bool unknown_word(struct parse *p, const char *word)
 {
 	const char *gap = p->path[0] ? " " : "", *near = nearest_word(p->cli, p->path, word);
+	const char *path = p->path[0] ? NULL : only_path_with(word);
 
-	if (near)
+	if (path)
+		cli_fail(p->cli, CLI_USAGE, "no such command: weir %s; did you mean weir %s?", word,
+			 path);
+	else if (near)
 		cli_fail(p->cli, CLI_USAGE,
 			 "no such command: weir %s%s%s; did you mean weir %s%s%s?", p->path, gap,
 			 word, p->path, gap, near);

@@ -285,18 +285,37 @@ static void print_all(struct described *d)
 	}
 }
 
+/* The names that are topics stay in cli->args, the others go to `bad`; their number. */
+static int set_apart(struct cli *cli, const struct view *v, const char **bad)
+{
+	int n_good = 0, n_bad = 0;
+
+	for (int i = 0; i < cli->n_args; i++) {
+		if (image_topic_named(v->image, str_of(cli->args[i])))
+			cli->args[n_good++] = cli->args[i];
+		else
+			bad[n_bad++] = cli->args[i];
+	}
+	cli->n_args = n_good;
+	return n_bad;
+}
+
 int cmd_topics_describe(struct cli *cli)
 {
+	const char *bad[CLI_ARGS_MAX];
 	struct offsets at;
 	struct view v;
-	int code = view_load(cli, &v);
+	int n_bad, code = view_load(cli, &v);
 
-	if (!code)
-		code = view_has_topics(cli, &v, cli->args, cli->n_args);
-	if (!code) {
+	if (code)
+		return code;
+	n_bad = set_apart(cli, &v, bad);
+	if (cli->n_args > 0 || n_bad == 0) {
 		offsets_load(cli, &v, cli->args, cli->n_args, &at);
 		print_all(&(struct described){ cli, &v, &at });
 	}
+	for (int i = 0; i < n_bad; i++)
+		code = view_has_topics(cli, &v, &bad[i], 1);
 	view_fini(&v);
-	return code;
+	return n_bad && cli->n_args > 0 ? CLI_PARTLY : code;
 }

@@ -45,6 +45,7 @@ def golden(text, want):
 def mistakes_get_one_sentence_and_an_exit_code():
     refused(2, "topix", "list", says="did you mean weir topics?")
     refused(2, "topics", "lst", says="did you mean weir topics list?")
+    refused(2, "health", says="did you mean weir cluster health?")
     refused(2, "topics", "create", says="nothing was given")
     refused(2, "topics", "create", "a", "--partition", "3", says="did you mean --partitions?")
     refused(2, "topics", "create", "a", "-p", "many", says="a whole number")
@@ -179,6 +180,8 @@ def changes_print_old_and_new():
         expect(got.returncode == 7 and "no broker 9" in got.stderr, got.stderr)
         refused(7, "topics", "delete", "nope", "-b", c.bootstrap, says="no topic nope")
         refused(6, "topics", "delete", "t", "-b", c.bootstrap, says="--yes")
+        got = c.weir("topics", "describe", "t", "nope", check=False)
+        expect(got.returncode == 4 and got.stdout.startswith("t ") and "no topic nope" in got.stderr, got.stderr)
         c.weir("topics", "delete", "t", "--yes")
         got = c.weir("topics", "describe", "t", check=False)
         expect(got.returncode == 7 and "UNKNOWN_TOPIC_OR_PARTITION" in got.stderr, got.stderr)
