@@ -1,3 +1,10 @@
+/* boot.c - the order in which a broker comes up and goes down.
+ *
+ *   up     options, directories (locked, scanned), shards, checkpoints, listeners, controller link
+ *   down   leaders move away (controlled shutdown), listeners close, every shard lets go of its
+ *          clients, loops end, logs close, checkpoints, and last the clean marker
+ *
+ * Listening comes before the link: once registered, others will connect. */
 #include "broker/boot.h"
 
 #include <stdio.h>
@@ -48,6 +55,8 @@ enum err boot_conf_finish(struct boot *b, char *why, size_t cap)
 
 /* ---- start ----------------------------------------------------------------------------------- */
 
+/* The incarnation is drawn here: it is what tells this process from an earlier one with the same
+ * id. */
 enum err boot_start(struct boot *p, struct env *const *env, int n_envs, char *why, size_t cap)
 {
 	struct broker *b = &p->broker;
@@ -82,6 +91,7 @@ enum err boot_start(struct boot *p, struct env *const *env, int n_envs, char *wh
 	return ERR_OK;
 }
 
+/* Port 0 is for tests: the port that was bound is then the one that is advertised. */
 static enum err listen_all(struct boot *p, char *why, size_t cap)
 {
 	struct env *env = p->env[0];
@@ -112,6 +122,7 @@ void boot_stop(struct boot *p, void (*stopped)(void *arg), void *arg)
 	ctllink_shutdown(p->broker.shards[0]->link, stop_shards, p);
 }
 
+/* Shard 0 last, since it answers for the others; stopping twice is harmless. */
 static void stop_shards(void *arg)
 {
 	struct boot *p = arg;
@@ -168,6 +179,7 @@ void boot_free(struct boot *p, bool is_clean)
 	conf_free(p->store);
 }
 
+/* Only a stop that ran its course closes the logs as clean; otherwise the next start scans. */
 static void close_shards(struct boot *p, bool is_clean)
 {
 	struct broker *b = &p->broker;

@@ -99,6 +99,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 	return -1;
 }
 
+/* One read: a file longer than CONFIG_SIZE_MAX is no options file. */
 static int load_config(struct process *p, const struct arguments *a)
 {
 	char why[512] = "", *text = NULL;
@@ -169,6 +170,7 @@ static int run(struct process *p)
 	return status;
 }
 
+/* One shard per online core unless num.network.threads says otherwise. */
 static int set_up(struct process *p)
 {
 	const struct broker_conf *conf = &p->boot.conf;
@@ -195,6 +197,7 @@ static int set_up(struct process *p)
 	return 0;
 }
 
+/* The first signal asks politely and waits for the controller, the second stops at once. */
 static void on_signal(void *arg, int signo)
 {
 	struct process *p = arg;

@@ -89,6 +89,8 @@ static void refuse(struct create_topics_response_topic *slot, int32_t code, stru
 	slot->error_message = message;
 }
 
+/* Results come in the order in which topics were asked; slots that were refused here are passed
+ * over. */
 static void answer(struct forward *f)
 {
 	struct req *q = f->q;
@@ -126,6 +128,7 @@ static void take_result(struct req *q, const Weir__TopicResult *r,
 		memcpy(slot->topic_id.b, r->id.data, sizeof(slot->topic_id.b));
 }
 
+/* From version 5 (KIP-525): what the topic runs on, with the source of each value. */
 static void fill_configs(struct req *q, const struct create_topics_request_topic *in,
 			 struct create_topics_response_topic *slot)
 {

@@ -30,6 +30,7 @@ enum api_ret handle_delete_records(struct req *q)
 	return --w->n_out == 0 ? API_DONE : API_WAIT;
 }
 
+/* Internal topics are refused: their records are the coordinators'. */
 static void route(struct req *q, const struct delete_records_request *in,
 		  struct delete_records_response *out)
 {

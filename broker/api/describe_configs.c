@@ -43,6 +43,7 @@ enum api_ret handle_describe_configs(struct req *q)
 	return API_DONE;
 }
 
+/* Each resource is bounded by the same budget of memory, so a long list ends in a clear error. */
 static void describe(struct req *q, const struct describe_configs_request_resource *in,
 		     struct describe_configs_response_result *out)
 {
@@ -92,6 +93,7 @@ static void describe_topic(struct req *q, const struct describe_configs_request_
 	}
 }
 
+/* The options file is known to its own broker only. */
 static void describe_broker(struct req *q, const struct describe_configs_request_resource *in,
 			    struct describe_configs_response_result *out)
 {
@@ -196,6 +198,7 @@ static void add(struct req *q, struct describe_configs_response_result *out,
 		};
 }
 
+/* Kafka's numbers; lists are texts here, so those are named. */
 static int8_t wire_type(const struct conf_row *row)
 {
 	static const char *const lists[] = { "cleanup.policy",

@@ -32,6 +32,7 @@ enum api_ret handle_elect_leaders(struct req *q)
 	return m->all || m->n_partitions > 0 ? forward_go(f, answer) : API_DONE;
 }
 
+/* False: more than the controller would take. */
 static bool ask_partitions(struct req *q, const struct elect_leaders_request *in,
 			   Weir__ElectLeaders *m)
 {

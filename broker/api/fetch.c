@@ -37,6 +37,7 @@ static void fill(struct req *);
 static void fill_partition(struct req *, const struct fetch_slot *,
 			   struct fetch_response_partition *, int64_t *left);
 
+/* The deadline is set before the calls go out: one to our own shard may end the request at once. */
 enum api_ret handle_fetch(struct req *q)
 {
 	const struct fetch_request *in = q->in;
@@ -275,7 +276,7 @@ static bool is_due(const struct fetch_plan *plan, const struct fetch_slot *s)
 	struct fetch_news news = { .is_error = s->error != KERR_NONE };
 
 	if (op)
-		/* A follower that is told to truncate looks at nothing else: its marks come again. */
+		/* A follower told to truncate looks at nothing else: its marks come again. */
 		news = (struct fetch_news){ .has_records = op->data.n > 0,
 					    .is_error = op->error != KERR_NONE ||
 							op->diverging.epoch != EPOCH_NONE,
@@ -319,6 +320,7 @@ static void fill(struct req *q)
 	}
 }
 
+/* Errors older clients do not know are given as ones they do. */
 static void fill_partition(struct req *q, const struct fetch_slot *s,
 			   struct fetch_response_partition *out, int64_t *left)
 {

@@ -61,6 +61,7 @@ static const uint8_t *count_asked(struct req *q, const struct list_offsets_reque
 	return times;
 }
 
+/* Timestamps below -1 came one by one with newer versions; an older one must not use them. */
 static enum kerr check_offset(const struct req *q, const struct list_offsets_request_partition *p,
 			      const struct image_topic *topic, const uint8_t *asked)
 {
@@ -75,6 +76,7 @@ static enum kerr check_offset(const struct req *q, const struct list_offsets_req
 	return e;
 }
 
+/* Clients of versions below 5 do not know OFFSET_NOT_AVAILABLE: they are told to look again. */
 static void offset_done(struct req *q, struct ask_op *op)
 {
 	struct list_offsets_response_partition *slot = op->slot;

@@ -50,6 +50,7 @@ static void fill(struct req *q)
 		fill_asked(q, in, out);
 }
 
+/* Only those that can be reached by the listener this client came in by, and are not fenced. */
 static void fill_brokers(struct req *q, struct metadata_response *out)
 {
 	const struct image *im = q->image;
@@ -80,6 +81,7 @@ static void fill_all(struct req *q, struct metadata_response *out)
 		fill_topic(q, im->topics[i], &out->topics[i]);
 }
 
+/* By name or, from version 12, by id; an unknown one is answered, never left out. */
 static void fill_asked(struct req *q, const struct metadata_request *in,
 		       struct metadata_response *out)
 {
@@ -120,6 +122,7 @@ static void fill_topic(struct req *q, const struct image_topic *topic,
 	}
 }
 
+/* A leader that this client cannot reach is no leader to it. */
 static void fill_partition(struct req *q, const struct image_partition *ip,
 			   struct metadata_response_partition *p)
 {
@@ -149,6 +152,8 @@ static void fill_partition(struct req *q, const struct image_partition *ip,
 
 /* ---- auto.create.topics.enable --------------------------------------------------------------- */
 
+/* Names only, and only if the client and this broker both want it; the reply then tells the
+ * leaders, because the controller answers when every broker has the topic. */
 static bool create_missing(struct req *q)
 {
 	const struct metadata_request *in = q->in;

@@ -96,6 +96,8 @@ static void ask(struct producer_ids *p)
 	ctllink_ask(p->shard, &p->call);
 }
 
+/* Whoever waited is served from the new block; if none came, all are told rather
+ * than left waiting. */
 static void answered(struct ctl_call *c)
 {
 	struct producer_ids *p = c->arg;

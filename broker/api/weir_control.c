@@ -31,6 +31,7 @@ enum api_ret handle_weir_control(struct req *q)
 	return forward_go(f, answer);
 }
 
+/* Registration, heartbeats and AlterPartition are for brokers on their own connection. */
 static bool is_for_tools(const Weir__Request *m)
 {
 	switch ((int)m->body_case) {

@@ -217,6 +217,7 @@ void fetch_partition_sent(struct fetch_session *s, struct fetch_partition *p,
 	}
 }
 
+/* Closes sessions until there is a slot and room for n partitions, or nobody may be displaced. */
 static bool make_room(struct fetch_sessions *c, bool is_follower, int32_t n, int64_t now_ms)
 {
 	if (n > c->partitions_max)

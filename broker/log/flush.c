@@ -65,6 +65,8 @@ void log_flush_work(struct log_flush *f)
 		f->err = f->env->files->sync_dir(f->env, f->dir);
 }
 
+/* Moves the recovery point, unless a truncation came in between; closed segments give up their
+ * files. */
 enum err log_flush_end(struct log *l, struct log_flush *f)
 {
 	ASSERT(l->flushing && f == &l->flush);

@@ -15,6 +15,7 @@ void hop_init(struct hop *h, struct file *file, int64_t at, int64_t end, int64_t
 	h->chunk_n = 0;
 }
 
+/* A header that lies about its size or offsets is BAD, never followed. */
 enum hop_state hop_next(struct hop *h)
 {
 	h->at = h->next;

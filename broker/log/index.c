@@ -203,6 +203,7 @@ enum err index_keep(struct index *ix, int32_t n)
 	return e;
 }
 
+/* For a start after a crash: lost pages show as zeros or jumps. */
 enum err index_sane(const struct index *ix, int64_t value_end, bool *sane)
 {
 	uint8_t block[BLOCK_ENTRIES * ENTRY_BYTES_MAX];

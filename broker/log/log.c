@@ -383,6 +383,7 @@ struct segment *log_push_segment(struct log *l, int64_t base, int64_t bytes)
 	return &l->v[l->n++];
 }
 
+/* The active segment first, then by bisection. */
 int32_t log_segment_of(const struct log *l, int64_t offset)
 {
 	int32_t lo = 0, hi = l->n;

@@ -48,6 +48,8 @@ static bool suffix_is(const struct found *, const char *);
 static bool ends_with(const char *, const char *tail);
 static const struct found *find_name(const struct listing *, int64_t base, const char *suffix);
 
+/* See the picture above; every step leaves a directory from which the next start
+ * can begin again. */
 enum err log_load(struct log *l, const struct log_options *o, struct log_recovery *rec)
 {
 	struct log_options known = *o;

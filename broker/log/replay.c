@@ -5,6 +5,7 @@
 
 static enum err read_whole(const struct hop *, uint8_t **body, int64_t *cap, struct batch *);
 
+/* Hops over headers from the first batch that reaches `from`. */
 enum err log_replay(struct log *l, int64_t from, void (*fn)(void *, const struct batch *),
 		    void *arg)
 {

@@ -205,6 +205,7 @@ static enum err reindex_before(struct scan *sc, int32_t i, bool *whole)
 	return e;
 }
 
+/* The CRC last: everything else is read from the header. */
 enum err scan_check_batch(struct scan *sc, struct segment *s, int64_t at, struct batch *b,
 			  bool *good)
 {

@@ -163,6 +163,7 @@ void segment_detach(struct segment *s)
 	s->index[INDEX_OFFSET].tail = s->index[INDEX_TIME].tail = NULL;
 }
 
+/* The entry names the last offset of the batch that begins at `at`, as Kafka's does. */
 void segment_note(const struct segment_home *home, struct segment *s, struct segment_writer *w,
 		  const struct batch *view, int64_t at)
 {
@@ -193,6 +194,7 @@ enum err segment_finish(const struct segment_home *home, struct segment *s,
 	return e ? e : e2;
 }
 
+/* Reads headers only; the .log file is not changed. */
 enum err segment_reindex(const struct segment_home *home, struct segment *s, int64_t until,
 			 struct segment_writer *w, int64_t *end, int64_t *end_offset)
 {

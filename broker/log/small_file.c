@@ -4,6 +4,8 @@
 
 static void join(char out[SMALL_PATH_MAX], const char *dir, const char *name, const char *suffix);
 
+/* A crash leaves the old file, the new one, or the old one and a .tmp that the
+ * next write replaces. */
 enum err small_file_write(struct env *env, const char *dir, const char *name, const void *at,
 			  size_t n)
 {

@@ -53,6 +53,7 @@ static int32_t epoch_at(const struct partition *p, int64_t offset)
 	return epoch;
 }
 
+/* Kafka's special timestamps; the ones of tiered storage find nothing here. */
 void ask_offset(struct ask_op *op, struct partition *p)
 {
 	bool any_replica =

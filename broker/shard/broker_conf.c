@@ -128,6 +128,8 @@ int broker_conf_rows(struct conf_row out[BROKER_ROWS_MAX])
 
 /* ---- lists ------------------------------------------------------------------------------- */
 
+/* The last colon separates, so that bare IPv6 hosts in brackets work; an empty host is every
+ * address. */
 static bool parse_host_port(struct str s, struct peer_addr *out)
 {
 	size_t colon = s.n;
@@ -299,6 +301,7 @@ static enum err finish_controllers(struct broker_conf *c, char *why, size_t cap)
 	return ERR_OK;
 }
 
+/* A slash at the end is dropped: the same directory must have one name. */
 static enum err finish_dirs(struct broker_conf *c, char *why, size_t cap)
 {
 	struct str rest = c->log_dirs, one;

@@ -128,6 +128,7 @@ static void ask_done(struct call *call)
 	env_submit(c->env, &c->job);
 }
 
+/* Open logs have offsets of their own; others keep what they had. */
 static void gather(struct checkpoints *c, struct shard *s)
 {
 	MAP_FOR (slot, &s->partitions) {
@@ -174,6 +175,7 @@ static void add(struct checkpoints *c, int dir, int kind, struct str topic, int3
 		(r->digest * 1099511628211u + (uint64_t)number) * 1099511628211u + (uint64_t)offset;
 }
 
+/* On a thread of the io pool.  A directory that is offline is not written to any more. */
 static void write_work(struct job *job)
 {
 	struct checkpoints *c = CONTAINER_OF(job, struct checkpoints, job);

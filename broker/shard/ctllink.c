@@ -182,6 +182,7 @@ static void send_register(struct ctllink *l)
 	arena_reset(&l->arena);
 }
 
+/* Every listener is told; which of them a client gets depends on the one it came in by. */
 static void fill_endpoints(struct ctllink *l, Weir__RegisterBroker *in)
 {
 	const struct broker_conf *c = l->broker->conf;
@@ -201,6 +202,8 @@ static void fill_endpoints(struct ctllink *l, Weir__RegisterBroker *in)
 	}
 }
 
+/* Refusals are mostly an operator's mistake or another process with this id: said
+ * twice, tried on. */
 static void registered(void *arg, enum err e, const ProtobufCMessage *m)
 {
 	struct ctllink *l = arg;
@@ -294,6 +297,7 @@ void ctllink_applied(struct ctllink *l)
 		beat(l);
 }
 
+/* A controller that does not know our epoch has forgotten or replaced us: register again. */
 static void heartbeat_answer(struct ctllink *l, const Weir__HeartbeatAnswer *a)
 {
 	if (a->has_code &&

@@ -138,6 +138,7 @@ void ctl_ask_stop(struct ctllink *l)
 	fail_all(&l->asked);
 }
 
+/* On the asker's shard: unpacked into its own arena, so that nothing of shard 0's is shared. */
 static void ask_back(struct call *call)
 {
 	struct ctl_call *c = CONTAINER_OF(call, struct ctl_call, call);
@@ -186,6 +187,8 @@ void ctllink_alter(struct ctllink *l, struct isr_item *item)
 	alter_send(l);
 }
 
+/* The broker epochs are those the followers last fetched with: the controller refuses a member that
+ * has restarted since (KIP-903). */
 static void fill_item(struct arena *a, Weir__AlterPartitionItem *to, struct isr_item *from)
 {
 	weir__alter_partition_item__init(to);

@@ -12,6 +12,7 @@ static void fold(struct image *, const Weir__MetadataBatch *);
 static void adopt(struct ctllink *, struct image *);
 static bool is_ours(const struct ctllink *);
 
+/* The image is cloned per push, not per record: shards keep the old one as long as they need it. */
 void ctl_meta_push(struct ctllink *l, const Weir__MetadataBatch *b)
 {
 	struct image *im;

@@ -25,6 +25,7 @@ struct finding {
 	int dir;
 };
 
+/* At start one bad directory is refused; at run time it goes offline and the others serve on. */
 enum err dirs_open(struct env *env, const struct broker_conf *c, struct dirs **out, char *why,
 		   size_t cap)
 {
@@ -77,6 +78,7 @@ static enum err open_one(struct env *env, const struct broker_conf *c, struct di
 	return ERR_OK;
 }
 
+/* A directory of another node or cluster must never be written to. */
 static enum err read_identity(struct env *env, const struct broker_conf *c, struct dirs *d,
 			      struct dir *dir, char *why, size_t cap)
 {

@@ -145,6 +145,7 @@ void follow_refresh_brokers(struct shard *s)
 	}
 }
 
+/* One fetcher per (shard, leading broker): keys are broker ids plus one, as 0 is no key. */
 static struct follow *follow_of(struct shard *s, int32_t broker)
 {
 	struct follow *f = map_find(&s->follows, (uint64_t)broker + 1);
@@ -315,6 +316,8 @@ static void ask_more(struct follow *f)
 		send_fetch(f);
 }
 
+/* The session's epoch is counted here, when the request is made; the leader counts when it reads
+ * it. */
 static void send_fetch(struct follow *f)
 {
 	struct fetch_request in;
@@ -393,6 +396,7 @@ static void fill_forgotten(struct follow *f, struct fetch_request *in)
 	f->n_forgotten = 0;
 }
 
+/* Kafka's frame, but for the size, which the seam puts in front. */
 static void send_request(struct follow *f, int key, int version, enum asked_kind kind,
 			 const struct schema *schema, const void *in)
 {
@@ -441,6 +445,8 @@ static enum err answer_arrives(struct follow *f, struct buf *frame)
 	return is_fetch ? fetch_answer(f, a.number, &r) : range_answer(f, a.kind, &r);
 }
 
+/* A session that the leader has forgotten is begun anew; any other top-level error ends the
+ * connection. */
 static enum err fetch_answer(struct follow *f, uint64_t number, struct reader *r)
 {
 	struct fetch_response out;
@@ -479,6 +485,7 @@ static enum err fetch_answer(struct follow *f, uint64_t number, struct reader *r
 	return ERR_OK;
 }
 
+/* GO_ON keeps the partition in the session; everything else takes it out until it may ask again. */
 static void take_verdict(struct follow *f, struct partition *p, enum follow_verdict v)
 {
 	const struct broker_conf *c = p->shard->broker->conf; /* f may be gone: FOLLOW_DEAD */

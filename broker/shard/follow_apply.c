@@ -27,6 +27,7 @@ static enum err append_all(struct partition *, const uint8_t *at, int64_t n, boo
 static bool take_batch(struct partition *, struct piece *, const struct batch *);
 static enum err write_piece(struct partition *, struct piece *);
 
+/* Errors first, then divergence, then records; the leader's marks are believed only at the end. */
 enum follow_verdict follow_apply(struct partition *p, const struct fetch_response_partition *r)
 {
 	bool is_refused = false;
@@ -69,6 +70,8 @@ static enum follow_verdict refused(struct partition *p, int16_t code)
 	return FOLLOW_REST;
 }
 
+/* Cutting below the high watermark is possible only after an unclean election: it
+ * is said loudly. */
 static enum follow_verdict cut(struct partition *p, struct epoch_entry leader_end)
 {
 	int64_t end = log_end(p->log);
@@ -121,6 +124,7 @@ static enum err append_all(struct partition *p, const uint8_t *at, int64_t n, bo
 	return write_piece(p, &piece);
 }
 
+/* Everything is checked as if the leader were a stranger: epoch, CRC, continuity. */
 static bool take_batch(struct partition *p, struct piece *piece, const struct batch *b)
 {
 	if (b->leader_epoch > p->replica.leader_epoch || !batch_crc_ok(b)) {
@@ -149,6 +153,8 @@ static bool take_batch(struct partition *p, struct piece *piece, const struct ba
 	return true;
 }
 
+/* The order is that of the leader's append: log, epochs, producers; marks follow when all is
+ * written. */
 static enum err write_piece(struct partition *p, struct piece *piece)
 {
 	struct log_appended done;

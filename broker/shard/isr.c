@@ -15,6 +15,7 @@ static void arrives(struct mail *);
 static void comes_home(struct mail *);
 static enum replica_verdict verdict_of(int32_t code);
 
+/* The job count keeps the partition alive until the answer is home. */
 void isr_propose(struct partition *p, uint32_t isr, uint32_t proposal)
 {
 	struct isr_item *item = &p->isr;

@@ -29,6 +29,7 @@ void lost_found(struct shard *s, int32_t broker)
 			tell(s, (struct lost_broker){ .broker = broker });
 }
 
+/* Over when the image has it fenced or registered anew, or the time is up. */
 bool lost_any(const struct shard *s)
 {
 	for (int i = 0; i < LOST_MAX; i++) {

@@ -90,6 +90,7 @@ static void adopt(struct partition *p, const struct image_topic *t)
 		follow_stop(p);
 }
 
+/* What the image knows of the assignment's brokers: may they join, and with which epoch. */
 static int32_t known_peers(const struct partition *p, const struct image_ids *ids,
 			   struct replica_peer *out)
 {
@@ -122,6 +123,7 @@ void partition_refresh_brokers(struct partition *p)
 						   .brokers = { known, n } });
 }
 
+/* Log settings take effect with the next append, min.insync.replicas with the next step. */
 void partition_refresh_conf(struct partition *p, const struct image_topic *t)
 {
 	int32_t was = p->replica.min_isr;
@@ -269,6 +271,8 @@ static void high_watermark_moved(struct partition *p)
 		shard_note_hw(p->shard, &p->hw_lagging);
 }
 
+/* The whole directory goes offline with it: a device that failed once is not trusted again
+ * (KIP-112). */
 void partition_fail(struct partition *p, enum err e)
 {
 	if (p->state == PARTITION_OFFLINE)

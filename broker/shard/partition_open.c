@@ -133,6 +133,7 @@ void partition_free(struct partition *p)
 
 /* ---- opening, on a thread of the pool: epochs and producers are the job's until it is back --- */
 
+/* Epochs and producers are loaded first, so that the replay behind the snapshot completes them. */
 static void open_work(struct job *job)
 {
 	struct open_job *j = CONTAINER_OF(job, struct open_job, job);
@@ -197,6 +198,8 @@ static void replay(void *arg, const struct batch *b)
 		persist_note(&j->p->producers, b);
 }
 
+/* Back on the shard.  Three outcomes: open, offline for good, or once more after a short pause
+ * because an older topic of this name is still being renamed. */
 static void open_done(struct job *job)
 {
 	struct open_job *j = CONTAINER_OF(job, struct open_job, job);

@@ -9,6 +9,7 @@
 
 static enum err note_range(struct partition *, const struct log_read *, int64_t *offset);
 
+/* Snapshots above the new end speak of records that are gone: dropped before anything is loaded. */
 enum err partition_rebuild_producers(struct partition *p)
 {
 	char dir[PARTITION_PATH_MAX];

@@ -40,6 +40,7 @@ static struct producer_row row_of(const struct producer_entry *);
 
 /* ---- leader epochs: one write at a time, the newest state each time -------------------------- */
 
+/* Skipped while a write is under way: epochs_done looks again. */
 void persist_epochs(struct partition *p)
 {
 	struct epochs_job *j;

@@ -193,6 +193,7 @@ static void unpark(struct read_call *c)
 	}
 }
 
+/* Only watches that the news concerns: a consumer does not wake for a log end it may not read. */
 void read_wake(struct partition *p, enum read_wake why)
 {
 	struct replica *r = &p->replica;

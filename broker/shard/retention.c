@@ -108,6 +108,7 @@ static void flush_done(struct job *job)
 
 /* ---- old segments ---------------------------------------------------------------------------- */
 
+/* Renaming happens here on the shard, unlinking in the job. */
 static void retain(struct partition *p)
 {
 	int64_t now_ms = env_wall_ms(p->shard->env), start = log_start(p->log);
@@ -149,6 +150,7 @@ static void purge_done(struct job *job)
 
 /* ---- directories of deleted partitions ------------------------------------------------------- */
 
+/* The name is free for a new topic only when the rename is done; see claim in partition_open.c. */
 void retention_remove(struct shard *s, int dir, const char *dir_name, struct uuid topic_id,
 		      int64_t delay_ms)
 {

@@ -61,6 +61,7 @@ static void on_timer(void *arg)
 	env_submit(s->env, &s->job);
 }
 
+/* On a thread of the io pool; the shards read the flags without asking. */
 static void look_work(struct job *job)
 {
 	struct space *s = CONTAINER_OF(job, struct space, job);

@@ -12,6 +12,7 @@
 static void expired(void *arg);
 static void finish(struct wait *, enum kerr);
 
+/* A timeout of 0 or less fires with the next turn. */
 void wait_park(struct wait *w, struct partition *p, int64_t required, int64_t timeout_ms)
 {
 	struct list *pos = &p->waits;

@@ -20,6 +20,7 @@ static enum err apply_partition_change(struct image *, const Weir__PartitionChan
 static enum err apply_config(struct image *, const Weir__ConfigRecord *);
 static enum err apply_feature(struct image *, const Weir__FeatureRecord *);
 
+/* Unknown kinds are ERR_NOT_FOUND and change nothing: an older node reads a newer log. */
 enum err image_apply(struct image *im, const Weir__MetadataRecord *r)
 {
 	ASSERT(atomic_load(&im->refs) == 1);

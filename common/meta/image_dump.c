@@ -34,6 +34,7 @@ static ProtobufCBinaryData bytes_of(const struct uuid *u)
 	return (ProtobufCBinaryData){ sizeof(u->b), (uint8_t *)(uintptr_t)u->b };
 }
 
+/* Configs before brokers and topics' configs after their topic: the order image_apply accepts. */
 void image_dump(const struct image *im, void (*each)(void *, const Weir__MetadataRecord *),
 		void *arg)
 {

@@ -179,6 +179,7 @@ void topic_conf_defaults(struct topic_conf *c)
 			set_row(c, &topic_conf_rows[i], str_of(topic_conf_rows[i].def));
 }
 
+/* Rows without an alias exist for topics only. */
 int topic_conf_broker_rows(struct conf_row *out, size_t at)
 {
 	int n = 0;

@@ -202,6 +202,7 @@ void conns_end_turn(struct loop *l)
 		bury(CONTAINER_OF(l->dead.next, struct conn, in_all));
 }
 
+/* Failure, move, flush: in this order, because a failed conn must not be moved or written to. */
 static void end_turn(struct conn *c)
 {
 	if (c->failure != ERR_OK) {
@@ -316,6 +317,8 @@ static void net_pause(struct conn *c, bool paused)
 	conn_want(c);
 }
 
+/* Input is dropped from here on; what is queued still leaves, for LINGER_MS without progress at
+ * most. */
 static void net_finish(struct conn *c)
 {
 	ASSERT(c->state != CONN_MOVING);

@@ -31,6 +31,7 @@ static enum err start(struct conn *);
 static bool is_self(int fd);
 static void on_deadline(void *);
 
+/* A numeric address needs no job, so dialling it begins in this turn. */
 struct conn *dial_conn(struct env *env, const struct peer_addr *addr, const struct conn_events *on,
 		       void *arg)
 {

@@ -50,6 +50,7 @@ static void out_of_files(struct listener *);
 static void on_retry(void *);
 static void unref(struct listener *);
 
+/* The spare descriptor is opened now, while there are some. */
 enum err listener_open(struct env *env, const struct peer_addr *addr,
 		       void (*accept_fn)(void *arg, struct env *, struct conn *), void *arg,
 		       struct listener **out, int32_t *port)

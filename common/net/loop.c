@@ -49,6 +49,7 @@ static void stop_here(struct mail *);
 
 /* ---- the group ------------------------------------------------------------------------------- */
 
+/* On failure everything made so far is taken down again by loops_free. */
 enum err loops_new(const struct loops_options *options, struct loops **out)
 {
 	ASSERT(options->n_actors > 0);
@@ -188,6 +189,7 @@ static enum err watch_signals(struct loops *g)
 
 /* ---- one loop -------------------------------------------------------------------------------- */
 
+/* Two descriptors besides epoll's: the mailbox's eventfd and one timerfd for all timers. */
 static enum err loop_new(struct loops *g, int id, uint64_t seed, struct loop **out)
 {
 	struct loop *l = mem_alloc(sizeof(*l));

@@ -297,6 +297,7 @@ static void on_frame(void *arg, struct conn *conn, struct buf *b)
 	rpc_put(r);
 }
 
+/* What the other side may not do ends the connection: see rpc_events. */
 static enum err receive(struct rpc *r, const struct buf *b)
 {
 	ProtobufCMessage *m = NULL;

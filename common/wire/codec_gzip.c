@@ -14,6 +14,7 @@ struct packer {
 
 static enum err unpack_member(z_stream *, struct codec_buf *);
 
+/* The context is kept for the next batch unless the level changed; deflateReset is much cheaper. */
 enum err gzip_pack(void **ctx, int32_t level, struct str in, struct codec_buf *out)
 {
 	int want = level == CODEC_LEVEL_DEFAULT ? Z_DEFAULT_COMPRESSION : level;

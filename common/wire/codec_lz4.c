@@ -8,6 +8,7 @@
 
 static size_t bound(const struct codec_buf *out);
 
+/* Begin, one update, end: the bound covers all three, so no loop is needed. */
 enum err lz4_pack(void **ctx, int32_t level, struct str in, struct codec_buf *out)
 {
 	LZ4F_preferences_t prefs = { .frameInfo = { .blockMode = LZ4F_blockIndependent,

@@ -81,6 +81,7 @@ enum err snappy_unpack(void **ctx, int32_t level, struct str in, struct codec_bu
 	return e;
 }
 
+/* The size in front is a claim: bounded by what the densest encoding could yield from n bytes. */
 static enum err unpack_block(const uint8_t *at, size_t n, struct codec_buf *out)
 {
 	struct block b = { .in = at, .in_end = at + n };
@@ -118,6 +119,7 @@ static bool unpack_element(struct block *b)
 	}
 }
 
+/* Lengths up to 60 are in the tag, longer ones in 1 to 4 bytes behind it. */
 static bool take_literal(struct block *b, uint8_t tag)
 {
 	uint32_t more = 0;

@@ -195,6 +195,7 @@ static void decode_array(struct decoder *d, const struct schema_row *row, uint8_
 	}
 }
 
+/* Reads into a struct whose layout kgen knows; every kind is one reader call. */
 static void decode_value(struct decoder *d, const struct schema_row *row, uint8_t *at)
 {
 	struct reader *r = d->r;
@@ -311,6 +312,7 @@ static void encode_field(struct encoder *e, const struct schema_row *row, const 
 		encode_value(e, row, in + row->at);
 }
 
+/* A null array where the version allows none goes out as empty: callers need not ask. */
 static void encode_array(struct encoder *e, const struct schema_row *row, const uint8_t *in)
 {
 	const uint8_t *items = *(uint8_t *const *)(const void *)(in + row->at);

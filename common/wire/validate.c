@@ -322,6 +322,7 @@ static void finish_header(const struct validate_rules *rules, int64_t now_ms,
 		b->attributes |= BATCH_LOG_APPEND_TIME;
 }
 
+/* Recompression or wrong offsets: the only two reasons to write a producer's records anew. */
 static void rebuild(struct validator *v, const struct validate_rules *rules,
 		    const struct findings *seen, struct validate_result *out)
 {

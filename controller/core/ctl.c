@@ -201,6 +201,7 @@ Weir__ConfigRecord *emit_config(struct ctl_result *r)
 	return m;
 }
 
+/* Only what changed goes into the record; the reason is for the people who read the log dump. */
 void emit_elected(struct ctl_result *r, const struct election *e, const struct elected *x,
 		  const char *reason)
 {
@@ -309,6 +310,8 @@ struct kerr_why because(struct ctl_result *r, enum kerr code, const char *fmt, .
 	return (struct kerr_why){ code, zdup(r, str_of(text)) };
 }
 
+/* A broker speaks with the epoch of its registration: one that was registered again since, or taken
+ * over by another process, must not change anything with its old knowledge. */
 const struct image_broker *sender(struct ctl_result *r, int32_t id, int64_t epoch)
 {
 	const struct image_broker *b = image_broker(r->ctl->image, id);

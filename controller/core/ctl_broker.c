@@ -19,6 +19,9 @@ static void write_registration(struct ctl_result *, const Weir__RegisterBroker *
 			       const struct image_broker *same);
 static bool is_unchanged(const Weir__RegisterBroker *, const struct image_broker *);
 
+/* Three cases: the same process on a new connection (its epoch stays), a process with new listeners
+ * or directories (amended), and a new process.  The broker epoch of the last is the offset of its
+ * own record, which no other registration can have. */
 void decide_register(struct ctl_result *r, const struct ctl_cmd *cmd)
 {
 	const Weir__RegisterBroker *m = cmd->reg.m;
@@ -87,6 +90,7 @@ static bool is_acceptable(struct ctl_result *r, const struct ctl_cmd *cmd)
 	return listeners_acceptable(r, m) && dirs_acceptable(r, m);
 }
 
+/* Bounds keep one broker from filling the log and every image. */
 static bool listeners_acceptable(struct ctl_result *r, const Weir__RegisterBroker *m)
 {
 	bool ok = m->n_endpoints > 0 && m->n_endpoints <= ENDPOINTS_MAX;

@@ -34,6 +34,7 @@ static const struct conf_row *row_of(const struct edit *, struct str name);
 
 #define WHY(...) because(e->r, __VA_ARGS__)
 
+/* Resources are independent: one that is refused leaves the others to succeed. */
 void decide_alter_configs(struct ctl_result *r, const struct ctl_cmd *cmd)
 {
 	const Weir__AlterConfigs *m = cmd->alter_configs;

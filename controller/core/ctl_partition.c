@@ -17,6 +17,7 @@ static enum kerr check_epochs(const Weir__AlterPartitionItem *, int32_t broker,
 static enum kerr check_isr(const Weir__AlterPartitionItem *, const struct image_partition *);
 static enum kerr check_members(const struct image *, const Weir__AlterPartitionItem *);
 
+/* One broker's request may carry thousands of partitions; each is answered by itself. */
 void decide_alter_partition(struct ctl_result *r, const struct ctl_cmd *cmd)
 {
 	const Weir__AlterPartition *m = cmd->alter_partition;

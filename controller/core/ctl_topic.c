@@ -74,6 +74,7 @@ static void only_validate(struct ctl_result *r, bool yes)
 
 /* ---- create ---------------------------------------------------------------------------------- */
 
+/* A name asked for twice is refused both times, as Kafka does: nobody can tell which was meant. */
 void decide_create_topics(struct ctl_result *r, const struct ctl_cmd *cmd)
 {
 	const Weir__CreateTopics *m = cmd->create_topics;
@@ -397,6 +398,7 @@ void decide_delete_topics(struct ctl_result *r, const struct ctl_cmd *cmd)
 
 /* ---- grow ------------------------------------------------------------------------------------ */
 
+/* Partitions are never taken away, so this only adds. */
 void decide_create_partitions(struct ctl_result *r, const struct ctl_cmd *cmd)
 {
 	const Weir__CreatePartitions *m = cmd->create_partitions;

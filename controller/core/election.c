@@ -18,6 +18,7 @@ static int32_t choose_unclean(const struct election *);
 static bool is_valid(const struct election *, const struct image_ids *isr, int32_t broker);
 static bool same_ids(const struct image_ids *, const struct image_ids *);
 
+/* Pure: the result is what the partition would be; emit_elected writes what differs. */
 struct elected elect(const struct election *e)
 {
 	const struct image_partition *p = image_partition(e->topic, e->partition);

@@ -32,6 +32,8 @@ static int32_t ring_next(struct ring *);
 static int32_t rack_next(struct rack *);
 static void next_pass(struct placement *);
 
+/* Brokers in controlled shutdown are leaving and get nothing; fenced ones may come back and can be
+ * followers. */
 struct placement *placement_new(struct arena *a, const struct image *im, uint64_t seed)
 {
 	struct placement *pl = arena_must(a, sizeof(*pl));

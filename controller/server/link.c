@@ -101,6 +101,8 @@ bool link_is_alive(const struct link *l)
 
 /* ---- connection ------------------------------------------------------------------------------ */
 
+/* Runs when the registration is decided, before it is committed: a connection that is lost in
+ * between must be noticed.  An older connection of the same broker is dead and closed here. */
 void link_bind(struct node *n, struct session *s, int32_t broker, int64_t epoch)
 {
 	struct link *l = link_of(n, broker);
@@ -132,6 +134,7 @@ void link_bind(struct node *n, struct session *s, int32_t broker, int64_t epoch)
 	timer_after_ms(n->env, &l->silence, n->options->session_timeout_ms);
 }
 
+/* This starts a failover: grace for an active broker, none for one that is shutting down. */
 void link_closed(struct link *l)
 {
 	const struct image_broker *b = row_of(l, l->node->ctl.image);
@@ -168,6 +171,8 @@ static void on_gone(void *arg)
 	(void)node_submit(l->node, &cmd, &nobody);
 }
 
+/* "Awaited" is whoever has a session or had one within the session timeout; see link.h on why an
+ * unclean election must not pass it over. */
 void links_await(struct node *n, struct arena *a, const struct ctl_cmd *cmd, struct ctl_cmd *out)
 {
 	int32_t *v = arena_must(a, n->links.n * sizeof(*v) + 1);
@@ -191,6 +196,8 @@ void link_contact(struct link *l)
 	l->contact_us = env_mono_us(l->node->env);
 }
 
+/* A timer that fires much too late means that this process was stopped, not the brokers: punishing
+ * all of them at once would take the whole cluster down. */
 static void on_silence(void *arg)
 {
 	struct link *l = arg;
@@ -225,6 +232,7 @@ static void on_silence(void *arg)
 
 /* ---- what it asks for ------------------------------------------------------------------------ */
 
+/* The core says what the beat asks for; the shell carries it out as a command of its own. */
 void link_heartbeat(struct session *s, const Weir__Heartbeat *m)
 {
 	struct link *l = s->link;

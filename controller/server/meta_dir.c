@@ -18,6 +18,8 @@ static enum err write_properties(struct env *, const char *dir, int32_t node_id,
 static struct str property(struct str text, struct str key);
 static void copy(char *to, size_t cap, struct str);
 
+/* New: name the directory and, if nobody said otherwise, the cluster.  Existing: its node and
+ * cluster must be ours, because metadata of another one would be mixed in. */
 enum err meta_dir_open(struct env *env, const char *dir, int32_t node_id, struct str cluster_id,
 		       struct meta_dir *out, char *why, size_t cap)
 {

@@ -256,6 +256,8 @@ static void round_work(struct job *j)
 	r->at += (int64_t)r->bytes.n;
 }
 
+/* The old file was synced by its last round.  The directory is synced too, or a power cut could
+ * lose the name of a file whose records were answered. */
 static enum err begin_file(struct mlog *l, struct round *r)
 {
 	uint8_t header[MLOG_HEADER];

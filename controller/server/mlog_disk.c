@@ -120,6 +120,7 @@ Weir__MetadataRecord *mlog_unpack(struct arena *a, const uint8_t *at, size_t n)
 
 /* ---- reading back ---------------------------------------------------------------------------- */
 
+/* The newest snapshot, then every file that reaches beyond it. */
 enum err mlog_recover(struct env *env, const char *dir, mlog_each *each, void *arg,
 		      struct mlog_found *found, char *why, size_t cap)
 {
@@ -244,6 +245,8 @@ out:
 	return e;
 }
 
+/* A gap between files means that a file is missing: refused, since the records in it may have been
+ * answered. */
 static enum err read_logs(struct recovery *r, const struct listing *files)
 {
 	int first = 0;

@@ -50,6 +50,7 @@ static const struct rpc_events session_events = {
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+/* Recovery and start are one thing: replay everything, then both images are the same. */
 enum err node_new(struct env *env, const struct node_options *o, struct node **out, char *why,
 		  size_t cap)
 {
@@ -409,6 +410,7 @@ static void session_down(void *arg, struct rpc *rpc, enum err why)
 	mem_free(s);
 }
 
+/* Anything a peer sends counts as a sign of life. */
 static void session_call(void *arg, struct rpc *rpc, uint64_t id, const ProtobufCMessage *m)
 {
 	struct session *s = arg;

@@ -9,6 +9,7 @@ static void log_broker_change(const struct image *, const Weir__BrokerChangeReco
 static void log_topic_remove(const struct image *, const Weir__TopicRemoveRecord *);
 static void log_partition_change(const struct image *, const Weir__PartitionChangeRecord *);
 
+/* Level info for what an operator did or must know, warn where records may be lost. */
 void node_log_record(const struct image *before, const Weir__MetadataRecord *m)
 {
 	switch ((int)m->body_case) {

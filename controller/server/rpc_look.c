@@ -37,6 +37,8 @@ void rpc_look_call(struct session *s, uint64_t id, const Weir__Request *q)
 	arena_reset(&n->scratch);
 }
 
+/* For `weir cluster health` and `brokers list`: the state plus what only this process knows of
+ * connections. */
 static void describe(struct node *n, Weir__Response *out)
 {
 	Weir__ControllerState *c = arena_must(&n->scratch, sizeof(*c));
@@ -81,6 +83,8 @@ static void describe_broker(const struct node *n, const struct image_broker *b,
 	out->metadata_offset = l->applied;
 }
 
+/* From what is in memory; older records are in the snapshot only (log->start says
+ * where it begins). */
 static void read_log(struct node *n, const Weir__ReadLog *m, Weir__Response *out)
 {
 	Weir__LogEntries *log = arena_must(&n->scratch, sizeof(*log));
