@@ -253,13 +253,13 @@ run: all ## a local cluster: one controller and three brokers
 	$(B)/weir local up
 demo: ## kill the leader in the middle of a million records, lose nothing
 	deploy/demo.sh
-install: all ## programs into $(PREFIX)/bin
+install: all ## broker, controller, weir and weir-sim into $(PREFIX)/bin
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 clean: ## remove build/
 	rm -rf build
 help: ## this list
-	@sed -n 's/^\([a-z][a-z -]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | \
+	@sed -n 's/^\([a-z][a-z0-9 -]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | \
 		awk -F'\t' '{ printf "  %-18s %s\n", $$1, $$2 }'
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

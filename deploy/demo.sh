@@ -73,7 +73,7 @@ trap 'exit 130' INT TERM
 
 prepare() {
 	deploy/setup.sh build demo || fail "the packages above are needed"
-	[ -x "$WEIR" ] || echo "${dim}building, which takes a minute the first time ...$plain"
+	echo "${dim}building, which takes a minute or two the first time ...$plain"
 	make -s -j2 all "$GAP" >"$dir/make.log" 2>&1 || { cat "$dir/make.log" >&2; fail "the build broke"; }
 }
 

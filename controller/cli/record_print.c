@@ -100,12 +100,20 @@ static void bytes_text(const ProtobufCBinaryData *b, char *out, size_t cap)
 		text_printf(&t, "%02x", b->data[i]);
 }
 
+/* Kafka's numbers of what has configs; the JSON keeps the number. */
+static const char *resource_text(int32_t type)
+{
+	return type == 2 ? "topic" : type == 4 ? "broker" : "unknown";
+}
+
 static bool scalar_text(struct value v, char *out, size_t cap)
 {
 	struct text t;
 
 	text_init(&t, out, cap);
-	if (v.field->type == PROTOBUF_C_TYPE_INT64)
+	if (strcmp(v.field->name, "resource_type") == 0)
+		text_printf(&t, "%s", resource_text(*(const int32_t *)v.at));
+	else if (v.field->type == PROTOBUF_C_TYPE_INT64)
 		text_printf(&t, "%" PRId64, *(const int64_t *)v.at);
 	else if (v.field->type == PROTOBUF_C_TYPE_INT32)
 		text_printf(&t, "%" PRId32, *(const int32_t *)v.at);

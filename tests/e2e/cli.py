@@ -171,6 +171,8 @@ def changes_print_old_and_new():
         expect_eq([i["value"] for i in items], ["2000"], "retention.ms")
         expect_eq(c.weir("configs", "set", "topics/t", "retention.ms=soon", check=False).returncode, 1, "a bad value")
         expect_eq(c.weir("configs", "get", "topics/t", "no.such", check=False).returncode, 7, "an unknown key")
+        dump = c.weir("metadata", "log", "dump").stdout
+        expect("resource_type=topic" in dump or "resource_type topic" in dump, dump)
         golden(c.weir("configs", "unset", "topics/t", "retention.ms").stdout,
                "topics/t retention.ms 2000 -> (default)")
         golden(c.weir("topics", "alter", "t", "-p", "3").stdout, "t partitions 1 -> 3")
