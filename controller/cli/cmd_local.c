@@ -43,7 +43,7 @@ static void status_row(struct out *o, const struct local_node *n)
 	out_z(o, n->log);
 }
 
-int cmd_local_status(struct cli *cli)
+bool local_tell_nodes(struct local *l)
 {
 	static const struct out_column columns[] = {
 		{ "NODE", "id", OUT_RIGHT },       { "ROLE", "role", OUT_LEFT },
@@ -53,21 +53,55 @@ int cmd_local_status(struct cli *cli)
 		{ "DIRECTORY", "dir", OUT_WIDE },  { "LOG", "log", OUT_LEFT },
 	};
 	bool all_run = true;
-	struct local l;
 	struct out o;
+
+	local_look(l);
+	out_begin(&o, l->cli, "LocalNodeList", columns, ARRAY_LEN(columns));
+	for (int i = 0; i < l->n_nodes; i++) {
+		status_row(&o, &l->nodes[i]);
+		all_run &= l->nodes[i].state == LOCAL_RUNNING;
+	}
+	out_end(&o);
+	return all_run;
+}
+
+int cmd_local_status(struct cli *cli)
+{
+	struct local l;
 	int code;
 
 	local_init(&l, cli);
 	if ((code = local_open(&l)))
 		return code;
-	local_look(&l);
-	out_begin(&o, cli, "LocalNodeList", columns, ARRAY_LEN(columns));
-	for (int i = 0; i < l.n_nodes; i++) {
-		status_row(&o, &l.nodes[i]);
-		all_run &= l.nodes[i].state == LOCAL_RUNNING;
+	return local_tell_nodes(&l) ? CLI_OK : CLI_FAILED;
+}
+
+void local_tell(struct cli *cli, const char *done, const struct local_node *n, int64_t took_ms)
+{
+	static const struct out_column columns[] = {
+		{ "NODE", "id", OUT_RIGHT },      { "ROLE", "role", OUT_LEFT },
+		{ "DONE", "done", OUT_LEFT },     { "PID", "pid", OUT_RIGHT },
+		{ "TOOK", "took_ms", OUT_RIGHT },
+	};
+	struct out o;
+
+	if (out_is_for_people(cli)) {
+		printf("%s %s %d   pid %d", done, n->role, n->id, (int)n->pid);
+		if (took_ms >= 0)
+			printf("   ready in %s", text_of_duration(cli, took_ms));
+		putchar('\n');
+		return;
 	}
+	out_begin(&o, cli, "LocalChangeList", columns, ARRAY_LEN(columns));
+	out_i64(&o, n->id);
+	out_z(&o, n->role);
+	out_z(&o, done);
+	out_i64(&o, n->pid);
+	if (took_ms >= 0)
+		out_i64(&o, took_ms);
+	else
+		out_none(&o);
 	out_end(&o);
-	return all_run ? CLI_OK : CLI_FAILED;
 }
 
 int cmd_local_env(struct cli *cli)
@@ -111,7 +145,8 @@ int cmd_local_kill(struct cli *cli)
 	if (!local_wait_end(&l, n, cli_now_ms() + KILL_WAIT_MS))
 		return cli_fail(cli, CLI_FAILED, "%s %d (pid %d) got SIGKILL and is still there",
 				n->role, n->id, (int)pid);
-	printf("killed %s %d   pid %d\n", n->role, n->id, (int)pid);
+	n->pid = pid;
+	local_tell(cli, "killed", n, -1);
 	return CLI_OK;
 }
 
@@ -127,7 +162,7 @@ static int signal_one(struct cli *cli, int signal_number, const char *done)
 		return cli_fail(cli, CLI_FAILED,
 				"%s %d does not run; start it: weir local restart %d", n->role,
 				n->id, n->id);
-	printf("%s %s %d   pid %d\n", done, n->role, n->id, (int)n->pid);
+	local_tell(cli, done, n, -1);
 	return CLI_OK;
 }
 

@@ -141,8 +141,7 @@ int cmd_local_restart(struct cli *cli)
 	else if (!(code = wait_controller(&l, deadline_ms, &image)))
 		image_put(image);
 	if (!code)
-		printf("started %s %d   pid %d   ready in %s\n", n->role, n->id, (int)n->pid,
-		       text_of_duration(cli, cli_now_ms() - began_ms));
+		local_tell(cli, "started", n, cli_now_ms() - began_ms);
 	return code;
 }
 
@@ -407,8 +406,10 @@ static void print_welcome(struct local *l, int64_t controller_ms, int64_t broker
 {
 	const char *dir = cli_flag(l->cli, "dir"), *where = dir_flag(l);
 
-	if (l->cli->format != FORMAT_TABLE && l->cli->format != FORMAT_WIDE)
+	if (!out_is_for_people(l->cli)) {
+		(void)local_tell_nodes(l);
 		return;
+	}
 	print_role(l, "controller ", false, controller_ms);
 	print_role(l, "brokers    ", true, brokers_ms);
 	printf("data        %s\n", l->dir);

@@ -59,6 +59,9 @@ must_check int local_start(struct local *, struct local_node *);
 bool local_signal(struct local *, struct local_node *, int signal);
 /* True when it ended before the deadline. */
 bool local_wait_end(struct local *, struct local_node *, int64_t deadline_ms);
+/* The answer of a command that did something to one node; took_ms below 0: not worth saying. */
+void local_tell(struct cli *, const char *done, const struct local_node *, int64_t took_ms);
+bool local_tell_nodes(struct local *); /* all nodes as they are now; true: every one runs */
 void local_show_last_words(struct local *, const struct local_node *);
 /* Options that the started process does not know, on stderr. */
 void local_show_ignored(struct local *, const struct local_node *);

@@ -204,6 +204,9 @@ def changes_are_told_in_json_too():
         elected = items("leaders", "elect", "t-0")[0]
         expect_eq((elected["result"], elected["leader"]), ("stays", elected["old_leader"]), "elect")
         expect_eq(items("local", "env"), [{"variable": "WEIR_BOOTSTRAP", "value": c.bootstrap}], "env")
+        killed = items("local", "kill", "3")[0]
+        expect_eq((killed["id"], killed["done"], killed["pid"]), (3, "killed", c.nodes[3]["pid"]), "kill")
+        expect_eq([i["state"] for i in items("local", "up")], ["running"] * 4, "up")
         expect_eq(items("topics", "delete", "t", "--yes")[0]["result"], "deleted", "delete")
         expect_eq(c.weir("topics", "delete", "u", "--yes", "-o", "name").stdout, "u\n", "names")
 
