@@ -146,7 +146,8 @@ def everything_is_told_to_stop_at_once():
             load.progress(100)
             for node in [controller_of(c), *c.brokers]:
                 os.kill(c.nodes[node]["pid"], signal.SIGTERM)
-            wait_for(lambda: all("broker stopped" in c.log_text(n) for n in c.brokers), 5, "every broker to stop")
+            wait_for(lambda: all(n["state"] == "down" for n in
+                                 c.json("local", "status", check=False)["items"]), 5, "everything to stop")
             expect(all("clean=1" in c.log_text(n) for n in c.brokers), "not every broker stopped cleanly")
             c.weir("local", "up", timeout=60)
             c.refresh()
