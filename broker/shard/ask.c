@@ -43,16 +43,6 @@ enum kerr ask_leader(const struct ask_op *op, const struct partition *p)
 	return partition_refusal(p);
 }
 
-/* Below this a record's offset tells its epoch. */
-static int32_t epoch_at(const struct partition *p, int64_t offset)
-{
-	int32_t epoch = EPOCH_NONE;
-
-	for (int32_t i = 0; i < p->epochs.n && p->epochs.v[i].start_offset <= offset; i++)
-		epoch = p->epochs.v[i].epoch;
-	return epoch;
-}
-
 /* Kafka's special timestamps; the ones of tiered storage find nothing here. */
 void ask_offset(struct ask_op *op, struct partition *p)
 {
@@ -71,7 +61,7 @@ void ask_offset(struct ask_op *op, struct partition *p)
 	case AT_EARLIEST:
 	case AT_EARLIEST_LOCAL:
 		op->out[ASK_OFFSET] = p->replica.log_start;
-		op->out[ASK_EPOCH] = epoch_at(p, p->replica.log_start);
+		op->out[ASK_EPOCH] = epoch_cache_at(&p->epochs, p->replica.log_start);
 		break;
 	case AT_TIERED:
 	case AT_PENDING: break;
