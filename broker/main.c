@@ -14,9 +14,9 @@
 #include "broker/boot.h"
 #include "common/base/log.h"
 #include "common/base/text.h"
+#include "common/base/version.h"
 #include "common/net/loop.h"
 
-#define WEIR_VERSION "0.1"
 #define CONFIG_SIZE_MAX (1 << 20)
 
 enum mode { RUN, CHECK, PRINT };

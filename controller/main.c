@@ -5,10 +5,9 @@
 #include <stdlib.h>
 
 #include "common/base/log.h"
+#include "common/base/version.h"
 #include "common/net/loop.h"
 #include "controller/server/boot.h"
-
-#define VERSION "0.1.0"
 
 enum { EXIT_USAGE = 2 };
 
@@ -42,7 +41,7 @@ int main(int argc, char **argv)
 
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--version") == 0)
-			return printf("weir-controller %s\n", VERSION) < 0;
+			return printf("weir-controller %s\n", WEIR_VERSION) < 0;
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
 			return fputs(usage, stdout) < 0;
 		check |= strcmp(argv[i], "--check-config") == 0;

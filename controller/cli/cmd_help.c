@@ -1,12 +1,12 @@
 /* cmd_help.c - help, version and completion: the command table read back. */
 #include "common/base/text.h"
+#include "common/base/version.h"
 #include "controller/cli/commands.h"
 #include "controller/cli/out.h"
 #include "controller/cli/view.h"
 
 #include <stdio.h>
 
-#define WEIR_VERSION "0.1.0"
 #define COMPLETE_TIMEOUT_MS 200
 
 static void print_overview(void);
