@@ -2,7 +2,7 @@
 # smoke.sh - the shortest proof of life: 1 controller, 3 brokers, kcat in, the leader's kill -9, kcat
 # out.  What went in must come out once and in full, from three equal logs.
 set -u
-bin=$PWD/${BUILD:-build/release}
+bin=$(realpath "${BUILD:-build/release}")
 dir=$(mktemp -d)
 base=${SMOKE_PORT:-21320}
 brokers=127.0.0.1:$((base + 1)),127.0.0.1:$((base + 2)),127.0.0.1:$((base + 3))
