@@ -100,7 +100,7 @@ TOOLS    := $(patsubst %.c,$(B)/%,$(TOOL_C))
 FUZZERS  := $(patsubst %.c,$(B)/%,$(FUZZ_C))
 pick      = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
 
-.PHONY: all gen debug release test unit wire story e2e sim sim-swarm sim-scenes sim-twice fuzz perf perf-versus asan ubsan tsan \
+.PHONY: all gen debug release test unit wire story e2e sim sim-swarm sim-scenes sim-twice mutants fuzz perf perf-versus asan ubsan tsan \
 	lint format run demo install clean help ci check tests tools fuzzers
 .DEFAULT_GOAL := all
 
@@ -222,6 +222,8 @@ sim-scenes: $(B)/weir-sim ## short stories with a known end
 	@$< --scenes
 sim-twice: $(B)/weir-sim ## the same, each seed two times: both runs must be equal
 	@$< $(or $(SEED),1) --seeds $(or $(N),10) --twice
+mutants: ## known bugs put back, one at a time: the simulator must find each
+	@tests/sim/mutants.sh
 fuzz: ## libFuzzer, F=name of a target, S=seconds for each
 	@$(MAKE) BUILD=fuzz CC=clang fuzzers
 	@tests/lib/run_fuzz.sh build/fuzz/tests/fuzz "$(F)" "$(or $(S),30)"

@@ -143,6 +143,11 @@ void inode_power_loss(struct disk *d, struct inode *i)
 	i->is_lost = false;
 }
 
+bool disk_has(struct disk *d, const char *path)
+{
+	return names_find(&d->seen, path) != NULL;
+}
+
 bool disk_copy_out(struct file *f, int64_t at, size_t n, void *to)
 {
 	struct inode *i = handle_of(f)->inode;

@@ -19,5 +19,6 @@ void disk_fail(struct disk *, unsigned faults, uint32_t den);
 void disk_limit(struct disk *, int64_t bytes_max); /* beyond it: ERR_NOSPACE */
 bool disk_is_sound(const struct disk *); /* neither of the two */
 int64_t disk_bytes(const struct disk *);
+bool disk_has(struct disk *, const char *path);
 /* For a conn that sends a part of a file: false when the file is shorter. */
 bool disk_copy_out(struct file *, int64_t at, size_t n, void *to);

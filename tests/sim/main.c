@@ -19,7 +19,7 @@ enum { EXIT_USAGE = 2 };
 struct arguments {
 	uint64_t seed;
 	int64_t n_seeds;
-	bool is_twice, is_loud, is_scenes;
+	bool is_twice, is_loud, is_scenes, is_stopping;
 	const char *scene;
 	const char *set[32]; /* NAME=VALUE, overruling what the seed drew */
 	int n_set;
@@ -67,6 +67,7 @@ static int usage(FILE *to)
 		"losses, partitions and slow machines, drawn from SEED (1).  Then the faults end\n"
 		"and everything must come together.  Acknowledged records must all be there.\n"
 		"  --seeds N   SEED and the N - 1 after it, each by itself\n"
+		"  --stop      at the first seed that fails\n"
 		"  --twice     run each seed twice: both runs must be the same\n"
 		"  --loud      tell the story as it happens\n"
 		"What a seed draws may be overruled:\n");
@@ -112,6 +113,8 @@ static bool parse(int argc, char **argv, struct arguments *a)
 			a->is_twice = true;
 		} else if (strcmp(argv[i], "--loud") == 0) {
 			a->is_loud = true;
+		} else if (strcmp(argv[i], "--stop") == 0) {
+			a->is_stopping = true;
 		} else if (strcmp(argv[i], "--scenes") == 0) {
 			a->is_scenes = true;
 		} else if (strcmp(argv[i], "--scene") == 0 && has_value) {
@@ -236,6 +239,8 @@ int main(int argc, char **argv)
 
 		n_failed += code != 0;
 		worst = worst > code ? worst : code;
+		if (code && a.is_stopping)
+			break;
 	}
 	if (a.n_seeds > 1)
 		printf("%lld passed, %lld failed\n", (long long)(a.n_seeds - n_failed),

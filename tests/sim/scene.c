@@ -15,7 +15,8 @@ struct sending {
 	int64_t offset;
 };
 
-static const struct scene *const tables[] = { recovery_scenes, min_isr_scenes, election_scenes };
+static const struct scene *const tables[] = { recovery_scenes, min_isr_scenes, election_scenes,
+					      regression_scenes };
 
 const struct scene *scene_at(int i)
 {
@@ -76,7 +77,7 @@ static struct sim_node *add_broker(struct stage *s, int i, const struct staging 
 			c->controller->machine->name, CONTROLLER_PORT);
 	sim_node_option(n, "broker.heartbeat.interval.ms=100");
 	sim_node_option(n, "replica.lag.time.max.ms=%lld", (long long)lag_ms);
-	sim_node_option(n, "replica.high.watermark.checkpoint.interval.ms=500");
+	sim_node_option(n, "replica.high.watermark.checkpoint.interval.ms=60000");
 	return n;
 }
 
@@ -259,6 +260,25 @@ void start_node(struct stage *s, int broker)
 {
 	tell(s, "starts", broker);
 	sim_node_start(s->cluster->broker[broker]);
+}
+
+void stop_node(struct stage *s, int broker)
+{
+	struct sim_node *n = s->cluster->broker[broker];
+	int64_t until = s->cluster->world->now_us + BOUND_US;
+
+	tell(s, "is asked to stop", broker);
+	sim_node_stop(n);
+	while (sim_node_runs(n)) {
+		if (s->cluster->world->now_us >= until)
+			story_fail(EXIT_LIVENESS, "%s: %c does not stop", s->name, 'X' + broker);
+		world_run(s->cluster->world, STEP_US);
+	}
+}
+
+void slow_jobs(struct stage *s, int64_t ms)
+{
+	s->cluster->world->job_us_max = ms * 1000;
 }
 
 static void cut_machines(struct stage *s, const struct machine *a, const struct machine *b)

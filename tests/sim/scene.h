@@ -24,7 +24,8 @@ struct staging { /* 0: the usual */
 };
 
 /* scenes/: each table ends with a NULL name. */
-extern const struct scene recovery_scenes[], min_isr_scenes[], election_scenes[];
+extern const struct scene recovery_scenes[], min_isr_scenes[], election_scenes[],
+	regression_scenes[];
 
 /* False: no scene has the name. */
 bool scene_play(const char *name, bool is_loud);
@@ -45,6 +46,8 @@ void start_node(struct stage *, int broker);
 void cut_off(struct stage *, int a, int b); /* both ways */
 void isolate(struct stage *, int broker); /* from brokers and controller; clients reach it */
 void mend_all(struct stage *);
+void stop_node(struct stage *, int broker);      /* SIGTERM; waits for the end */
+void slow_jobs(struct stage *, int64_t ms);      /* every job waits up to so long for a thread */
 void pass_ms(struct stage *, int64_t);
 
 /* ---- waiting and expecting ------------------------------------------------------------------ */
@@ -56,5 +59,6 @@ void wait_no_leader(struct stage *);
 void wait_whole(struct stage *);
 void expect_log(struct stage *, int broker, const char *records); /* "M1 M2" */
 void expect_everywhere(struct stage *, const char *records);
+void expect_no_clean_mark(struct stage *, int broker);
 int32_t leader_epoch(struct stage *);
 void expect(struct stage *, bool, const char *what);

@@ -149,6 +149,13 @@ void expect_log(struct stage *s, int broker, const char *records)
 			   'X' + broker, records, have);
 }
 
+void expect_no_clean_mark(struct stage *s, int broker)
+{
+	expect(s,
+	       !disk_has(s->cluster->broker[broker]->machine->disk, "/data/.kafka_cleanshutdown"),
+	       "no clean-shutdown mark");
+}
+
 void expect_everywhere(struct stage *s, const char *records)
 {
 	wait_whole(s);

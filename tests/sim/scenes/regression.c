@@ -1,0 +1,65 @@
+/* regression.c - bugs that seeds found, told as short as they can be. */
+#include "tests/sim/scene.h"
+
+/* Y learns of a leader epoch with the first record of it, and dies before its checkpoint is
+ * written.  The scan of its log teaches the epoch again; that must be written down, for a clean
+ * stop later nothing is scanned, and a follower that has forgotten an epoch is told to truncate. */
+static void the_scan_teaches_epochs(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .brokers = 2, .rf = 2, .min_isr = 1 });
+	acked(s, "M1", ALL);
+	kill_node(s, X);
+	wait_leader(s, Y);
+	start_node(s, X);
+	wait_whole(s);
+	slow_jobs(s, 500);
+	acked(s, "M2", ALL);
+	kill_node(s, X);
+	slow_jobs(s, 2);
+	start_node(s, X);
+	wait_whole(s);
+	stop_node(s, X);
+	start_node(s, X);
+	expect_everywhere(s, "M1 M2");
+}
+
+/* X is back after a power loss, but its old connection still stands, so it may not register; then
+ * it is asked to stop.  It has opened no log, so it cannot know that they are whole: the next
+ * start must recover them. */
+static void stopped_before_it_could_register(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .min_isr = 2, .session_ms = 5000 });
+	acked(s, "M1", ALL);
+	acked(s, "M2", ALL);
+	power_off_node(s, X);
+	start_node(s, X);
+	pass_ms(s, 50);
+	stop_node(s, X);
+	expect_no_clean_mark(s, X);
+	start_node(s, X);
+	expect_everywhere(s, "M1 M2");
+}
+
+/* X returns with a record that nobody else has, and with an old high watermark.  It truncates, and
+ * is then level with its leader, which has nothing new to send: X must hear the high watermark all
+ * the same. */
+static void level_after_truncation(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .brokers = 2, .rf = 2, .min_isr = 1 });
+	acked(s, "M1", ALL);
+	isolate(s, X);
+	wait_leader(s, Y);
+	acked_by(s, "S1", 1, X);
+	pass_ms(s, 20000); /* what X had sent to Y is given up */
+	kill_node(s, X);
+	mend_all(s);
+	start_node(s, X);
+	expect_everywhere(s, "M1");
+}
+
+const struct scene regression_scenes[] = {
+	{ "the_scan_teaches_epochs", the_scan_teaches_epochs },
+	{ "stopped_before_it_could_register", stopped_before_it_could_register },
+	{ "level_after_truncation", level_after_truncation },
+	{ NULL, NULL },
+};
