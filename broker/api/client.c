@@ -1,8 +1,9 @@
 /* client.c - one connection: frames become requests, requests run in order, replies leave in order.
  *
- *   on_frame -> parse -> queue -> pump: start (phase 1: handler) ... req_done (phase 2) -> reply
+ *   on_frame -> parse -> waiting -> pump: start (phase 1: handler) -> started ... req_done
+ *   (phase 2) -> reply
  *
- *   pump sends what is done at the head of the queue and starts what may start (may_start): alone,
+ *   pump sends what is done at the head of `started` and starts what may start (may_start): alone,
  *   or together with others that overlap.  A request that waits behind a long poll ends it (hurry).
  *
  *   admit decides whether the connection is read: bytes of requests in flight on the connection and
@@ -42,6 +43,7 @@ static void reply(struct client *, struct req *);
 static void send_reply(struct client *, struct req *, struct writer *);
 static void admit(struct client *);
 static void client_free(struct client *);
+static struct req *first_of(const struct list *);
 
 static const struct conn_events events = { .frame = on_frame,
 					   .down = on_down,
@@ -76,7 +78,8 @@ void api_accept(void *arg, struct env *env, struct conn *conn)
 	c->conn = conn;
 	c->heard_ms = env_mono_ms(env);
 	c->listener = listener_of(s, conn);
-	list_init(&c->queue);
+	list_init(&c->started);
+	list_init(&c->waiting);
 	list_init(&c->paused);
 	list_push_back(&s->api->clients, &c->node);
 	env->peers->bind(conn, &events, c, (uint32_t)b->conf->request_bytes_max);
@@ -103,7 +106,7 @@ static void on_frame(void *arg, struct conn *conn, struct buf *frame)
 		refuse(c, e, &head);
 		return;
 	}
-	list_push_back(&c->queue, &q->node);
+	list_push_back(&c->waiting, &q->node);
 	pump(c);
 }
 
@@ -161,10 +164,11 @@ static void on_down(void *arg, struct conn *conn, enum err why)
 /* The connection is gone already.  Running requests go on without a client. */
 static void client_free(struct client *c)
 {
+	struct req *q;
+
 	list_remove(&c->node);
 	list_remove(&c->paused);
-	while (!list_empty(&c->queue)) {
-		struct req *q = CONTAINER_OF(c->queue.next, struct req, node);
+	while ((q = first_of(&c->started)) || (q = first_of(&c->waiting))) {
 		list_remove(&q->node);
 		if (q->state == REQ_RUNNING) {
 			c->api->bytes -= q->frame->len;
@@ -246,41 +250,37 @@ void req_done(struct req *q)
  * once come back here through their return value, never by recursion. */
 static void pump(struct client *c)
 {
-	struct req *head;
+	struct req *head, *q;
 
 	if (c->is_pumping)
 		return;
 	c->is_pumping = true;
 	for (bool moved = true; moved && !c->is_clogged;) {
 		moved = false;
-		while ((head = LIST_FIRST(&c->queue, struct req, node)) &&
-		       head->state == REQ_DONE) {
+		while ((head = first_of(&c->started)) && head->state == REQ_DONE) {
 			list_remove(&head->node);
 			reply(c, head);
 			moved = true;
 		}
-		LIST_FOR (q, &c->queue, struct req, node) {
-			if (q->state != REQ_QUEUED)
-				continue;
-			if (!may_start(c, q)) {
-				struct req *first = CONTAINER_OF(c->queue.next, struct req, node);
-				hurry(first);
-				moved |= first->state == REQ_DONE;
-				break;
-			}
+		while ((q = first_of(&c->waiting)) && may_start(c, q)) {
+			list_remove(&q->node);
+			list_push_back(&c->started, &q->node);
 			start(q);
 			moved = true;
+		}
+		if (q && (head = first_of(&c->started))) {
+			hurry(head);
+			moved |= head->state == REQ_DONE;
 		}
 		c->is_clogged = c->api->shard->env->peers->pending(c->conn) > OUTPUT_BYTES_MAX;
 	}
 	c->is_pumping = false;
-	if (c->is_ending && list_empty(&c->queue)) {
+	if (c->is_ending && !first_of(&c->started) && !first_of(&c->waiting)) {
 		c->api->shard->env->peers->finish(c->conn);
 		client_free(c);
 		return;
 	}
-	head = LIST_FIRST(&c->queue, struct req, node);
-	if (c->move_to && !c->is_ending && !c->is_clogged && (!head || head->state == REQ_QUEUED)) {
+	if (c->move_to && !c->is_ending && !c->is_clogged && list_empty(&c->started)) {
 		client_move(c);
 		return;
 	}
@@ -318,16 +318,17 @@ static void hurry(struct req *q)
  * keep their order by themselves (call.h); nothing runs while the connection is moving. */
 static bool may_start(const struct client *c, const struct req *q)
 {
+	const struct req *before = first_of(&c->started);
+
 	if (c->move_to || (!c->api->shard->image && q->head.api_key != API_API_VERSIONS))
 		return false;
-	if (c->queue.next == &q->node)
-		return true;
-	if (q->api->flags != API_OVERLAPS)
-		return false;
-	for (const struct list *n = c->queue.next; n != &q->node; n = n->next)
-		if (CONTAINER_OF(n, const struct req, node)->api->flags != API_OVERLAPS)
-			return false;
-	return true;
+	/* One that does not overlap runs alone, so the first that runs speaks for all. */
+	return !before || (q->api->flags == API_OVERLAPS && before->api->flags == API_OVERLAPS);
+}
+
+static struct req *first_of(const struct list *l)
+{
+	return LIST_FIRST(l, struct req, node);
 }
 
 /* The image is taken here, so one request sees one state of the cluster from beginning to end. */

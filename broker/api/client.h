@@ -30,11 +30,11 @@ struct client {
 	struct conn *conn;
 	int32_t listener;  /* index in broker_conf.listener */
 	int64_t heard_ms;  /* its last frame */
-	struct list queue; /* struct req, oldest first */
+	struct list started, waiting; /* struct req, oldest first */
 	int64_t bytes;
 	bool is_pumping, is_paused;
 	bool is_clogged;       /* too much output unsent */
-	bool is_ending;        /* read nothing more, close when the queue is empty */
+	bool is_ending;        /* read nothing more, close when every request is answered */
 	bool is_mute;          /* and answer nothing either */
 	bool is_settled;       /* asked for more than ApiVersions before: metadata_hold.h */
 	struct shard *owner;   /* of the partitions in its last requests, when there is one */

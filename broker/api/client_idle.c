@@ -26,7 +26,7 @@ static void sweep(void *arg)
 	int64_t before_ms = env_mono_ms(a->shard->env) - a->shard->broker->conf->idle_ms_max;
 
 	LIST_FOR (c, &a->clients, struct client, node)
-		if (list_empty(&c->queue) && c->heard_ms < before_ms)
+		if (list_empty(&c->started) && list_empty(&c->waiting) && c->heard_ms < before_ms)
 			client_close(c);
 	client_idle_start(a);
 }

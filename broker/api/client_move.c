@@ -33,7 +33,7 @@ void client_move(struct client *c)
 	list_remove(&c->paused);
 	c->api->bytes -= c->bytes;
 	c->api = to->api;
-	LIST_FOR (q, &c->queue, struct req, node) {
+	LIST_FOR (q, &c->waiting, struct req, node) {
 		ASSERT(q->state == REQ_QUEUED);
 		q->shard = to;
 	}
