@@ -50,7 +50,7 @@ step_asan() {
 	for kind in unit wire story; do
 		part asan-$kind 900 make -j"$jobs" BUILD=asanubsan $kind
 	done
-	part asan-e2e 1200 make -j"$jobs" BUILD=asanubsan e2e
+	part asan-e2e 2700 make -j"$jobs" BUILD=asanubsan e2e
 }
 step_sim() {
 	part sim-scenes 300 make -j"$jobs" sim-scenes

@@ -139,7 +139,11 @@ class Cluster:
         self.bootstrap = ",".join(b["address"] for b in self.brokers.values())
 
     def kill(self, node):
-        os.kill(self.nodes[node]["pid"], signal.SIGKILL)
+        """SIGKILL, and the process is gone when this returns: a large one takes some time to exit,
+        and holds its locks and its port as long."""
+        pid = self.nodes[node]["pid"]
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not is_alive(pid), 10, f"node {node} to be gone")
 
     def pause(self, node):
         """Every thread stands still when this returns; a signal alone would only have been sent."""
@@ -237,6 +241,14 @@ class Cluster:
                 print("".join(text[max(0, found.start() - 500):found.start() + 6000]))
                 if raise_on_any:
                     raise Failed(f"{os.path.basename(path)}: {found.group(0)}")
+
+
+def is_alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def end_process(pid):
