@@ -67,7 +67,8 @@ struct load {
 	struct arena arena;
 	struct timer tick, phase;
 	int64_t start_us, requests, bytes, records, wall_us;
-	int64_t total_bytes; /* with warm-up and drain */
+	int64_t total_bytes;       /* with warm-up and drain */
+	int64_t born_us, first_us; /* the process's start and its first answer */
 	int32_t *samples_us;
 	int64_t n_samples;
 	double cpu_at_start_s, cpu_s;
@@ -259,6 +260,8 @@ static void sample(struct stream *s, int64_t records, int64_t bytes)
 
 	s->answered++;
 	l->total_bytes += bytes;
+	if (!l->first_us)
+		l->first_us = env_mono_us(l->env);
 	if (!l->measuring)
 		return;
 	l->requests++;
@@ -513,12 +516,12 @@ static void report(struct load *l)
 	}
 	qsort(l->samples_us, (size_t)n, sizeof(int32_t), compare_i32);
 	printf("requests=%lld records=%lld mb_s=%.1f records_s=%.0f p50_us=%d p99_us=%d p999_us=%d "
-	       "max_us=%d "
-	       "client_ns_per_byte=%.3f total_bytes=%lld\n",
+	       "max_us=%d client_ns_per_byte=%.3f total_bytes=%lld first_us=%lld\n",
 	       (long long)l->requests, (long long)l->records, (double)l->bytes / us,
 	       (double)l->records * 1e6 / us, l->samples_us[n / 2], l->samples_us[n * 99 / 100],
 	       l->samples_us[n * 999 / 1000], l->samples_us[n - 1],
-	       l->cpu_s * 1e9 / (double)i64_max(l->bytes, 1), (long long)l->total_bytes);
+	       l->cpu_s * 1e9 / (double)i64_max(l->bytes, 1), (long long)l->total_bytes,
+	       (long long)(l->first_us - l->born_us));
 }
 
 static no_return void usage(void)
@@ -597,6 +600,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	l.env = loops_env(loops, 0);
+	l.born_us = env_mono_us(l.env);
 	l.streams = mem_alloc(sizeof(struct stream) * (size_t)l.n_streams);
 	l.samples_us = mem_alloc(sizeof(int32_t) * SAMPLES_MAX);
 	arena_init(&l.arena, 64 << 20);

@@ -56,7 +56,14 @@ def line(what, value):
 def main():
     t0 = time.monotonic()
     with Cluster() as c:
-        line("exec of four processes to all ready", f"{(time.monotonic() - t0) * 1000:.0f} ms")
+        ready = (time.monotonic() - t0) * 1000
+        t1 = time.monotonic()
+        c.weir("topics", "create", "first", "-p", "1", "-r", "3")
+        created = (time.monotonic() - t1) * 1000
+        first = load(c, "first", "produce", "-c", 1, "-w", 1, "-B", 1100, "-d", 0.05, "-W", 0)["first_us"] / 1000
+        line("exec to first record acknowledged by three replicas",
+             f"{ready + created + first:.0f} ms: {ready:.0f} until four processes are ready, "
+             f"{created:.0f} for the topic, {first:.0f} for a new client's first record")
         time.sleep(1)
         line("idle broker RSS", f"{rss_mb(c):.1f} MB")
         c.create("t", partitions=6, min_insync_replicas=2)
