@@ -5,6 +5,8 @@
 #include "common/base/text.h"
 
 #define SOME CLI_ARGS_MAX
+/* Versions of clang-format disagree about braces in macros. */
+/* clang-format off */
 #define YES                                                                                        \
 	{                                                                                          \
 		"yes", 'y', NULL, "do not ask"                                                     \
@@ -18,6 +20,7 @@
 	{                                                                                          \
 		"name", 0, "NAME", "name of the cluster (default: dev)"                            \
 	}
+/* clang-format on */
 
 const struct flag global_flags[] = {
 	{ "bootstrap", 'b', "HOST:PORT,...",

@@ -11,6 +11,8 @@
 #include "common/base/text.h"
 
 #define AT(f) offsetof(struct options, f)
+/* Versions of clang-format disagree about braces in macros. */
+/* clang-format off */
 #define STRING(n, alias, f, d, text)                                                               \
 	{                                                                                          \
 		n, alias, CONF_STR, AT(f), 0, 0, d, NULL, false, text                              \
@@ -23,6 +25,7 @@
 	{                                                                                          \
 		n, NULL, CONF_BOOL, AT(f), 0, 0, d, NULL, false, text                              \
 	}
+/* clang-format on */
 
 static const struct conf_row own[] = {
 	NUMBER("node.id", "controller.id", CONF_I32, node_id, 0, INT32_MAX, NULL,

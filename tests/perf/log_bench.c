@@ -158,7 +158,7 @@ static void bench_read(struct bench *b)
 	begin = cpu_ns();
 	for (int i = 0; i < READS; i++)
 		read_once(b, end - 1 - i % 8, end, 1 << 20, &next);
-	printf("read at the tail: %.0f ns\n", (double)(cpu_ns() - begin) / READS);
+	printf("read at the tail: %.0f ns\n", (double)(cpu_ns() - begin) / (double)READS);
 	begin = cpu_ns();
 	for (int64_t at = 0; at < end - 1; at = next, n++)
 		read_once(b, at, end - 1, 1 << 20, &next);
@@ -167,7 +167,7 @@ static void bench_read(struct bench *b)
 	for (int i = 0; i < READS; i++)
 		read_once(b, (int64_t)prng_below(&prng, (uint64_t)end - 1), end - 1, 1 << 20,
 			  &next);
-	printf("read 1 MiB spans at random: %.0f ns\n", (double)(cpu_ns() - begin) / READS);
+	printf("read 1 MiB spans at random: %.0f ns\n", (double)(cpu_ns() - begin) / (double)READS);
 	check(log_close(b->l) == ERR_OK, "close");
 }
 

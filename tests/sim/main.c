@@ -30,10 +30,13 @@ struct field {
 	size_t at;
 	enum { FIELD_INT, FIELD_LONG, FIELD_FLAG } kind;
 };
+/* Versions of clang-format disagree about braces in macros. */
+/* clang-format off */
 #define FIELD(n, kind, member, doc)                                                                \
 	{                                                                                          \
 		n, doc, offsetof(struct swarm, member), kind                                       \
 	}
+/* clang-format on */
 static const struct field fields[] = {
 	FIELD("brokers", FIELD_INT, brokers, "1 to 6"),
 	FIELD("shards", FIELD_INT, shards, "of each broker, 1 to 4"),
