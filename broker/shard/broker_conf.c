@@ -12,6 +12,8 @@
 #include "common/base/text.h"
 
 #define AT(field) offsetof(struct broker_conf, field)
+/* Versions of clang-format disagree about braces in macros. */
+/* clang-format off */
 #define I32(name, field, lo, hi, def, doc)                                                         \
 	{                                                                                          \
 		name, NULL, CONF_I32, AT(field), lo, hi, def, NULL, false, doc                     \
@@ -28,6 +30,7 @@
 	{                                                                                          \
 		name, NULL, CONF_BOOL, AT(field), 0, 0, def, NULL, false, doc                      \
 	}
+/* clang-format on */
 
 static const struct conf_row rows[] = {
 	{ "node.id", "broker.id", CONF_I32, AT(node_id), 0, INT32_MAX, NULL, NULL, false,

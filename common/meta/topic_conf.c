@@ -13,6 +13,8 @@
 #include "common/base/text.h"
 
 #define AT(field) offsetof(struct topic_conf, field)
+/* Versions of clang-format disagree about braces in macros. */
+/* clang-format off */
 #define I64(n, broker, field, lo, hi, d, text)                                                     \
 	{                                                                                          \
 		n, broker, CONF_I64, AT(field), lo, hi, d, NULL, true, text                        \
@@ -33,6 +35,7 @@
 	{                                                                                          \
 		n, broker, CONF_STR, AT(field), 0, 0, d, vals, true, text                          \
 	}
+/* clang-format on */
 #define NEVER "9223372036854775807"
 #define MANY INT64_MAX
 #define WEEK "604800000"
