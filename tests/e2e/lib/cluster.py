@@ -102,9 +102,9 @@ class Cluster:
         return self
 
     def __exit__(self, kind, value, tb):
-        if value is not None:
-            self.show_logs()
         try:
+            if value is not None:
+                self.show_logs()    # inside: a closed pipe must not leave processes behind
             self.weir("local", "down", check=False, timeout=60)
             self.sanitizer_reports(raise_on_any=kind is None)
             if kind is None:
