@@ -132,6 +132,16 @@ bool image_ids_has(const struct image_ids *ids, int32_t id)
 	return false;
 }
 
+void image_ids_drop(struct image_ids *ids, int32_t id)
+{
+	int32_t n = 0;
+
+	for (int32_t i = 0; i < ids->n; i++)
+		if (ids->v[i] != id)
+			ids->v[n++] = ids->v[i];
+	ids->n = n;
+}
+
 /* What placement and election ask: may this broker get a leader or a new replica now? */
 bool image_broker_active(const struct image *im, int32_t id)
 {

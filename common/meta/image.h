@@ -35,6 +35,7 @@ struct image_broker {
 	struct uuid *log_dirs;
 	int32_t n_log_dirs;
 	bool is_fenced, in_controlled_shutdown;
+	int64_t vouched_epoch;           /* see records.proto; -1 once it has been unfenced */
 	struct image_config *configs;    /* dynamic configs of this broker alone, by name */
 	int32_t n_configs;
 };
@@ -92,6 +93,7 @@ int32_t image_feature(const struct image *, struct str name);    /* finalised le
 /* null: not overridden */
 struct str image_topic_config(const struct image_topic *, struct str name);
 bool image_ids_has(const struct image_ids *, int32_t id);
+void image_ids_drop(struct image_ids *, int32_t id);     /* the others keep their order */
 /* Unfenced and not in controlled shutdown. */
 bool image_broker_active(const struct image *, int32_t id);
 

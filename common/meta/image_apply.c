@@ -129,6 +129,7 @@ static enum err apply_broker(struct image *im, const Weir__BrokerRecord *r)
 	b->rack = text_dup(str_of(r->rack));
 	b->is_fenced = !r->has_fenced || r->fenced;
 	b->in_controlled_shutdown = r->has_in_controlled_shutdown && r->in_controlled_shutdown;
+	b->vouched_epoch = r->vouched_epoch;
 	set_endpoints(b, r->endpoints, r->n_endpoints);
 	set_log_dirs(b, r->log_dirs, r->n_log_dirs);
 	had = broker_find(im, r->id, &at);
@@ -161,6 +162,8 @@ static enum err apply_broker_change(struct image *im, const Weir__BrokerChangeRe
 	b = broker_own(im, at);
 	if (r->has_fenced)
 		b->is_fenced = r->fenced;
+	if (!b->is_fenced)
+		b->vouched_epoch = -1;
 	if (r->has_in_controlled_shutdown)
 		b->in_controlled_shutdown = r->in_controlled_shutdown;
 	if (r->n_log_dirs > 0)

@@ -30,14 +30,14 @@ static bool disjoint(const struct image_ids *a, const struct image_ids *b)
 	return true;
 }
 
-/* A fenced broker may stay in an ISR only as its last member: then the partition has no leader and
- * waits for exactly that broker to come back. */
+/* A fenced broker may stay in an ISR only as its last member, in logs from before there was an ELR:
+ * then the partition has no leader and waits for exactly that broker to come back. */
 static void check_partition(const struct image *im, const struct image_partition *p)
 {
 	ASSERT(p->replicas.n > 0 && unique(&p->replicas));
 	ASSERT(unique(&p->isr) && within(&p->isr, &p->replicas));
 	ASSERT(unique(&p->elr) && within(&p->elr, &p->replicas) && disjoint(&p->elr, &p->isr));
-	ASSERT(p->isr.n > 0 || p->elr.n > 0 || p->leader < 0);
+	ASSERT(p->leader < 0 || p->last_known_elr.n == 0);
 	ASSERT(p->leader >= -1 && p->leader_epoch >= 0 && p->partition_epoch >= 0);
 	ASSERT(p->leader < 0 || image_ids_has(&p->isr, p->leader));
 	ASSERT(within(&p->adding, &p->replicas) && within(&p->removing, &p->replicas));
@@ -72,7 +72,9 @@ void image_check(const struct image *im)
 static void check_partition_step(const struct image_partition *a, const struct image_partition *b)
 {
 	bool same = ids_same(&a->isr, &b->isr) && ids_same(&a->replicas, &b->replicas) &&
-		    a->leader == b->leader && a->is_recovering == b->is_recovering;
+		    ids_same(&a->elr, &b->elr) &&
+		    ids_same(&a->last_known_elr, &b->last_known_elr) && a->leader == b->leader &&
+		    a->is_recovering == b->is_recovering;
 
 	ASSERT(b->partition_epoch == a->partition_epoch ||
 	       b->partition_epoch == a->partition_epoch + 1);

@@ -218,12 +218,23 @@ void emit_elected(struct ctl_result *r, const struct election *e, const struct e
 		*m->isr = (Weir__BrokerIds)WEIR__BROKER_IDS__INIT;
 		m->isr->id = ids_dup(r, &x->to.isr, &m->isr->n_id);
 	}
+	if (x->elr_changed) {
+		m->elr = arena_must(r->arena, sizeof(*m->elr));
+		*m->elr = (Weir__BrokerIds)WEIR__BROKER_IDS__INIT;
+		m->elr->id = ids_dup(r, &x->to.elr, &m->elr->n_id);
+	}
+	if (x->known_changed) {
+		m->last_known_elr = arena_must(r->arena, sizeof(*m->last_known_elr));
+		*m->last_known_elr = (Weir__BrokerIds)WEIR__BROKER_IDS__INIT;
+		m->last_known_elr->id = ids_dup(r, &x->to.last_known_elr, &m->last_known_elr->n_id);
+	}
 	m->has_leader = x->leader_changed;
 	m->leader = x->to.leader;
 	m->has_recovery = x->recovery_changed;
 	m->recovery = x->to.is_recovering ? WEIR__RECOVERY_STATE__RECOVERING
 					  : WEIR__RECOVERY_STATE__RECOVERED;
-	m->reason = x->is_unclean ? zprintf(r, "unclean election: %s", reason)
+	m->reason = x->is_unclean ? zprintf(r, "unclean election%s: %s",
+					    x->is_last_known ? " of the last leader" : "", reason)
 				  : zdup(r, str_of(reason));
 	emit(r, WEIR__METADATA_RECORD__BODY_PARTITION_CHANGE)->partition_change = m;
 	r->n_unclean += x->is_unclean;

@@ -4,14 +4,26 @@
  *   active --fence: closed, silent, asked--> FENCED      out of ISRs, leads nothing
  *   active --begin shutdown--> SHUTTING DOWN             the same, then closed and fenced
  *
+ * A new process either vouches for what the old one had, by the broker epoch that its directories
+ * were last used under, or it does not (KIP-966's unclean shutdown: the power failed).  Then it
+ * leaves the ELR as well as the ISR: it may lack what was acknowledged.  Either way it leads
+ * nothing and is in no ISR until it has fetched, and where it led the leader epoch grows
+ * (KAFKA-18106).
+ *
  * Invariant on the way: partitions are changed before a broker's row is fenced and after it is
  * unfenced, so that no state between two records has a fenced leader. */
 #include <stdio.h>
 
 #include "controller/core/decide.h"
 
-static void leave_everything(struct ctl_result *, const struct image_broker *,
-			     enum election_kind at_most, const char *why);
+struct leaving {
+	const struct image_broker *broker;
+	enum election_kind at_most;
+	bool is_lossy; /* what it had may be gone */
+	const char *why;
+};
+static void leave_everything(struct ctl_result *, const struct leaving *);
+static bool vouches(const Weir__RegisterBroker *, const struct image_broker *old);
 static bool is_acceptable(struct ctl_result *, const struct ctl_cmd *);
 static bool listeners_acceptable(struct ctl_result *, const Weir__RegisterBroker *);
 static bool dirs_acceptable(struct ctl_result *, const Weir__RegisterBroker *);
@@ -40,11 +52,12 @@ void decide_register(struct ctl_result *r, const struct ctl_cmd *cmd)
 		if (!is_unchanged(m, old))
 			write_registration(r, m, old);
 	} else {
-		/* A new process: whatever the old one had in its page cache or had promised is not
-		 * known to be here, so it leads nothing and is in sync with nobody until it has
-		 * fetched.  (The last member of an ISR stays it: the log is nowhere else.) */
-		if (old != NULL)
-			leave_everything(r, old, ELECT_ONLINE, "came back as a new process");
+		if (old != NULL && vouches(m, old))
+			leave_everything(r, &(struct leaving){ old, ELECT_ONLINE, false,
+							       "came back as a new process" });
+		else if (old != NULL)
+			leave_everything(r, &(struct leaving){ old, ELECT_ONLINE, true,
+							       "came back, records may be gone" });
 		out->broker_epoch = r->ctl->image->offset + r->n_records;
 		write_registration(r, m, NULL);
 	}
@@ -52,6 +65,16 @@ void decide_register(struct ctl_result *r, const struct ctl_cmd *cmd)
 	out->metadata_end = r->ctl->image->offset + r->n_records;
 	r->reply.body_case = WEIR__RESPONSE__BODY_REGISTERED_BROKER;
 	r->reply.registered_broker = out;
+}
+
+/* The epoch that the directories were last used under is the registered one; or the one before, if
+ * the registered process never came so far as to write its own down: then it was never unfenced,
+ * and nobody counted on it. */
+static bool vouches(const Weir__RegisterBroker *m, const struct image_broker *old)
+{
+	return m->previous_epoch >= 0 &&
+	       (m->previous_epoch == old->epoch ||
+		(old->is_fenced && m->previous_epoch == old->vouched_epoch));
 }
 
 /* In the order of what an operator must fix first: wrong cluster, wrong id, a second process.
@@ -154,6 +177,7 @@ static bool dirs_acceptable(struct ctl_result *r, const Weir__RegisterBroker *m)
 static void write_registration(struct ctl_result *r, const Weir__RegisterBroker *m,
 			       const struct image_broker *same)
 {
+	const struct image_broker *old = image_broker(r->ctl->image, m->id);
 	int64_t epoch = same != NULL ? same->epoch : r->ctl->image->offset + r->n_records;
 	Weir__BrokerRecord *rec = emit_broker(r);
 
@@ -168,6 +192,10 @@ static void write_registration(struct ctl_result *r, const Weir__RegisterBroker 
 	rec->has_fenced = rec->has_in_controlled_shutdown = true;
 	rec->fenced = same == NULL || same->is_fenced;
 	rec->in_controlled_shutdown = same != NULL && same->in_controlled_shutdown;
+	rec->has_vouched_epoch = true;
+	rec->vouched_epoch = same != NULL                     ? same->vouched_epoch
+			     : old != NULL && vouches(m, old) ? m->previous_epoch
+							      : -1;
 }
 
 /* The same process registering again on a new connection, which writes nothing. */
@@ -192,8 +220,7 @@ static bool is_unchanged(const Weir__RegisterBroker *m, const struct image_broke
 	return true;
 }
 
-/* The operator says that it is gone for good: not even its last in-sync place is kept waiting for
- * it where the topic allows another leader. */
+/* The operator says that it is gone for good, and its records with it: no place is kept for it. */
 void decide_unregister(struct ctl_result *r, const struct ctl_cmd *cmd)
 {
 	const struct image_broker *b = image_broker(r->ctl->image, cmd->unregister->id);
@@ -204,7 +231,7 @@ void decide_unregister(struct ctl_result *r, const struct ctl_cmd *cmd)
 		       cmd->unregister->id);
 		return;
 	}
-	leave_everything(r, b, ELECT_UNCLEAN, "unregistered");
+	leave_everything(r, &(struct leaving){ b, ELECT_UNCLEAN, true, "unregistered" });
 	m = arena_must(r->arena, sizeof(*m));
 	*m = (Weir__BrokerRemoveRecord)WEIR__BROKER_REMOVE_RECORD__INIT;
 	m->id = b->id;
@@ -220,7 +247,7 @@ void decide_fence(struct ctl_result *r, const struct ctl_cmd *cmd)
 
 	if (b == NULL || b->is_fenced)
 		return;
-	leave_everything(r, b, ELECT_UNCLEAN, cmd->broker.reason);
+	leave_everything(r, &(struct leaving){ b, ELECT_UNCLEAN, false, cmd->broker.reason });
 	m = emit_broker_change(r, b, cmd->broker.reason);
 	m->has_fenced = m->fenced = true;
 }
@@ -250,7 +277,7 @@ void decide_begin_shutdown(struct ctl_result *r, const struct ctl_cmd *cmd)
 
 	if (b == NULL || b->is_fenced || b->in_controlled_shutdown)
 		return;
-	leave_everything(r, b, ELECT_ONLINE, "controlled shutdown");
+	leave_everything(r, &(struct leaving){ b, ELECT_ONLINE, false, "controlled shutdown" });
 	m = emit_broker_change(r, b, "controlled shutdown");
 	m->has_in_controlled_shutdown = m->in_controlled_shutdown = true;
 }
@@ -258,26 +285,25 @@ void decide_begin_shutdown(struct ctl_result *r, const struct ctl_cmd *cmd)
 /* One batch however many partitions there are: one append, one sync, one push to the brokers.
  * at_most ELECT_ONLINE: it is coming back, or still here, with what nobody else may have, so not
  * even a topic that allows it gets an unclean leader yet. */
-static void leave_everything(struct ctl_result *r, const struct image_broker *b,
-			     enum election_kind at_most, const char *why)
+static void leave_everything(struct ctl_result *r, const struct leaving *l)
 {
 	const struct image *im = r->ctl->image;
-	char *reason = zprintf(r, "broker %d: %s", b->id, why);
+	char *reason = zprintf(r, "broker %d: %s", l->broker->id, l->why);
 
 	for (int32_t i = 0; i < im->n_topics; i++)
 		for (int32_t p = 0; p < im->topics[i]->n_partitions; p++) {
+			const struct image_partition *at = &im->topics[i]->partitions[p];
 			struct election e;
 			struct elected x;
 
-			if (!image_ids_has(&im->topics[i]->partitions[p].isr, b->id))
+			if (!image_ids_has(&at->isr, l->broker->id) &&
+			    !(l->is_lossy && image_ids_has(&at->elr, l->broker->id)))
 				continue;
 			e = election_of(r, im, im->topics[i], p);
-			e.leaving = b->id;
-			e.kind = at_most == ELECT_ONLINE ? ELECT_ONLINE : e.kind;
-			e.isr.n = 0;
-			for (int32_t k = 0; k < im->topics[i]->partitions[p].isr.n; k++)
-				if (im->topics[i]->partitions[p].isr.v[k] != b->id)
-					e.isr.v[e.isr.n++] = im->topics[i]->partitions[p].isr.v[k];
+			e.leaving = l->broker->id;
+			e.lossy = l->is_lossy ? l->broker->id : -1;
+			e.kind = l->at_most == ELECT_ONLINE ? ELECT_ONLINE : e.kind;
+			image_ids_drop(&e.isr, l->broker->id);
 			x = elect(&e);
 			emit_elected(r, &e, &x, reason);
 		}

@@ -231,16 +231,19 @@ static const struct conf_row *row_of(const struct edit *e, struct str name)
 }
 
 /* Checks what was touched only: an override that an older version accepted must not block the next
- * change.  Allowing unclean elections is acted on at once, as in Kafka: that is why it was set. */
+ * change.  Allowing unclean elections is acted on at once, as in Kafka: that is why it was set; and
+ * so is another min.insync.replicas, before a leader hears of it. */
 static struct kerr_why finish(struct edit *e)
 {
 	struct topic_conf conf;
 	char text[512];
-	bool was_unclean, is_unclean;
+	int32_t min_isr;
+	bool was_unclean;
 	const struct image *im;
 
 	topic_conf_of(&e->r->ctl->options->topic, view(e->r), -1, e->topic, &conf);
 	was_unclean = conf.unclean_election;
+	min_isr = conf.min_insync_replicas;
 	for (int32_t i = 0; i < e->n; i++) {
 		const struct conf_row *row = row_of(e, e->v[i].name);
 
@@ -261,8 +264,13 @@ static struct kerr_why finish(struct edit *e)
 	if (e->topic != NULL)
 		e->topic = image_topic_named(im, str_of(e->m->name));
 	topic_conf_of(&e->r->ctl->options->topic, im, -1, e->topic, &conf);
-	is_unclean = conf.unclean_election;
-	if (is_unclean && !was_unclean)
+	if (conf.min_insync_replicas != min_isr) {
+		refresh_elr(e->r, im, e->topic, "min.insync.replicas changed");
+		im = view(e->r);
+		if (e->topic != NULL)
+			e->topic = image_topic_named(im, str_of(e->m->name));
+	}
+	if (conf.unclean_election && !was_unclean)
 		elect_leaderless(e->r, im, e->topic, "unclean.leader.election.enable was set");
 	return (struct kerr_why){
 		KERR_NONE, e->topic != NULL

@@ -14,12 +14,15 @@ static struct verdict elect_one(struct ctl_result *, const struct image_topic *,
 static void answer(struct ctl_result *, Weir__ElectResults *, struct str topic, int32_t partition,
 		   struct verdict);
 
-/* A broker of the partition's ISR that is connected or was here within a session timeout: it may
- * come back with records that nobody else has, so an unclean election would be premature. */
+/* A broker that the partition could have without loss is connected or was here within a session
+ * timeout: it may come back with records that nobody else has, so an unclean election would be
+ * premature. */
 static bool is_awaited(const struct ctl_cmd *cmd, const struct image_partition *p)
 {
 	for (int32_t i = 0; i < cmd->n_awaited; i++)
-		if (image_ids_has(&p->isr, cmd->awaited[i]))
+		if (image_ids_has(&p->isr, cmd->awaited[i]) ||
+		    image_ids_has(&p->elr, cmd->awaited[i]) ||
+		    image_ids_has(&p->last_known_elr, cmd->awaited[i]))
 			return true;
 	return false;
 }
@@ -28,6 +31,7 @@ static bool is_awaited(const struct ctl_cmd *cmd, const struct image_partition *
 struct election election_of(const struct ctl_result *r, const struct image *im,
 			    const struct image_topic *t, int32_t partition)
 {
+	const struct image_partition *p = image_partition(t, partition);
 	struct topic_conf conf;
 
 	topic_conf_of(&r->ctl->options->topic, im, -1, t, &conf);
@@ -35,10 +39,11 @@ struct election election_of(const struct ctl_result *r, const struct image *im,
 		.image = im,
 		.topic = t,
 		.partition = partition,
-		.kind = conf.unclean_election && !is_awaited(r->cmd, image_partition(t, partition))
-				? ELECT_UNCLEAN
-				: ELECT_ONLINE,
+		.kind = conf.unclean_election && !is_awaited(r->cmd, p) ? ELECT_UNCLEAN
+									: ELECT_ONLINE,
 		.leaving = -1,
+		.lossy = -1,
+		.isr = p->isr,
 		.min_isr = conf.min_insync_replicas,
 	};
 }
@@ -57,6 +62,26 @@ void elect_leaderless(struct ctl_result *r, const struct image *im, const struct
 			    im->topics[i]->partitions[p].leader >= 0)
 				continue;
 			e = election_of(r, im, im->topics[i], p);
+			x = elect(&e);
+			emit_elected(r, &e, &x, reason);
+		}
+}
+
+/* After min.insync.replicas changed, before any leader hears of it: an ISR that is large enough now
+ * will commit without the eligible ones. */
+void refresh_elr(struct ctl_result *r, const struct image *im, const struct image_topic *only,
+		 const char *reason)
+{
+	for (int32_t i = 0; i < im->n_topics; i++)
+		for (int32_t p = 0; p < im->topics[i]->n_partitions; p++) {
+			struct election e;
+			struct elected x;
+
+			if ((only != NULL && only != im->topics[i]) ||
+			    im->topics[i]->partitions[p].elr.n == 0)
+				continue;
+			e = election_of(r, im, im->topics[i], p);
+			e.kind = ELECT_ONLINE;
 			x = elect(&e);
 			emit_elected(r, &e, &x, reason);
 		}

@@ -48,12 +48,16 @@ bool is_too_much(struct ctl_result *, size_t n, size_t max, const char *things);
 /* The broker that claims this epoch; NULL: refused already. */
 const struct image_broker *sender(struct ctl_result *, int32_t id, int64_t epoch);
 
-/* Everything that the election routine must know of a partition as it is. */
+/* Everything that the election routine must know of a partition as it is: a change is made to
+ * it. */
 struct election election_of(const struct ctl_result *, const struct image *,
 			    const struct image_topic *, int32_t partition);
 /* Leaders for the leaderless partitions of a topic; NULL: of every topic. */
 void elect_leaderless(struct ctl_result *, const struct image *, const struct image_topic *,
 		      const char *reason);
+/* The same for those with an ELR: who is in it depends on min.insync.replicas. */
+void refresh_elr(struct ctl_result *, const struct image *, const struct image_topic *,
+		 const char *reason);
 
 void decide_register(struct ctl_result *, const struct ctl_cmd *);
 void decide_unregister(struct ctl_result *, const struct ctl_cmd *);

@@ -1,21 +1,32 @@
 /* election.c - the ISR rule and the leader rule, for one partition; who calls it: ctl_broker.c when
  * a broker comes, goes or shuts down, ctl_partition.c for AlterPartition, ctl_elect.c for the rest.
  *
- *   1. the ISR to be: the one asked for; if that would be empty, the present one stays
- *   2. a leader from it: the preferred one if that was asked for, else the present one, else the
- *      first of the assignment, each only if it is alive, not leaving, not shutting down
- *   3. nobody, and the kind is UNCLEAN: the first of the assignment that is alive, alone in the ISR
- *      and marked as recovering, so that it stays alone until it has made its log good
- *   4. nobody: no leader; the last ISR is kept, because its member has the records
+ *   1. the ISR to be is the one asked for, empty or not
+ *   2. the ELR: as long as the ISR is below the minimum, who was in ISR or ELR and is not in the
+ *      ISR to be stays eligible, but for one that may have lost records; else nobody is
+ *   3. a leader from the ISR, or from the ELR if the ISR is empty: the preferred one if that was
+ *      asked for, else the present one, else the first of the assignment, each only if it is alive,
+ *      not leaving, not shutting down.  From the ELR: it is the ISR now
+ *   4. nobody, and ISR and ELR are empty: the last known leader; or, if the kind is UNCLEAN, the
+ *      first of the assignment that is alive.  Alone in the ISR and marked as recovering, so that
+ *      it stays alone until it has made its log good
+ *   5. nobody: no leader, and who led is remembered
  *
  * The leader epoch grows when the record sets a leader, the partition epoch with every change.  A
  * change that changes nothing is not emitted. */
 #include "controller/core/election.h"
 
+static void settle_elr(const struct election *, const struct image_partition *was,
+		       struct image_partition *to);
+static void settle_leader(const struct election *, const struct image_partition *was,
+			  struct elected *);
+static void settle_known(const struct image_partition *was, struct image_partition *to);
+static void compare(const struct image_partition *was, struct elected *);
+static int32_t choose_clean(const struct election *, const struct image_partition *to);
+static int32_t choose_unclean(const struct election *, const struct image_partition *to);
+static bool is_valid(const struct election *, const struct image_partition *to, int32_t broker);
 static bool can_lead(const struct election *, int32_t broker);
-static int32_t choose_clean(const struct election *, const struct image_ids *isr);
-static int32_t choose_unclean(const struct election *);
-static bool is_valid(const struct election *, const struct image_ids *isr, int32_t broker);
+static bool is_enough(const struct election *, const struct image_partition *);
 static bool same_ids(const struct image_ids *, const struct image_ids *);
 
 /* Pure: the result is what the partition would be; emit_elected writes what differs. */
@@ -23,72 +34,135 @@ struct elected elect(const struct election *e)
 {
 	const struct image_partition *p = image_partition(e->topic, e->partition);
 	struct elected out = { 0 };
-	int32_t leader;
 
 	ASSERT(p != NULL);
 	out.to = *p;
-	out.to.isr = e->isr.n > 0 ? e->isr : p->isr;
+	out.to.isr = e->isr;
 	if (e->is_recovered)
 		out.to.is_recovering = false;
-	leader = choose_clean(e, &out.to.isr);
-	if (leader < 0 && e->kind == ELECT_UNCLEAN) {
-		leader = choose_unclean(e);
-		if (leader >= 0) {
-			out.is_unclean = true;
-			out.to.isr = (struct image_ids){ .v = { leader }, .n = 1 };
-			out.to.is_recovering = true;
-		}
-	}
-	out.to.leader = leader;
-	out.isr_changed = !same_ids(&out.to.isr, &p->isr);
-	out.leader_changed = leader != p->leader || out.is_unclean;
-	out.recovery_changed = out.to.is_recovering != p->is_recovering;
-	out.is_changed = out.isr_changed || out.leader_changed || out.recovery_changed;
-	if (out.is_changed)
-		out.to.partition_epoch++;
-	if (out.leader_changed)
-		out.to.leader_epoch++;
-	ASSERT(out.to.isr.n > 0 || p->isr.n == 0);
-	ASSERT(leader < 0 || image_ids_has(&out.to.isr, leader));
+	settle_elr(e, p, &out.to);
+	settle_leader(e, p, &out);
+	settle_known(p, &out.to);
+	compare(p, &out);
+	ASSERT(out.to.leader < 0 || image_ids_has(&out.to.isr, out.to.leader));
+	ASSERT(out.to.elr.n == 0 || !is_enough(e, &out.to));
 	return out;
+}
+
+/* Every member of the ISR had all that was committed when it left; once the ISR is below the
+ * minimum nothing is added to that, so it still has. */
+static void settle_elr(const struct election *e, const struct image_partition *was,
+		       struct image_partition *to)
+{
+	const struct image_ids *from[] = { &was->elr, &was->isr };
+
+	to->elr.n = 0;
+	if (is_enough(e, to))
+		return;
+	for (size_t k = 0; k < ARRAY_LEN(from); k++)
+		for (int32_t i = 0; i < from[k]->n; i++) {
+			int32_t id = from[k]->v[i];
+
+			if (id != e->lossy && !image_ids_has(&to->isr, id) &&
+			    !image_ids_has(&to->elr, id) && image_ids_has(&to->replicas, id))
+				to->elr.v[to->elr.n++] = id;
+		}
+}
+
+static void settle_leader(const struct election *e, const struct image_partition *was,
+			  struct elected *out)
+{
+	struct image_partition *to = &out->to;
+	struct image_ids eligible = to->elr;
+
+	to->leader = choose_clean(e, to);
+	if (to->leader < 0) {
+		to->leader = choose_unclean(e, to);
+		out->is_unclean = to->leader >= 0;
+		out->is_last_known = image_ids_has(&was->last_known_elr, to->leader);
+		to->is_recovering = to->is_recovering || out->is_unclean;
+	}
+	if (to->leader < 0 || image_ids_has(&to->isr, to->leader))
+		return;
+	to->isr = (struct image_ids){ .v = { to->leader }, .n = 1 };
+	to->elr.n = 0;
+	for (int32_t i = 0; i < eligible.n && !out->is_unclean && !is_enough(e, to); i++)
+		if (eligible.v[i] != to->leader)
+			to->elr.v[to->elr.n++] = eligible.v[i];
+	ASSERT(out->is_unclean || image_ids_has(&was->elr, to->leader) ||
+	       image_ids_has(&was->isr, to->leader));
+}
+
+/* Who led last is who may have most, should all that were eligible lose records. */
+static void settle_known(const struct image_partition *was, struct image_partition *to)
+{
+	if (to->leader >= 0)
+		to->last_known_elr.n = 0;
+	else if (was->leader >= 0)
+		to->last_known_elr = (struct image_ids){ .v = { was->leader }, .n = 1 };
+}
+
+static void compare(const struct image_partition *was, struct elected *out)
+{
+	struct image_partition *to = &out->to;
+
+	out->isr_changed = !same_ids(&to->isr, &was->isr);
+	out->elr_changed = !same_ids(&to->elr, &was->elr);
+	out->known_changed = !same_ids(&to->last_known_elr, &was->last_known_elr);
+	out->leader_changed = to->leader != was->leader || out->is_unclean;
+	out->recovery_changed = to->is_recovering != was->is_recovering;
+	out->is_changed = out->isr_changed || out->elr_changed || out->known_changed ||
+			  out->leader_changed || out->recovery_changed;
+	if (out->is_changed)
+		to->partition_epoch++;
+	if (out->leader_changed)
+		to->leader_epoch++;
 }
 
 /* Staying with the present leader avoids an epoch, and with it a truncation round
  * of the followers. */
-static int32_t choose_clean(const struct election *e, const struct image_ids *isr)
+static int32_t choose_clean(const struct election *e, const struct image_partition *to)
 {
-	const struct image_partition *p = image_partition(e->topic, e->partition);
-
-	if (e->kind == ELECT_PREFERRED && is_valid(e, isr, p->replicas.v[0]))
-		return p->replicas.v[0];
-	if (p->leader >= 0 && is_valid(e, isr, p->leader))
-		return p->leader;
-	for (int32_t i = 0; i < p->replicas.n; i++)
-		if (is_valid(e, isr, p->replicas.v[i]))
-			return p->replicas.v[i];
+	if (e->kind == ELECT_PREFERRED && is_valid(e, to, to->replicas.v[0]))
+		return to->replicas.v[0];
+	if (to->leader >= 0 && is_valid(e, to, to->leader))
+		return to->leader;
+	for (int32_t i = 0; i < to->replicas.n; i++)
+		if (is_valid(e, to, to->replicas.v[i]))
+			return to->replicas.v[i];
 	return -1;
 }
 
-static int32_t choose_unclean(const struct election *e)
+/* The last known leader needs nobody's leave: it is what there was before KIP-966, too, and nothing
+ * better can come. */
+static int32_t choose_unclean(const struct election *e, const struct image_partition *to)
 {
-	const struct image_partition *p = image_partition(e->topic, e->partition);
-
-	for (int32_t i = 0; i < p->replicas.n; i++)
-		if (can_lead(e, p->replicas.v[i]))
-			return p->replicas.v[i];
+	if (to->isr.n == 0 && to->elr.n == 0 && to->last_known_elr.n == 1 &&
+	    image_ids_has(&to->replicas, to->last_known_elr.v[0]) &&
+	    can_lead(e, to->last_known_elr.v[0]))
+		return to->last_known_elr.v[0];
+	for (int32_t i = 0; e->kind == ELECT_UNCLEAN && i < to->replicas.n; i++)
+		if (can_lead(e, to->replicas.v[i]))
+			return to->replicas.v[i];
 	return -1;
 }
 
-/* In sync and able: the two conditions of a leader that loses nothing. */
-static bool is_valid(const struct election *e, const struct image_ids *isr, int32_t broker)
+/* Complete and able: the two conditions of a leader that loses nothing. */
+static bool is_valid(const struct election *e, const struct image_partition *to, int32_t broker)
 {
-	return image_ids_has(isr, broker) && can_lead(e, broker);
+	return image_ids_has(to->isr.n > 0 ? &to->isr : &to->elr, broker) && can_lead(e, broker);
 }
 
 /* Alive, not leaving, not shutting down. */
 static bool can_lead(const struct election *e, int32_t broker)
 {
 	return broker != e->leaving && image_broker_active(e->image, broker);
+}
+
+/* What the leader asks before it commits: replica_min_isr of broker/core/replica.c. */
+static bool is_enough(const struct election *e, const struct image_partition *p)
+{
+	return p->isr.n >= i32_min(e->min_isr, p->replicas.n);
 }
 
 static bool same_ids(const struct image_ids *a, const struct image_ids *b)

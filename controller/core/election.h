@@ -1,9 +1,16 @@
-/* election.h - who leads and who is in sync after a change: the one routine for every change.
+/* election.h - who leads, who is in sync and who is eligible after a change: the one routine for
+ * every change.
  *
- * Pure arithmetic over one partition.  The rule is Kafka's PartitionChangeBuilder, today without
- * eligible leader replicas: the last member of an ISR is never removed, so a partition whose last
- * in-sync replica is away waits for it, leaderless.  min_isr and the elr of the partition are
- * carried so that KIP-966 changes this file alone.
+ * Pure arithmetic over one partition.  The rule is Kafka's PartitionChangeBuilder with eligible
+ * leader replicas (KIP-966):
+ *
+ *   ISR    may lead; the leader counts them.  While it is smaller than min.insync.replicas nothing
+ *          more is committed (broker/core/replica.c)
+ *   ELR    left the ISR while it was that small: they have all that is committed and may lead when
+ *          the ISR is empty.  Empty while the ISR is large enough; who loses records leaves it
+ *   last known leader      of a partition without one (last_known_elr): it may lead when nobody is
+ *          left in ISR and ELR, which takes as many losses as min.insync.replicas; such an election
+ *          counts as unclean
  *
  *   leader epoch      grows whenever the record sets the leader
  *   partition epoch   grows with every change; a change that changes nothing emits nothing */
@@ -13,7 +20,7 @@
 enum election_kind {
 	ELECT_ONLINE, /* keep the leader if it can lead, else the first replica that can */
 	ELECT_PREFERRED,         /* the first replica of the assignment if it can lead */
-	ELECT_UNCLEAN,           /* as ONLINE; if nobody in sync can lead, anyone alive */
+	ELECT_UNCLEAN,           /* as ONLINE; if nobody eligible can lead, anyone alive */
 };
 
 struct election {
@@ -22,15 +29,16 @@ struct election {
 	int32_t partition;
 	enum election_kind kind;
 	int32_t leaving;                 /* a broker that cannot lead whatever the image says; -1 */
-	struct image_ids isr; /* the ISR to be; empty: the present one's last member stays */
+	int32_t lossy;                   /* a broker that may lack what it had: in no ELR; -1 */
+	struct image_ids isr;            /* the ISR to be; may be empty */
 	bool is_recovered;               /* the leader reports the end of recovery */
-	int32_t min_isr;
+	int32_t min_isr;                 /* the topic's min.insync.replicas */
 };
 
 struct elected {
 	struct image_partition to;       /* the partition after the change */
-	bool is_changed, is_unclean;
-	bool isr_changed, leader_changed, recovery_changed;
+	bool is_changed, is_unclean, is_last_known;
+	bool isr_changed, elr_changed, known_changed, leader_changed, recovery_changed;
 };
 
 struct elected elect(const struct election *);

@@ -72,6 +72,11 @@ static void log_topic_remove(const struct image *before, const Weir__TopicRemove
 		log_info("controller", "topic deleted", F_STR("topic", t->name), F_UUID("id", id));
 }
 
+static int32_t last_leader(const struct image_partition *p)
+{
+	return p->leader < 0 && p->last_known_elr.n > 0 ? p->last_known_elr.v[0] : p->leader;
+}
+
 /* Leaders move by the thousand when a broker goes: one line each only where records may be lost or
  * nobody is left. */
 static void log_partition_change(const struct image *before, const Weir__PartitionChangeRecord *m)
@@ -93,12 +98,13 @@ static void log_partition_change(const struct image *before, const Weir__Partiti
 			F_STR("topic", t->name), F_I64("partition", m->partition),
 			F_I64("leader", m->leader), F_I64("leader_epoch", p->leader_epoch + 1),
 			F_I64("last_in_sync", p->isr.n > 0 ? p->isr.v[0] : -1),
-			F_I64("last_leader", p->leader), F_Z("reason", m->reason));
+			F_I64("last_leader", last_leader(p)), F_Z("reason", m->reason));
 	else if (m->leader < 0)
 		log_warn("controller",
-			 "partition without leader: it waits for its last in-sync replica",
+			 "partition without leader: it waits for one of its eligible replicas",
 			 F_STR("topic", t->name), F_I64("partition", m->partition),
-			 F_I64("waits_for", p->isr.v[0]));
+			 F_I64("eligible", m->elr != NULL ? (int64_t)m->elr->n_id : p->elr.n),
+			 F_I64("last_leader", last_leader(p)), F_Z("reason", m->reason));
 	else
 		log_debug("controller", "leader elected", F_STR("topic", t->name),
 			  F_I64("partition", m->partition), F_I64("leader", m->leader),

@@ -1,7 +1,9 @@
 /* Runs tests/story/controller/NAME.txt: a script, a line of dashes, the narrative it must give.
  * STORY_UPDATE=1 in the environment writes the narratives anew: read the diff.
  *
- *   register ID [same] [alive] [rack=R]     same process again; while the old one is connected
+ *   register ID [same] [alive] [clean|was=N] [rack=R]
+ *       same process again; while the old one is connected; with all it had, at the present epoch
+ *       or that one
  *   fence|unfence|leave|unregister ID
  *   create NAME [partitions=N] [rf=N] [assign=1,2;2,3] [NAME=VALUE]...
  *   delete NAME | grow NAME COUNT | ids BROKER | rebalance | show | replay
@@ -77,8 +79,10 @@ static int32_t partition_of(char *z)
 
 static bool do_register(struct ctlworld *w, const struct words *x)
 {
-	ctlworld_register(w, number(x->v[1], 0), option(x, "rack"), !has(x, "same"),
-			  has(x, "alive"));
+	int32_t id = number(x->v[1], 0);
+
+	w->previous_epoch = has(x, "clean") ? ctlworld_epoch(w, id) : number(option(x, "was"), -1);
+	ctlworld_register(w, id, option(x, "rack"), !has(x, "same"), has(x, "alive"));
 	return true;
 }
 

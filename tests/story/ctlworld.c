@@ -13,7 +13,7 @@ static struct str topic_name(struct ctlworld *, const ProtobufCBinaryData *);
 
 void ctlworld_init(struct ctlworld *w)
 {
-	*w = (struct ctlworld){ .seed = 1 };
+	*w = (struct ctlworld){ .seed = 1, .previous_epoch = -1 };
 	w->options = (struct ctl_options){ .cluster_id = STR("cluster"),
 					   .default_partitions = 1,
 					   .default_replication_factor = -1,
@@ -125,6 +125,8 @@ void ctlworld_register(struct ctlworld *w, int32_t id, const char *rack, bool is
 	m.rack = (char *)(uintptr_t)rack;
 	m.log_dirs = dirs;
 	m.n_log_dirs = 1;
+	m.has_previous_epoch = true;
+	m.previous_epoch = w->previous_epoch;
 	(void)ctlworld_do(w, &cmd);
 }
 
@@ -165,6 +167,12 @@ void ctlworld_show(struct ctlworld *w)
 			tell_ids(w->tale, at->replicas.v, (size_t)at->replicas.n);
 			text_printf(w->tale, ", isr ");
 			tell_ids(w->tale, at->isr.v, (size_t)at->isr.n);
+			if (at->elr.n > 0) {
+				text_printf(w->tale, ", elr ");
+				tell_ids(w->tale, at->elr.v, (size_t)at->elr.n);
+			}
+			if (at->last_known_elr.n > 0)
+				text_printf(w->tale, ", led by %d", at->last_known_elr.v[0]);
 			text_printf(w->tale, ", leader %d in epoch %d, partition epoch %d%s\n",
 				    at->leader, at->leader_epoch, at->partition_epoch,
 				    at->is_recovering ? ", recovering" : "");
@@ -241,6 +249,10 @@ static void tell_change(struct ctlworld *w, const Weir__PartitionChangeRecord *m
 	if (m->isr != NULL) {
 		text_printf(w->tale, " isr ");
 		tell_ids(w->tale, m->isr->id, m->isr->n_id);
+	}
+	if (m->elr != NULL) {
+		text_printf(w->tale, " elr ");
+		tell_ids(w->tale, m->elr->id, m->elr->n_id);
 	}
 	if (m->has_leader)
 		text_printf(w->tale, " leader %d", m->leader);

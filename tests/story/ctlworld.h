@@ -16,6 +16,7 @@ struct ctlworld {
 	struct arena arena;
 	uint64_t seed;
 	uint8_t incarnation[CTLWORLD_BROKERS + 1]; /* of each broker's newest process */
+	int64_t previous_epoch; /* that registrations come with; -1: records may be gone */
 	struct packed {
 		size_t n;
 		uint8_t *at;

@@ -94,8 +94,13 @@ static void walk_config(struct ctlworld *w, struct prng *p)
 	char name[8];
 
 	(void)snprintf(name, sizeof(name), "t%d", (int)prng_below(p, 6));
-	c.name = (char[]){ "unclean.leader.election.enable" };
-	c.value = prng_chance(p, 1, 3) ? (char[]){ "true" } : (char[]){ "false" };
+	if (prng_chance(p, 1, 2)) {
+		c.name = (char[]){ "unclean.leader.election.enable" };
+		c.value = prng_chance(p, 1, 3) ? (char[]){ "true" } : (char[]){ "false" };
+	} else {
+		c.name = (char[]){ "min.insync.replicas" };
+		c.value = (char[]){ (char)('1' + prng_below(p, 4)), 0 };
+	}
 	c.op = prng_chance(p, 1, 4) ? WEIR__CONFIG_OP__CONFIG_DELETE : WEIR__CONFIG_OP__CONFIG_SET;
 	r.type = prng_chance(p, 1, 8) ? IMAGE_BROKER : IMAGE_TOPIC;
 	r.name = r.type == IMAGE_BROKER ? (char[]){ "" } : name;
@@ -122,12 +127,15 @@ static void walk_step(struct ctlworld *w, struct prng *p)
 {
 	Weir__UnregisterBroker m = WEIR__UNREGISTER_BROKER__INIT;
 	struct ctl_cmd unregister = { .kind = CTL_UNREGISTER, .unregister = &m };
+	int32_t id;
 
 	switch (prng_below(p, 12)) {
 	case 0:
 	case 1:
-		ctlworld_register(w, any_broker(p), prng_chance(p, 1, 2) ? "a" : NULL,
-				  prng_chance(p, 3, 4), prng_chance(p, 1, 4));
+		id = any_broker(p);
+		w->previous_epoch = prng_chance(p, 1, 2) ? ctlworld_epoch(w, id) : -1;
+		ctlworld_register(w, id, prng_chance(p, 1, 2) ? "a" : NULL, prng_chance(p, 3, 4),
+				  prng_chance(p, 1, 4));
 		return;
 	case 2:
 	case 3:
