@@ -100,7 +100,7 @@ TOOLS    := $(patsubst %.c,$(B)/%,$(TOOL_C))
 FUZZERS  := $(patsubst %.c,$(B)/%,$(FUZZ_C))
 pick      = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
 
-.PHONY: all gen debug release test unit wire story e2e sim sim-swarm sim-scenes sim-twice mutants fuzz perf perf-versus asan ubsan tsan \
+.PHONY: all gen debug release test unit wire story e2e sim sim-swarm sim-scenes sim-schedules sim-twice mutants fuzz perf perf-versus asan ubsan tsan \
 	lint format run demo install clean help ci check tests tools fuzzers
 .DEFAULT_GOAL := all
 
@@ -214,14 +214,17 @@ story: $(story_T) ## golden narratives
 	@tests/lib/run_c.sh story $^
 e2e: all tools $(filter $(B)/tests/e2e/%,$(TESTS)) ## real processes and real clients; T= picks
 	@BUILD=$(abspath $(B)) tests/lib/run_e2e.sh $(T)
+JOBS ?= $(shell nproc)
 sim: $(B)/weir-sim ## one simulated cluster: SEED=
 	@$< $(or $(SEED),1)
 sim-swarm: $(B)/weir-sim ## many of them: N= seeds from SEED= on
-	@$< $(or $(SEED),1) --seeds $(or $(N),30)
+	@$< $(or $(SEED),1) --seeds $(or $(N),30) --jobs $(JOBS)
 sim-scenes: $(B)/weir-sim ## short stories with a known end
 	@$< --scenes
+sim-schedules: $(B)/weir-sim ## faults that found a bug once: tests/sim/schedules
+	@$< --schedules tests/sim/schedules
 sim-twice: $(B)/weir-sim ## the same, each seed two times: both runs must be equal
-	@$< $(or $(SEED),1) --seeds $(or $(N),10) --twice
+	@$< $(or $(SEED),1) --seeds $(or $(N),10) --jobs $(JOBS) --twice
 mutants: ## known bugs put back, one at a time: the simulator must find each
 	@tests/sim/mutants.sh
 fuzz: ## libFuzzer, F=name of a target, S=seconds for each

@@ -54,6 +54,7 @@ step_asan() {
 }
 step_sim() {
 	part sim-scenes 300 make -j"$jobs" sim-scenes
+	part sim-schedules 300 make -j"$jobs" sim-schedules
 	part sim-swarm 600 make -j"$jobs" sim-swarm N=60
 	part sim-twice 300 make -j"$jobs" sim-twice SEED=100 N=10
 	part asan-sim 900 make -j"$jobs" BUILD=asanubsan sim-swarm SEED=200 N=30

@@ -94,9 +94,18 @@ bool cluster_leads(const struct cluster *, int broker, const struct sim_topic *,
 bool cluster_is_whole(const struct cluster *, char *why, size_t cap);
 
 /* story.c: the narrative, kept in memory and told when something fails. */
+struct outcome { /* of a run; in memory that its process shares with the one that started it */
+	int code;         /* 0 or EXIT_... */
+	const char *rule; /* that was broken: the format of its message; NULL: none, or a crash */
+	int64_t at_us;
+	char message[400];
+	int64_t n_acked, n_consumed, n_faults, virtual_us;
+	uint64_t hash;
+};
+void story_outcome(struct outcome *);
 void story_begin(struct world *, bool is_loud);
 void story_tell(const struct world *, const char *fmt, ...) printf_like(2, 3);
-void story_command(const char *how_to_replay);
+void story_last_lines(void); /* unless they were told already */
 no_return void story_fail(int code, const char *fmt, ...) printf_like(2, 3);
 
 /* check.c: after every event; fails the run. */

@@ -1,252 +1,365 @@
-/* weir-sim: whole clusters in one process, on a simulated clock, network and disk.
- *
- * Each seed runs in a process of its own, so that a crash is only that seed's. */
-#include <errno.h>
-#include <signal.h>
+/* weir-sim: whole clusters in one process, on a simulated clock, network and disk. */
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "common/base/text.h"
+#include "tests/sim/settings.h"
+#include "tests/sim/run.h"
 #include "tests/sim/scene.h"
-#include "tests/sim/swarm.h"
+#include "tests/sim/shrink.h"
 
-#define SEED_SECONDS 300
+#define SETTINGS_MAX 64
+#define SEEDS_MAX 100000000
+#define JOBS_MAX 64
+#define TOLD_FAULTS 60 /* of a failing schedule */
+#define PATH_BYTES 512
+#define WHY_BYTES 256
 
 enum { EXIT_USAGE = 2 };
 
 struct arguments {
-	uint64_t seed;
-	int64_t n_seeds;
-	bool is_twice, is_loud, is_scenes, is_stopping;
-	const char *scene;
-	const char *set[32]; /* NAME=VALUE, overruling what the seed drew */
+	int64_t seed, n_seeds, jobs;
+	bool is_twice, is_loud, is_scenes, is_stopping, is_shrinking;
+	const char *scene, *schedule, *schedules, *dump, *out;
+	struct setting set[SETTINGS_MAX]; /* overruling what the seed drew */
 	int n_set;
 };
+struct series { /* of many runs */
+	const struct arguments *a;
+	int64_t n_begun, n_done, n_failed;
+	int worst;
+};
 
-struct field {
-	const char *name, *doc;
-	size_t at;
-	enum { FIELD_INT, FIELD_LONG, FIELD_FLAG } kind;
-};
-/* Versions of clang-format disagree about braces in macros. */
-/* clang-format off */
-#define FIELD(n, kind, member, doc)                                                                \
-	{                                                                                          \
-		n, doc, offsetof(struct swarm, member), kind                                       \
-	}
-/* clang-format on */
-static const struct field fields[] = {
-	FIELD("brokers", FIELD_INT, brokers, "1 to 6"),
-	FIELD("shards", FIELD_INT, shards, "of each broker, 1 to 4"),
-	FIELD("topics", FIELD_INT, topics, "1 to 3"),
-	FIELD("partitions", FIELD_INT, partitions, "of each topic, 1 to 4"),
-	FIELD("rf", FIELD_INT, rf, "replication factor"),
-	FIELD("min-isr", FIELD_INT, min_isr, "min.insync.replicas"),
-	FIELD("unclean", FIELD_FLAG, is_unclean, "allow unclean elections (records may be lost)"),
-	FIELD("producers", FIELD_INT, producers, "1 to 6"),
-	FIELD("batches", FIELD_INT, batches, "of each producer"),
-	FIELD("seconds", FIELD_LONG, safety_us, "of faults, in microseconds"),
-	FIELD("session-ms", FIELD_LONG, session_ms, "broker.session.timeout.ms"),
-	FIELD("lag-ms", FIELD_LONG, lag_ms, "replica.lag.time.max.ms"),
-	FIELD("roll-ms", FIELD_LONG, roll_ms, "log.roll.ms"),
-	FIELD("kill-us", FIELD_LONG, kill_us, "mean pause between kills; 0: none"),
-	FIELD("stop-us", FIELD_LONG, stop_us, "the same for orderly restarts"),
-	FIELD("power-us", FIELD_LONG, power_us, "power losses"),
-	FIELD("pause-us", FIELD_LONG, pause_node_us, "processes that stand still"),
-	FIELD("cut-us", FIELD_LONG, cut_us, "partitions of the network"),
-	FIELD("clog-us", FIELD_LONG, clog_us, "connections that stall"),
-	FIELD("disk-us", FIELD_LONG, disk_us, "disks that fail or are full"),
-	FIELD("slow-us", FIELD_LONG, slow_us, "slow machines"),
-};
+/* ---- the command line ----------------------------------------------------------------------- */
 
 static int usage(FILE *to)
 {
-	fprintf(to,
-		"usage: weir-sim [SEED] [--seeds N] [--twice] [--loud] [--FIELD VALUE]...\n"
-		"       weir-sim --scenes | --scene NAME [--loud]\n"
-		"Runs a whole cluster on a simulated clock, network and disk: kills, power\n"
-		"losses, partitions and slow machines, drawn from SEED (1).  Then the faults end\n"
-		"and everything must come together.  Acknowledged records must all be there.\n"
-		"  --seeds N   SEED and the N - 1 after it, each by itself\n"
-		"  --stop      at the first seed that fails\n"
-		"  --twice     run each seed twice: both runs must be the same\n"
-		"  --loud      tell the story as it happens\n"
-		"What a seed draws may be overruled:\n");
-	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
-		fprintf(to, "  --%-14s %s\n", fields[i].name, fields[i].doc);
-	fprintf(to,
-		"exit code: 0 all held, %d a process crashed, %d the cluster did not recover,\n"
-		"%d something acknowledged was lost or a rule was broken\n",
-		EXIT_CRASH, EXIT_LIVENESS, EXIT_SAFETY);
+	fprintf(to, "usage: weir-sim [SEED] [--seeds N] [--twice] [--loud] [--OPTION VALUE]...\n"
+		    "       weir-sim --schedule FILE [--loud]\n"
+		    "       weir-sim --shrink [SEED | --schedule FILE] [--out FILE]\n"
+		    "       weir-sim --scenes | --scene NAME [--loud] | --schedules FOLDER\n"
+		    "       weir-sim --help\n");
 	return to == stdout ? 0 : EXIT_USAGE;
 }
 
-static bool set_field(struct swarm *s, const char *name, const char *value)
+static int help(void)
 {
-	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
-		void *at = (char *)s + fields[i].at;
-		int64_t v;
+	(void)usage(stdout);
+	printf("\n"
+	       "Runs a whole cluster on a simulated clock, network and disk: kills, power\n"
+	       "losses, partitions and slow machines, drawn from SEED (1).  Then the faults end\n"
+	       "and everything must come together.  Acknowledged records must all be there.\n"
+	       "  --seeds N             SEED and the N - 1 after it\n"
+	       "  --jobs N              so many at a time (1)\n"
+	       "  --stop                at the first seed that fails\n"
+	       "  --twice               run each seed twice: both runs must be the same\n"
+	       "  --loud                tell the story as it happens\n"
+	       "  --dump-schedule FILE  write the faults of SEED, one JSON line each\n"
+	       "  --schedule FILE       run with the seed, options and faults of the file\n"
+	       "  --schedules FOLDER    every schedule in it\n"
+	       "  --shrink              look for the smallest run that fails in the same way\n"
+	       "  --out FILE            where to write it (shrunk-SEED.jsonl)\n"
+	       "What a seed draws may be overruled.  Who names faults gets those and no others.\n"
+	       "A TIME is 10s, 250ms or 2m; a RATE 2/min, 1/s, a mean pause, or 0.\n");
+	settings_help();
+	printf("exit code: 0 all held, %d a process crashed, %d the cluster did not recover,\n"
+	       "%d something acknowledged was lost or a rule was broken\n",
+	       EXIT_CRASH, EXIT_LIVENESS, EXIT_SAFETY);
+	return 0;
+}
 
-		if (strcmp(fields[i].name, name) != 0)
-			continue;
-		if (parse_i64(str_of(value), &v) || v < 0)
-			return false;
-		switch (fields[i].kind) {
-		case FIELD_INT: *(int *)at = (int)v; break;
-		case FIELD_LONG: *(int64_t *)at = v; break;
-		case FIELD_FLAG: *(bool *)at = v != 0; break;
+static bool parse_flag(struct arguments *a, const char *arg)
+{
+	const struct {
+		const char *name;
+		bool *at;
+	} flags[] = {
+		{ "--twice", &a->is_twice },      { "--loud", &a->is_loud },
+		{ "--scenes", &a->is_scenes },    { "--stop", &a->is_stopping },
+		{ "--shrink", &a->is_shrinking },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
+		if (strcmp(flags[i].name, arg) == 0) {
+			*flags[i].at = true;
+			return true;
 		}
-		return true;
-	}
 	return false;
+}
+
+static bool parse_number(const char *text, int64_t max, int64_t *out)
+{
+	return parse_i64(str_of(text), out) == ERR_OK && *out >= 1 && *out <= max;
+}
+
+static bool parse_option(struct arguments *a, const char *name, const char *value)
+{
+	const struct {
+		const char *name;
+		const char **at;
+	} texts[] = {
+		{ "--scene", &a->scene },
+		{ "--schedule", &a->schedule },
+		{ "--schedules", &a->schedules },
+		{ "--dump-schedule", &a->dump },
+		{ "--out", &a->out },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (strcmp(texts[i].name, name) == 0) {
+			*texts[i].at = value;
+			return true;
+		}
+	if (strcmp(name, "--seeds") == 0)
+		return parse_number(value, SEEDS_MAX, &a->n_seeds);
+	if (strcmp(name, "--jobs") == 0)
+		return parse_number(value, JOBS_MAX, &a->jobs);
+	if (strncmp(name, "--", 2) != 0 || a->n_set == SETTINGS_MAX)
+		return false;
+	a->set[a->n_set++] = (struct setting){ name + 2, value };
+	return true;
 }
 
 static bool parse(int argc, char **argv, struct arguments *a)
 {
-	struct swarm scratch = { 0 };
-	int64_t n;
-
-	*a = (struct arguments){ .seed = 1, .n_seeds = 1 };
+	*a = (struct arguments){ .seed = 1, .n_seeds = 1, .jobs = 1 };
 	for (int i = 1; i < argc; i++) {
-		bool has_value = i + 1 < argc;
-
-		if (strcmp(argv[i], "--twice") == 0) {
-			a->is_twice = true;
-		} else if (strcmp(argv[i], "--loud") == 0) {
-			a->is_loud = true;
-		} else if (strcmp(argv[i], "--stop") == 0) {
-			a->is_stopping = true;
-		} else if (strcmp(argv[i], "--scenes") == 0) {
-			a->is_scenes = true;
-		} else if (strcmp(argv[i], "--scene") == 0 && has_value) {
-			a->scene = argv[++i];
-		} else if (strcmp(argv[i], "--seeds") == 0 && has_value) {
-			if (parse_i64(str_of(argv[++i]), &a->n_seeds) || a->n_seeds < 1)
-				return false;
-		} else if (strncmp(argv[i], "--", 2) == 0 && has_value &&
-			   a->n_set + 2 <= (int)ARRAY_LEN(a->set) &&
-			   set_field(&scratch, argv[i] + 2, argv[i + 1])) {
-			a->set[a->n_set++] = argv[i] + 2;
-			a->set[a->n_set++] = argv[++i];
-		} else if (parse_i64(str_of(argv[i]), &n) == ERR_OK && n >= 0) {
-			a->seed = (uint64_t)n;
-		} else {
+		if (parse_flag(a, argv[i]))
+			continue;
+		if (parse_i64(str_of(argv[i]), &a->seed) == ERR_OK && a->seed >= 0)
+			continue;
+		if (i + 1 == argc || !parse_option(a, argv[i], argv[i + 1]))
 			return false;
-		}
+		i++;
 	}
 	return true;
 }
 
-static uint64_t run_once(const struct swarm *s, bool is_loud)
-{
-	struct cluster *c = swarm_build(s);
-	uint64_t hash;
+/* ---- a run and its verdict ------------------------------------------------------------------ */
 
-	story_begin(c->world, is_loud);
-	swarm_run(s, c);
-	swarm_tell(s, c);
-	hash = c->world->hash;
-	cluster_free(c);
-	return hash;
+static bool set_up(const struct arguments *a, int64_t seed, struct run *r, char *why, size_t cap)
+{
+	*r = (struct run){ .is_loud = a->is_loud, .is_twice = a->is_twice };
+	if (a->schedule)
+		return schedule_read(&r->faults, &r->swarm, a->schedule, why, cap);
+	swarm_draw(&r->swarm, (uint64_t)seed);
+	if (!settings_apply(&r->swarm, a->set, a->n_set, why, cap))
+		return false;
+	schedule_draw(&r->faults, &r->swarm);
+	return true;
 }
 
-static void name_run(const struct arguments *a, uint64_t seed, const char *scene, char *out,
-		     size_t cap)
+static void name_run(const struct arguments *a, const struct run *r, char *out, size_t cap)
 {
 	struct text t;
 
 	text_init(&t, out, cap);
-	if (scene) {
-		text_printf(&t, "weir-sim --scene %s --loud", scene);
-		return;
+	if (r->scene)
+		text_printf(&t, " --scene %s", r->scene);
+	else if (a->schedule)
+		text_printf(&t, " --schedule %s", a->schedule);
+	else
+		text_printf(&t, " %llu", (unsigned long long)r->swarm.seed);
+	for (int i = 0; i < a->n_set && !r->scene && !a->schedule; i++)
+		text_printf(&t, " --%s %s", a->set[i].name, a->set[i].value);
+	if (a->is_twice)
+		text_printf(&t, " --twice");
+}
+
+static void tell_faults(const struct run *r, const struct outcome *o)
+{
+	int n = 0;
+
+	while (n < r->faults.n &&
+	       (o->at_us == 0 || r->faults.v[n].at_us + SWARM_FAULTS_FROM_US <= o->at_us))
+		n++;
+	if (n > TOLD_FAULTS)
+		printf("the last %d faults before it, of %d (--dump-schedule FILE has all):\n",
+		       TOLD_FAULTS, n);
+	else
+		printf("%d faults before it:\n", n);
+	for (int i = n > TOLD_FAULTS ? n - TOLD_FAULTS : 0; i < n; i++) {
+		char line[PATH_BYTES];
+
+		fault_print(&r->faults.v[i], line, sizeof(line));
+		printf("  %s\n", line);
 	}
-	text_printf(&t, "weir-sim %llu", (unsigned long long)seed);
-	for (int i = 0; i < a->n_set; i += 2)
-		text_printf(&t, " --%s %s", a->set[i], a->set[i + 1]);
 }
 
-static void run_seed(const struct arguments *a, uint64_t seed)
+static void tell_failure(const struct arguments *a, const struct run *r, const struct outcome *o)
 {
-	struct swarm s;
-	uint64_t hash;
+	char name[PATH_BYTES];
 
-	swarm_draw(&s, seed);
-	for (int i = 0; i < a->n_set; i += 2)
-		(void)set_field(&s, a->set[i], a->set[i + 1]);
-	hash = run_once(&s, a->is_loud);
-	if (a->is_twice && hash != run_once(&s, false))
-		story_fail(EXIT_SAFETY, "the same seed ran differently");
+	if (!r->scene)
+		tell_faults(r, o);
+	if (o->code == EXIT_CRASH)
+		printf("CRASH: %s\n", o->message);
+	name_run(a, r, name, sizeof(name));
+	printf("replay: weir-sim%s --loud\n", name);
+	if (!r->scene && !a->is_twice)
+		printf("reduce: weir-sim --shrink%s\n", name);
 }
 
-/* A child that dies of a signal crashed; one that does not end is stuck. */
-static int run_apart(const struct arguments *a, uint64_t seed, const char *scene)
+static int one(const struct arguments *a)
 {
-	char command[512];
-	int status = 0;
-	pid_t pid;
+	char why[WHY_BYTES];
+	struct outcome o;
+	struct run r;
 
-	name_run(a, seed, scene, command, sizeof(command));
-	story_command(command);
-	fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		(void)alarm(SEED_SECONDS);
-		if (!scene)
-			run_seed(a, seed);
-		else if (!scene_play(scene, a->is_loud))
-			_exit(EXIT_USAGE);
-		fflush(stdout);
-		_exit(0);
+	if (!set_up(a, a->seed, &r, why, sizeof(why))) {
+		fprintf(stderr, "weir-sim: %s\n", why);
+		return EXIT_USAGE;
 	}
-	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) != 1)
-		return WEXITSTATUS(status);
-	printf("CRASH: ended with status %x\nreplay: %s\n", (unsigned)status, command);
-	return EXIT_CRASH;
+	r.scene = a->scene;
+	if (a->dump && !schedule_write(&r.faults, &r.swarm, a->dump)) {
+		fprintf(stderr, "weir-sim: %s cannot be written\n", a->dump);
+		return EXIT_USAGE;
+	}
+	run_one(&r, &o);
+	if (o.code)
+		tell_failure(a, &r, &o);
+	schedule_free(&r.faults);
+	return o.code;
 }
 
-static int run_scenes(const struct arguments *a)
+/* ---- many ----------------------------------------------------------------------------------- */
+
+static bool next_seed(void *arg, struct run *r)
 {
-	const struct scene *s;
-	int n_failed = 0, n = 0;
+	struct series *s = arg;
+	char why[WHY_BYTES];
 
-	for (; (s = scene_at(n)); n++) {
-		int code = run_apart(a, 0, s->name);
+	if (s->n_begun == s->a->n_seeds)
+		return false;
+	if (set_up(s->a, s->a->seed + s->n_begun++, r, why, sizeof(why)))
+		return true;
+	fprintf(stderr, "weir-sim: %s\n", why);
+	s->worst = EXIT_USAGE;
+	return false;
+}
 
-		printf("%s scene/%s\n", code ? "FAIL" : "PASS", s->name);
+static bool next_scene(void *arg, struct run *r)
+{
+	struct series *s = arg;
+	const struct scene *scene = scene_at((int)s->n_begun++);
+
+	*r = (struct run){ .scene = scene ? scene->name : NULL };
+	return scene != NULL;
+}
+
+static bool count(struct series *s, const struct run *r, const struct outcome *o)
+{
+	if (o->code)
+		tell_failure(s->a, r, o);
+	s->n_done++;
+	s->n_failed += o->code != 0;
+	s->worst = s->worst > o->code ? s->worst : o->code;
+	return !o->code || !s->a->is_stopping;
+}
+
+static bool seed_done(void *arg, const struct run *r, const struct outcome *o)
+{
+	return count(arg, r, o);
+}
+
+static bool scene_done(void *arg, const struct run *r, const struct outcome *o)
+{
+	bool goes_on = count(arg, r, o);
+
+	printf("%s scene/%s\n", o->code ? "FAIL" : "PASS", r->scene);
+	return goes_on;
+}
+
+static int many(const struct arguments *a, run_next *next, run_done *done)
+{
+	struct series s = { .a = a };
+
+	run_all((int)a->jobs, next, done, &s);
+	printf("%lld passed, %lld failed\n", (long long)(s.n_done - s.n_failed),
+	       (long long)s.n_failed);
+	return s.worst;
+}
+
+static int is_schedule(const struct dirent *d)
+{
+	const char *dot = strrchr(d->d_name, '.');
+
+	return dot && strcmp(dot, ".jsonl") == 0;
+}
+
+static int schedules(const struct arguments *a)
+{
+	struct dirent **files;
+	int n = scandir(a->schedules, &files, is_schedule, alphasort), n_failed = 0, worst = 0;
+
+	if (n < 0) {
+		fprintf(stderr, "weir-sim: %s cannot be read\n", a->schedules);
+		return EXIT_USAGE;
+	}
+	for (int i = 0; i < n; i++) {
+		char path[PATH_BYTES];
+		struct arguments single = *a;
+		int code;
+
+		snprintf(path, sizeof(path), "%s/%s", a->schedules, files[i]->d_name);
+		single.schedule = path;
+		code = one(&single);
+		printf("%s schedule/%.*s\n", code ? "FAIL" : "PASS",
+		       (int)(strlen(files[i]->d_name) - strlen(".jsonl")), files[i]->d_name);
 		n_failed += code != 0;
+		worst = worst > code ? worst : code;
+		free(files[i]);
 	}
+	free(files);
 	printf("%d passed, %d failed\n", n - n_failed, n_failed);
-	return n_failed ? EXIT_SAFETY : 0;
+	return worst;
+}
+
+/* ---- reducing ------------------------------------------------------------------------------- */
+
+static int reduce(const struct arguments *a)
+{
+	char why[WHY_BYTES], path[PATH_BYTES];
+	struct shrunk shrunk;
+	struct run r;
+
+	if (!set_up(a, a->seed, &r, why, sizeof(why))) {
+		fprintf(stderr, "weir-sim: %s\n", why);
+		return EXIT_USAGE;
+	}
+	snprintf(path, sizeof(path), "shrunk-%llu.jsonl", (unsigned long long)r.swarm.seed);
+	shrink(&r, &shrunk);
+	if (shrunk.outcome.code == 0) {
+		printf("it does not fail: there is nothing to reduce\n");
+		return 0;
+	}
+	if (!schedule_write(&r.faults, &r.swarm, a->out ? a->out : path)) {
+		fprintf(stderr, "weir-sim: %s cannot be written\n", a->out ? a->out : path);
+		return EXIT_USAGE;
+	}
+	printf("%s\n%d faults of %d are left, after %d runs:\n", shrunk.outcome.message, r.faults.n,
+	       shrunk.n_before, shrunk.n_runs);
+	tell_faults(&r, &shrunk.outcome);
+	printf("replay: weir-sim --schedule %s --loud\n", a->out ? a->out : path);
+	return shrunk.outcome.code;
 }
 
 int main(int argc, char **argv)
 {
 	struct arguments a;
-	int64_t n_failed = 0;
-	int worst = 0;
 
 	if (argc > 1 && strcmp(argv[1], "--help") == 0)
-		return usage(stdout);
+		return help();
 	if (!parse(argc, argv, &a))
 		return usage(stderr);
 	if (a.is_scenes)
-		return run_scenes(&a);
-	if (a.scene)
-		return run_apart(&a, 0, a.scene);
-	for (int64_t i = 0; i < a.n_seeds; i++) {
-		int code = run_apart(&a, a.seed + (uint64_t)i, NULL);
-
-		n_failed += code != 0;
-		worst = worst > code ? worst : code;
-		if (code && a.is_stopping)
-			break;
-	}
-	if (a.n_seeds > 1)
-		printf("%lld passed, %lld failed\n", (long long)(a.n_seeds - n_failed),
-		       (long long)n_failed);
-	return worst;
+		return many(&a, next_scene, scene_done);
+	if (a.schedules)
+		return schedules(&a);
+	if (a.is_shrinking)
+		return reduce(&a);
+	if (a.n_seeds == 1)
+		return one(&a);
+	return many(&a, next_seed, seed_done);
 }

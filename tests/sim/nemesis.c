@@ -1,9 +1,9 @@
-/* nemesis.c - the faults of a seed.
+/* nemesis.c - lets the faults of a schedule happen.
  *
- * Each kind comes at its own pace from the stream of faults, strikes a node or a route, and goes
- * away by itself after a while.  What was acknowledged must survive all of it, so the power of a
- * broker fails only where min.insync.replicas promises that another one has the record, and alone:
- * with every broker in service and every replica in sync, and nothing else breaks until that is so
+ * A fault strikes at its time if it makes sense then (a process that is down cannot be killed), and
+ * goes away by itself.  What was acknowledged must survive all of it, so the power of a broker
+ * fails only where min.insync.replicas promises that another one has the record, and alone: with
+ * every broker in service and every replica in sync, and nothing else breaks until that is so
  * again.  (Without eligible leader replicas, KIP-966, a broker that lost its tail could be left as
  * the only one in sync.  With them this restriction goes.) */
 #include <stdio.h>
@@ -11,28 +11,36 @@
 #include "tests/sim/disk.h"
 #include "tests/sim/swarm.h"
 
-#define DOWN_US_MAX 3000000
-#define CUT_US_MAX 5000000
-#define SPELL_US_MAX 1000000
+#define STOP_POLL_US 300000
 #define WHY_BYTES 160
 #define USUAL_TURN_US 20
 
 struct nemesis {
 	const struct swarm *swarm;
 	struct cluster *cluster;
+	int64_t cut_until_us[WORLD_MACHINES_MAX][WORLD_MACHINES_MAX];
 	bool is_lossy; /* a broker's disk may lack what it had; until all is whole again */
 	bool is_over;
 };
+struct strike { /* one fault, with names resolved */
+	struct nemesis *nemesis;
+	const struct fault *fault;
+	struct sim_node *node;        /* NULL: a client */
+	struct machine *machine, *to; /* to: NULL for everybody */
+};
+typedef bool strikes(struct strike *); /* false: it makes no sense now */
 
-static void strike(struct nemesis *, int64_t mean_us, happen *);
-static void on_kill(void *nemesis, void *mean);
-static void on_stop(void *nemesis, void *mean);
-static void on_power(void *nemesis, void *mean);
-static void on_pause(void *nemesis, void *mean);
-static void on_cut(void *nemesis, void *mean);
-static void on_clog(void *nemesis, void *mean);
-static void on_disk(void *nemesis, void *mean);
-static void on_slow(void *nemesis, void *mean);
+static void on_fault(void *nemesis, void *fault);
+static bool find(struct strike *);
+static bool is_sound(const struct nemesis *);
+static strikes kill_it, stop_it, power_it, pause_it, slow_it, cut_it, clog_it, fill_it, break_it;
+
+static strikes *const by_kind[FAULT_KINDS] = {
+	[FAULT_KILL] = kill_it,   [FAULT_STOP] = stop_it, [FAULT_POWER] = power_it,
+	[FAULT_PAUSE] = pause_it, [FAULT_SLOW] = slow_it, [FAULT_CUT] = cut_it,
+	[FAULT_CLOG] = clog_it,   [FAULT_FULL] = fill_it, [FAULT_WRITE] = break_it,
+	[FAULT_SYNC] = break_it,
+};
 
 static struct nemesis *nemesis_of_run(void)
 {
@@ -40,33 +48,42 @@ static struct nemesis *nemesis_of_run(void)
 	return &n;
 }
 
-void nemesis_begin(const struct swarm *s, struct cluster *c)
+void nemesis_begin(const struct swarm *s, const struct schedule *faults, struct cluster *c)
 {
 	struct nemesis *n = nemesis_of_run();
 
 	*n = (struct nemesis){ .swarm = s, .cluster = c };
-	strike(n, s->kill_us, on_kill);
-	strike(n, s->stop_us, on_stop);
-	strike(n, s->power_us, on_power);
-	strike(n, s->pause_node_us, on_pause);
-	strike(n, s->cut_us, on_cut);
-	strike(n, s->clog_us, on_clog);
-	strike(n, s->disk_us, on_disk);
-	strike(n, s->slow_us, on_slow);
+	for (int i = 0; i < faults->n; i++)
+		world_at(c->world, c->world->now_us + faults->v[i].at_us, on_fault, n,
+			 &faults->v[i]);
 }
 
-static uint64_t chance(struct nemesis *n, int64_t below)
+static void on_fault(void *x, void *fault)
 {
-	return world_chance(n->cluster->world, STREAM_FAULT, (uint64_t)below);
+	struct strike k = { .nemesis = x, .fault = fault };
+	struct nemesis *n = x;
+
+	if (n->is_over || !find(&k))
+		return;
+	n->is_lossy = n->is_lossy && !is_sound(n);
+	if (!n->is_lossy && by_kind[k.fault->kind](&k))
+		n->cluster->n_faults++;
 }
 
-/* The next of a kind: on average after mean_us. */
-static void strike(struct nemesis *n, int64_t mean_us, happen *fn)
+/* False: a machine that this run does not have. */
+static bool find(struct strike *k)
 {
-	if (mean_us > 0)
-		world_at(n->cluster->world,
-			 n->cluster->world->now_us + (int64_t)chance(n, 2 * mean_us), fn, n,
-			 (void *)(intptr_t)mean_us);
+	const struct cluster *c = k->nemesis->cluster;
+
+	k->machine = machine_named(c->world, k->fault->node);
+	k->to = machine_named(c->world, k->fault->to);
+	if (!k->machine || (k->fault->to[0] && !k->to))
+		return false;
+	k->node = c->controller->machine == k->machine ? c->controller : NULL;
+	for (int i = 0; i < c->n_brokers; i++)
+		if (c->broker[i]->machine == k->machine)
+			k->node = c->broker[i];
+	return k->node || k->fault->kind == FAULT_CLOG;
 }
 
 /* No fault at work, and none to be repaired from. */
@@ -90,33 +107,16 @@ static bool is_sound(const struct nemesis *n)
 	return !c->controller->is_stopping && cluster_is_whole(c, why, sizeof(why));
 }
 
-/* Whether this one may happen; the one after it is arranged. */
-static bool comes(struct nemesis *n, int64_t mean_us, happen *fn)
+static void after(const struct strike *k, happen *fn, void *a, void *b)
 {
-	if (n->is_over)
-		return false;
-	strike(n, mean_us, fn);
-	n->is_lossy = n->is_lossy && !is_sound(n);
-	return !n->is_lossy;
+	struct world *w = k->machine->world;
+
+	world_at(w, w->now_us + k->fault->for_us, fn, a, b);
 }
 
-static struct sim_node *any_node(struct nemesis *n)
+static void tell(const struct machine *m, const char *what)
 {
-	uint64_t i = chance(n, n->cluster->n_brokers + 1);
-
-	return i == 0 ? n->cluster->controller : n->cluster->broker[i - 1];
-}
-
-static void after(struct nemesis *n, int64_t max_us, happen *fn, void *a, void *b)
-{
-	n->cluster->n_faults++;
-	world_at(n->cluster->world, n->cluster->world->now_us + 1 + (int64_t)chance(n, max_us), fn,
-		 a, b);
-}
-
-static void tell(struct nemesis *n, const char *what, const struct machine *m)
-{
-	story_tell(n->cluster->world, "---- %s %s ----", m->name, what);
+	story_tell(m->world, "---- %s %s ----", m->name, what);
 }
 
 /* ---- processes ------------------------------------------------------------------------------ */
@@ -128,93 +128,74 @@ static void bring_up(void *x, void *unused)
 	(void)unused;
 	if (sim_node_runs(node))
 		return;
-	story_tell(node->machine->world, "---- %s starts ----", node->machine->name);
+	tell(node->machine, "starts");
 	sim_node_start(node);
 }
 
-/* Sometimes back before anybody noticed. */
-static int64_t down_us(struct nemesis *n)
+static bool kill_it(struct strike *k)
 {
-	return chance(n, 2) ? DOWN_US_MAX : 5000;
-}
-
-static void on_kill(void *x, void *mean)
-{
-	struct nemesis *n = x;
-	struct sim_node *node = any_node(n);
-
-	if (!comes(n, (intptr_t)mean, on_kill))
-		return;
-	if (node->machine->state != MACHINE_UP)
-		return;
-	tell(n, "is killed", node->machine);
-	sim_node_kill(node);
-	after(n, down_us(n), bring_up, node, NULL);
+	if (k->machine->state != MACHINE_UP)
+		return false;
+	tell(k->machine, "is killed");
+	sim_node_kill(k->node);
+	after(k, bring_up, k->node, NULL);
+	return true;
 }
 
 static void bring_up_when_stopped(void *x, void *y)
 {
 	struct sim_node *node = x;
-	struct nemesis *n = y;
+	struct world *w = y;
 
 	if (!node->is_stopping)
 		return;
 	if (sim_node_runs(node))
-		world_at(n->cluster->world, n->cluster->world->now_us + DOWN_US_MAX / 10,
-			 bring_up_when_stopped, node, n);
+		world_at(w, w->now_us + STOP_POLL_US, bring_up_when_stopped, node, w);
 	else
 		bring_up(node, NULL);
 }
 
-static void on_stop(void *x, void *mean)
+static bool stop_it(struct strike *k)
 {
-	struct nemesis *n = x;
-	struct sim_node *node = any_node(n);
-
-	if (!comes(n, (intptr_t)mean, on_stop))
-		return;
-	if (node->machine->state != MACHINE_UP || node->is_stopping)
-		return;
-	tell(n, "is asked to stop", node->machine);
-	sim_node_stop(node);
-	after(n, DOWN_US_MAX, bring_up_when_stopped, node, n);
+	if (k->machine->state != MACHINE_UP || k->node->is_stopping)
+		return false;
+	tell(k->machine, "is asked to stop");
+	sim_node_stop(k->node);
+	after(k, bring_up_when_stopped, k->node, k->machine->world);
+	return true;
 }
 
-static void on_power(void *x, void *mean)
+static bool power_it(struct strike *k)
 {
-	struct nemesis *n = x;
-	struct sim_node *node = any_node(n);
+	struct nemesis *n = k->nemesis;
 
-	if (!comes(n, (intptr_t)mean, on_power) || !sim_node_runs(node))
-		return;
-	if (!node->is_controller && (n->swarm->min_isr < 2 || !is_sound(n)))
-		return;
-	n->is_lossy = !node->is_controller;
-	tell(n, "loses its power", node->machine);
-	sim_node_power_off(node);
-	after(n, down_us(n), bring_up, node, NULL);
+	if (!sim_node_runs(k->node))
+		return false;
+	if (!k->node->is_controller && (n->swarm->min_isr < 2 || !is_sound(n)))
+		return false;
+	n->is_lossy = !k->node->is_controller;
+	tell(k->machine, "loses its power");
+	sim_node_power_off(k->node);
+	after(k, bring_up, k->node, NULL);
+	return true;
 }
 
-static void resume(void *x, void *y)
+static void resume(void *x, void *life)
 {
 	struct machine *m = x;
 
-	if (m->state == MACHINE_PAUSED && m->life == (uint32_t)(uintptr_t)y)
+	if (m->state == MACHINE_PAUSED && m->life == (uint32_t)(uintptr_t)life)
 		machine_resume(m);
 }
 
-static void on_pause(void *x, void *mean)
+static bool pause_it(struct strike *k)
 {
-	struct nemesis *n = x;
-	struct machine *m = any_node(n)->machine;
-
-	if (!comes(n, (intptr_t)mean, on_pause))
-		return;
-	if (m->state != MACHINE_UP)
-		return;
-	tell(n, "is paused", m);
-	machine_pause(m);
-	after(n, DOWN_US_MAX, resume, m, (void *)(uintptr_t)m->life);
+	if (k->machine->state != MACHINE_UP)
+		return false;
+	tell(k->machine, "is paused");
+	machine_pause(k->machine);
+	after(k, resume, k->machine, (void *)(uintptr_t)k->machine->life);
+	return true;
 }
 
 static void quicken(void *x, void *us)
@@ -224,71 +205,65 @@ static void quicken(void *x, void *us)
 	m->turn_us_max = (intptr_t)us;
 }
 
-static void on_slow(void *x, void *mean)
+static bool slow_it(struct strike *k)
 {
-	struct nemesis *n = x;
-	struct machine *m = any_node(n)->machine;
-
-	if (!comes(n, (intptr_t)mean, on_slow))
-		return;
-	m->turn_us_max = 1 + (int64_t)chance(n, 50000);
-	after(n, SPELL_US_MAX, quicken, m, (void *)(intptr_t)n->swarm->turn_us);
+	tell(k->machine, "is slow");
+	k->machine->turn_us_max = k->fault->n;
+	after(k, quicken, k->machine, (void *)(intptr_t)k->nemesis->swarm->turn_us);
+	return true;
 }
 
 /* ---- network -------------------------------------------------------------------------------- */
 
+/* The last cut of a route heals it. */
 static void mend(void *x, void *y)
 {
 	struct machine *from = x, *to = y;
+	struct world *w = from->world;
 
-	from->world->route[from->id][to->id].is_cut = false;
-	net_heal(from->world, from->id, to->id);
+	if (w->now_us < nemesis_of_run()->cut_until_us[from->id][to->id])
+		return;
+	w->route[from->id][to->id].is_cut = false;
+	net_heal(w, from->id, to->id);
 }
 
-static void cut(struct nemesis *n, struct machine *from, struct machine *to, int64_t us)
+static void cut(const struct strike *k, struct machine *from, struct machine *to)
 {
-	struct world *w = n->cluster->world;
+	struct world *w = from->world;
+	int64_t *until = &k->nemesis->cut_until_us[from->id][to->id];
 
 	if (from == to)
 		return;
+	*until = i64_max(*until, w->now_us + k->fault->for_us);
 	w->route[from->id][to->id].is_cut = true;
-	world_at(w, w->now_us + us, mend, from, to);
+	after(k, mend, from, to);
 }
 
-/* A node from everybody, or one pair; both ways or one way. */
-static void on_cut(void *x, void *mean)
+static bool cut_it(struct strike *k)
 {
-	struct nemesis *n = x;
-	struct world *w = n->cluster->world;
-	struct machine *a = any_node(n)->machine, *b = any_node(n)->machine;
-	bool is_alone = chance(n, 2), is_one_way = chance(n, 3) == 0;
-	int64_t us = 1 + (int64_t)chance(n, CUT_US_MAX);
+	struct world *w = k->machine->world;
 
-	if (!comes(n, (intptr_t)mean, on_cut))
-		return;
-	n->cluster->n_faults++;
-	story_tell(w, "---- %s cannot reach %s%s for %lld ms ----", a->name,
-		   is_alone ? "anybody" : b->name, is_one_way ? "" : ", nor back",
-		   (long long)us / 1000);
+	story_tell(w, "---- %s cannot reach %s%s for %lld ms ----", k->machine->name,
+		   k->to ? k->to->name : "anybody", k->fault->n ? "" : ", nor back",
+		   (long long)k->fault->for_us / 1000);
 	for (int i = 0; i < w->n_machines; i++) {
-		if (!is_alone && w->machine[i] != b)
+		if (k->to && w->machine[i] != k->to)
 			continue;
-		cut(n, a, w->machine[i], us);
-		if (!is_one_way)
-			cut(n, w->machine[i], a, us);
+		cut(k, k->machine, w->machine[i]);
+		if (k->fault->n == 0)
+			cut(k, w->machine[i], k->machine);
 	}
+	return true;
 }
 
-static void on_clog(void *x, void *mean)
+static bool clog_it(struct strike *k)
 {
-	struct nemesis *n = x;
-	struct world *w = n->cluster->world;
-	int from = (int)chance(n, w->n_machines), to = (int)chance(n, w->n_machines);
+	struct world *w = k->machine->world;
 
-	if (!comes(n, (intptr_t)mean, on_clog))
-		return;
-	n->cluster->n_faults++;
-	w->route[from][to].clog_until_us = w->now_us + (int64_t)chance(n, SPELL_US_MAX);
+	if (!k->to)
+		return false;
+	w->route[k->machine->id][k->to->id].clog_until_us = w->now_us + k->fault->for_us;
+	return true;
 }
 
 /* ---- disks ---------------------------------------------------------------------------------- */
@@ -300,42 +275,45 @@ static void repair(struct machine *m)
 }
 
 /* Whoever met a failing disk serves nothing from it until it is started again. */
-static void on_repair(void *x, void *y)
+static void on_repair(void *x, void *unused)
 {
 	struct sim_node *node = x;
-	struct nemesis *n = y;
 
+	(void)unused;
 	repair(node->machine);
 	if (machine_runs(node->machine)) {
-		tell(n, "gets a new disk controller, and is killed", node->machine);
+		tell(node->machine, "gets a new disk controller, and is killed");
 		sim_node_kill(node);
 	}
 	bring_up(node, NULL);
 }
 
-static void on_disk(void *x, void *mean)
+static bool fill_it(struct strike *k)
 {
-	struct nemesis *n = x;
-	struct sim_node *node = any_node(n);
-	unsigned kinds = 1 + (unsigned)chance(n, 3);
+	if (k->machine->state != MACHINE_UP)
+		return false;
+	tell(k->machine, "has a full disk");
+	disk_limit(k->machine->disk, disk_bytes(k->machine->disk) + k->fault->n);
+	after(k, on_repair, k->node, NULL);
+	return true;
+}
 
-	if (!comes(n, (intptr_t)mean, on_disk))
-		return;
-	if (node->machine->state != MACHINE_UP)
-		return;
-	if (chance(n, 2)) {
-		tell(n, "has a full disk", node->machine);
-		disk_limit(node->machine->disk, disk_bytes(node->machine->disk) + 1000);
-	} else {
-		tell(n, "has a failing disk", node->machine);
-		disk_fail(node->machine->disk, kinds, 1 + (uint32_t)chance(n, 20));
-	}
-	after(n, SPELL_US_MAX, on_repair, node, n);
+static bool break_it(struct strike *k)
+{
+	bool is_write = k->fault->kind == FAULT_WRITE;
+
+	if (k->machine->state != MACHINE_UP)
+		return false;
+	tell(k->machine,
+	     is_write ? "has a disk that fails to write" : "has a disk that fails to sync");
+	disk_fail(k->machine->disk, is_write ? DISK_WRITE : DISK_SYNC, (uint32_t)k->fault->n);
+	after(k, on_repair, k->node, NULL);
+	return true;
 }
 
 /* ---- the end -------------------------------------------------------------------------------- */
 
-static void heal_node(struct nemesis *n, struct sim_node *node)
+static void heal_node(struct sim_node *node)
 {
 	bool is_hurt = !disk_is_sound(node->machine->disk);
 
@@ -345,8 +323,7 @@ static void heal_node(struct nemesis *n, struct sim_node *node)
 		machine_resume(node->machine);
 	/* What is on its way down is waited for; what met a bad disk must begin anew. */
 	if (sim_node_runs(node) && node->is_stopping) {
-		world_at(n->cluster->world, n->cluster->world->now_us + DOWN_US_MAX / 10,
-			 bring_up_when_stopped, node, n);
+		bring_up_when_stopped(node, node->machine->world);
 		return;
 	}
 	if (sim_node_runs(node) && is_hurt)
@@ -360,6 +337,7 @@ void nemesis_heal(struct cluster *c)
 	struct world *w = c->world;
 
 	n->is_over = true;
+	memset(n->cut_until_us, 0, sizeof(n->cut_until_us));
 	for (int a = 0; a < w->n_machines; a++)
 		for (int b = 0; b < w->n_machines; b++) {
 			w->route[a][b].clog_until_us = 0;
@@ -368,7 +346,7 @@ void nemesis_heal(struct cluster *c)
 			if (w->route[a][b].is_cut)
 				mend(w->machine[a], w->machine[b]);
 		}
-	heal_node(n, c->controller);
+	heal_node(c->controller);
 	for (int i = 0; i < c->n_brokers; i++)
-		heal_node(n, c->broker[i]);
+		heal_node(c->broker[i]);
 }

@@ -6,7 +6,7 @@
 #include "common/base/log.h"
 #include "tests/sim/cluster.h"
 
-#define LINES 400
+#define LINES 120
 #define LINE_BYTES 360
 
 struct story {
@@ -14,7 +14,7 @@ struct story {
 	bool is_loud;
 	char line[LINES][LINE_BYTES];
 	uint64_t n;
-	char command[256];
+	struct outcome *outcome;
 };
 
 /* One run per process; the log's sink needs a place to put its lines. */
@@ -50,11 +50,9 @@ void story_begin(struct world *w, bool is_loud)
 	log_set_sink(take_line, s);
 }
 
-void story_command(const char *how_to_replay)
+void story_outcome(struct outcome *to)
 {
-	struct story *s = story_of_run();
-
-	snprintf(s->command, sizeof(s->command), "%s", how_to_replay);
+	story_of_run()->outcome = to;
 }
 
 void story_tell(const struct world *w, const char *fmt, ...)
@@ -72,20 +70,31 @@ void story_tell(const struct world *w, const char *fmt, ...)
 	take_line(story_of_run(), text, (size_t)n + 1);
 }
 
-void story_fail(int code, const char *fmt, ...)
+void story_last_lines(void)
 {
-	struct story *s = story_of_run();
-	va_list args;
+	const struct story *s = story_of_run();
 
 	if (!s->is_loud)
 		for (uint64_t i = s->n > LINES ? s->n - LINES : 0; i < s->n; i++)
 			puts(s->line[i % LINES]);
-	printf("\n%s at %.3f ms: ", code == EXIT_LIVENESS ? "STUCK" : "VIOLATION",
-	       (double)s->world->now_us / 1e3);
+	fflush(stdout);
+}
+
+void story_fail(int code, const char *fmt, ...)
+{
+	struct story *s = story_of_run();
+	struct outcome scratch, *o = s->outcome ? s->outcome : &scratch;
+	va_list args;
+
+	o->code = code;
+	o->rule = fmt;
+	o->at_us = s->world->now_us;
 	va_start(args, fmt);
-	vprintf(fmt, args);
+	vsnprintf(o->message, sizeof(o->message), fmt, args);
 	va_end(args);
-	printf("\nreplay: %s\n", s->command);
+	story_last_lines();
+	printf("\n%s at %.3f ms: %s\n", code == EXIT_LIVENESS ? "STUCK" : "VIOLATION",
+	       (double)s->world->now_us / 1e3, o->message);
 	fflush(stdout);
 	_exit(code);
 }

@@ -47,14 +47,16 @@ void swarm_draw(struct swarm *s, uint64_t seed)
 	s->jitter_us = prng_chance(p, 1, 4) ? between(p, 1, 20000) : between(p, 1, 300);
 	s->turn_us = prng_chance(p, 1, 4) ? between(p, 20, 3000) : 20;
 	s->job_us = prng_chance(p, 1, 4) ? between(p, 2000, 50000) : 2000;
-	s->kill_us = maybe(p, SECOND / 2);
-	s->pause_node_us = maybe(p, SECOND);
-	s->power_us = maybe(p, SECOND);
-	s->cut_us = maybe(p, SECOND / 2);
-	s->clog_us = maybe(p, SECOND / 10);
-	s->stop_us = maybe(p, SECOND);
-	s->disk_us = maybe(p, 2 * SECOND);
-	s->slow_us = maybe(p, SECOND / 2);
+	s->every_us[FAULT_KILL] = maybe(p, SECOND / 2);
+	s->every_us[FAULT_PAUSE] = maybe(p, SECOND);
+	s->every_us[FAULT_POWER] = maybe(p, SECOND);
+	s->every_us[FAULT_CUT] = maybe(p, SECOND / 2);
+	s->every_us[FAULT_CLOG] = maybe(p, SECOND / 10);
+	s->every_us[FAULT_STOP] = maybe(p, SECOND);
+	s->every_us[FAULT_SLOW] = maybe(p, SECOND / 2);
+	s->every_us[FAULT_FULL] = maybe(p, 2 * SECOND);
+	s->every_us[FAULT_WRITE] = maybe(p, 2 * SECOND);
+	s->every_us[FAULT_SYNC] = maybe(p, 2 * SECOND);
 }
 
 /* ---- the cluster ---------------------------------------------------------------------------- */
@@ -153,7 +155,7 @@ static bool is_done(const struct cluster *c, char *why, size_t cap)
 	return cluster_is_whole(c, why, cap);
 }
 
-void swarm_run(const struct swarm *s, struct cluster *c)
+void swarm_run(const struct swarm *s, const struct schedule *faults, struct cluster *c)
 {
 	char why[WHY_BYTES] = "";
 	int64_t until;
@@ -161,7 +163,8 @@ void swarm_run(const struct swarm *s, struct cluster *c)
 	cluster_start_all(c);
 	add_clients(s, c);
 	world_run(c->world, SECOND);
-	nemesis_begin(s, c);
+	ASSERT(c->world->now_us == SWARM_FAULTS_FROM_US);
+	nemesis_begin(s, faults, c);
 	world_run(c->world, s->safety_us);
 	story_tell(c->world, "---- the faults end; everything must come together ----");
 	nemesis_heal(c);

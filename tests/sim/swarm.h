@@ -1,9 +1,13 @@
 /* swarm.h - what one seed is: sizes, timeouts, workload and faults, drawn by chance.
  *
- * swarm_draw fills everything from the seed; a user's options then overrule single fields.  Rates
- * are mean pauses in virtual microseconds; 0: never. */
+ * swarm_draw fills everything from the seed; settings.h may then overrule single fields, and the
+ * schedule of faults follows from all of it.  Rates are mean pauses in virtual microseconds; 0:
+ * never. */
 #pragma once
 #include "tests/sim/client.h"
+#include "tests/sim/schedule.h"
+
+#define SWARM_FAULTS_FROM_US 2000000 /* on the world's clock */
 
 struct swarm {
 	uint64_t seed;
@@ -14,15 +18,15 @@ struct swarm {
 	bool is_unclean;
 	int64_t heartbeat_ms, session_ms, lag_ms, roll_ms, retention_ms;
 	int64_t latency_us, jitter_us, turn_us, job_us;
-	int64_t kill_us, pause_node_us, power_us, cut_us, clog_us, stop_us, disk_us, slow_us;
+	int64_t every_us[FAULT_KINDS];
 };
 
 void swarm_draw(struct swarm *, uint64_t seed);
 struct cluster *swarm_build(const struct swarm *);
 void swarm_tell(const struct swarm *, const struct cluster *);
 /* Both phases; returns when everything held. */
-void swarm_run(const struct swarm *, struct cluster *);
+void swarm_run(const struct swarm *, const struct schedule *, struct cluster *);
 
-/* nemesis.c */
-void nemesis_begin(const struct swarm *, struct cluster *);
+/* nemesis.c: lets a schedule's faults happen. */
+void nemesis_begin(const struct swarm *, const struct schedule *, struct cluster *);
 void nemesis_heal(struct cluster *); /* no more faults, and what broke is whole again */
