@@ -16,6 +16,7 @@
 #include "broker/api/list_offsets.h"
 #include "broker/api/metadata.h"
 #include "broker/api/produce.h"
+#include "broker/api/reassignments.h"
 #include "broker/api/versions.h"
 #include "broker/api/weir_control.h"
 #include "kafka/apis.h"
@@ -37,6 +38,9 @@ static const struct api rows[] = {
 	{ API_CREATE_PARTITIONS, 0, 3, API_PLAIN, handle_create_partitions },
 	{ API_ELECT_LEADERS, 0, 2, API_PLAIN, handle_elect_leaders },
 	{ API_INCREMENTAL_ALTER_CONFIGS, 0, 1, API_PLAIN, handle_incremental_alter_configs },
+	{ API_ALTER_PARTITION_REASSIGNMENTS, 0, 1, API_PLAIN,
+	  handle_alter_partition_reassignments },
+	{ API_LIST_PARTITION_REASSIGNMENTS, 0, 0, API_PLAIN, handle_list_partition_reassignments },
 	{ API_DESCRIBE_CLUSTER, 0, 2, API_PLAIN, handle_describe_cluster },
 	{ API_DESCRIBE_PRODUCERS, 0, 0, API_PLAIN, handle_describe_producers },
 	{ API_UNREGISTER_BROKER, 0, 0, API_PLAIN, handle_unregister_broker },

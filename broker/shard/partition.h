@@ -45,7 +45,8 @@ struct partition {
 	struct str topic; /* owned */
 	int dir;          /* index in dirs; -1: none yet */
 	enum partition_state state;
-	bool is_dropped; /* deleted by metadata while it was opening */
+	bool is_dropped; /* metadata took it away: it goes when no job holds it */
+	bool is_leaving; /* dropped, and the one that shard->leaving names */
 	int32_t n_jobs;  /* jobs that hold this partition: it stays until they are back */
 	struct topic_conf conf;
 	struct replica replica;
@@ -73,8 +74,9 @@ void partition_path(const struct partition *, char out[PARTITION_PATH_MAX]);
 struct partition *partition_find(const struct shard *, struct uuid topic_id, int32_t number);
 /* Metadata: create or adapt the replica of this broker. */
 void partition_assign(struct shard *, const struct image_topic *, int32_t number);
-/* Metadata: not ours any more, or the topic is gone: the directory is renamed and removed later. */
-void partition_drop(struct partition *);
+/* Metadata: not ours any more, or the topic is gone: the directory is renamed and removed later.
+ * Whoever waits is told e. */
+void partition_drop(struct partition *, enum kerr e);
 void partition_refresh_brokers(struct partition *);
 void partition_refresh_conf(struct partition *, const struct image_topic *);
 /* The settings in force here, in p->conf. */

@@ -3,6 +3,7 @@
  *   partition_open_start -> open_work (job): claim, epochs, producers, log_open, replay
  *                        -> open_done -> opened -> partition_opened: takes up its role
  *   partition_drop -> forget, once no job holds it -> retention_remove
+ *                  one that is assigned again before its directory is renamed waits for that
  *
  * `applied` (shard_note_applied) waits for openings: the controller counts a topic as created on
  * this broker only when its logs can be written. */
@@ -34,7 +35,8 @@ struct open_job {
 	char path[PARTITION_PATH_MAX];
 };
 
-/* A topic deleted and created again under its name: its old directory is renamed within some ms. */
+/* A topic deleted and created again under its name, or a replica moved away and back: the old
+ * directory is renamed within some ms. */
 #define CLAIM_AGAIN_MS 10
 #define ROOM_AGAIN_MS 1000
 
@@ -42,6 +44,7 @@ static struct partition *partition_new(struct shard *, const struct image_topic 
 static void open_work(struct job *);
 static void open_done(struct job *);
 static void open_again(void *arg);
+static bool must_wait(const struct partition *);
 static void opened(struct open_job *);
 static enum err claim(struct open_job *);
 static void replay(void *arg, const struct batch *);
@@ -72,7 +75,7 @@ void partition_open_start(struct shard *s, const struct image_topic *t, int32_t 
 		.dir = j->path, .config = partition_log_config(p), .replay = replay, .arg = j
 	};
 	if (j->found) {
-		j->options.clean = dirs->v[p->dir].was_clean;
+		j->options.clean = dirs->v[p->dir].was_clean && !atomic_load(&j->found->taken);
 		j->options.recovery_point = j->found->recovery_point;
 		j->options.start_offset = j->found->log_start;
 	}
@@ -80,7 +83,17 @@ void partition_open_start(struct shard *s, const struct image_topic *t, int32_t 
 	p->n_jobs++;
 	p->opening_before = s->image_before;
 	list_push_back(&s->openings, &p->opening);
-	env_submit(s->env, &j->job);
+	timer_init(&j->again, open_again, j);
+	if (must_wait(p))
+		timer_after_ms(s->env, &j->again, CLAIM_AGAIN_MS);
+	else
+		env_submit(s->env, &j->job);
+}
+
+/* Our own directory of before is still on its way out. */
+static bool must_wait(const struct partition *p)
+{
+	return map_find(&p->shard->leaving, partition_key(p->topic_id, p->number)) != NULL;
 }
 
 static struct partition *partition_new(struct shard *s, const struct image_topic *t, int32_t number)
@@ -207,12 +220,10 @@ static void open_done(struct job *job)
 	struct shard *s = p->shard;
 
 	if (j->err == ERR_EXISTS && !p->is_dropped && !s->is_stopping) {
-		timer_init(&j->again, open_again, j);
 		timer_after_ms(s->env, &j->again, CLAIM_AGAIN_MS);
 		return;
 	}
 	if (partition_is_full(p, j->err) && !p->is_dropped && !s->is_stopping) {
-		timer_init(&j->again, open_again, j);
 		timer_after_ms(s->env, &j->again, ROOM_AGAIN_MS);
 		list_remove(&p->opening); /* nobody shall wait for it: it may take days */
 		shard_note_applied(s);
@@ -245,9 +256,15 @@ static void open_again(void *arg)
 {
 	struct open_job *j = arg;
 	const struct partition *p = j->p;
+	bool ends = p->is_dropped || p->shard->is_stopping;
 
-	if (j->err == ERR_NOSPACE && !p->is_dropped && !p->shard->is_stopping &&
-	    atomic_load(&p->shard->broker->dirs->v[p->dir].is_full))
+	if (ends && j->err != ERR_NOSPACE) {
+		j->err = ERR_EXISTS; /* it was never begun */
+		open_done(&j->job);
+	} else if (!ends && must_wait(p))
+		timer_after_ms(p->shard->env, &j->again, CLAIM_AGAIN_MS);
+	else if (!ends && j->err == ERR_NOSPACE &&
+		 atomic_load(&p->shard->broker->dirs->v[p->dir].is_full))
 		timer_after_ms(p->shard->env, &j->again, ROOM_AGAIN_MS);
 	else
 		env_submit(p->shard->env, &j->job);
@@ -285,15 +302,19 @@ static void opened(struct open_job *j)
 
 /* ---- the end of a partition ------------------------------------------------------------------ */
 
-void partition_drop(struct partition *p)
+void partition_drop(struct partition *p, enum kerr e)
 {
 	struct shard *s = p->shard;
+	uint64_t key = partition_key(p->topic_id, p->number);
 
 	if (p->is_dropped)
 		return;
 	p->is_dropped = true;
-	map_remove(&s->partitions, partition_key(p->topic_id, p->number));
-	partition_let_go(p, KERR_UNKNOWN_TOPIC_OR_PARTITION);
+	map_remove(&s->partitions, key);
+	p->is_leaving = p->dir >= 0 && !map_find(&s->leaving, key);
+	if (p->is_leaving)
+		map_put(&s->leaving, key, p);
+	partition_let_go(p, e);
 	log_info("partition", "dropped", F_Z("partition", p->dir_name));
 	if (p->n_jobs == 0)
 		forget(p);
@@ -314,7 +335,7 @@ static void forget(struct partition *p)
 	list_remove(&p->opening);
 	if (p->dir >= 0) {
 		atomic_fetch_sub(&s->broker->dirs->v[p->dir].n_partitions, 1);
-		retention_remove(s, p->dir, p->dir_name, p->topic_id, p->conf.file_delete_delay_ms);
+		retention_remove(p);
 	}
 	partition_free(p);
 }

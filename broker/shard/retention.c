@@ -1,11 +1,12 @@
 /* retention.c - what a partition needs once a second: a flush, old segments, producers to forget;
  * and the removal of deleted partitions' directories.
  *
- *   deleted topic: rename_work (job) -> file.delete.delay.ms -> remove_work (job)
+ *   dropped: rename_work (job) -> file.delete.delay.ms -> remove_work (job)
  *
  * A removal that the process does not live to see is finished by the next start (logdir_scan). */
 #include "broker/shard/retention.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "broker/log/logdir.h"
@@ -30,7 +31,9 @@ struct removal {
 	struct job job;
 	struct shard *shard;
 	const char *root;
-	struct uuid topic_id;
+	struct uuid topic_id, unique;
+	uint64_t key; /* in shard->leaving; 0: not there */
+	struct dirs_row *found;
 	char name[LOGDIR_NAME_MAX + 32], retired[LOGDIR_NAME_MAX];
 	bool is_retired;
 	int64_t delay_ms;
@@ -42,6 +45,7 @@ static void flush_done(struct job *);
 static void retain(struct partition *);
 static void purge_work(struct job *);
 static void purge_done(struct job *);
+static struct removal *removal_new(struct shard *, int dir, struct uuid topic_id);
 static void rename_work(struct job *);
 static void rename_done(struct job *);
 static void remove_work(struct job *);
@@ -150,21 +154,45 @@ static void purge_done(struct job *job)
 
 /* ---- directories of deleted partitions ------------------------------------------------------- */
 
-/* The name is free for a new topic only when the rename is done; see claim in partition_open.c. */
-void retention_remove(struct shard *s, int dir, const char *dir_name, struct uuid topic_id,
-		      int64_t delay_ms)
+/* The name is free for a new topic only when the rename is done; see claim in partition_open.c.
+ * So is this partition when it is reassigned to us again: shard->leaving. */
+void retention_remove(struct partition *p)
+{
+	struct removal *r = removal_new(p->shard, p->dir, p->topic_id);
+
+	r->key = p->is_leaving ? partition_key(p->topic_id, p->number) : 0;
+	r->delay_ms = p->conf.file_delete_delay_ms;
+	snprintf(r->name, sizeof(r->name), "%s", p->dir_name);
+	env_submit(p->shard->env, &r->job);
+}
+
+void retention_remove_found(struct shard *s, struct dirs_row *row, struct uuid topic_id,
+			    int32_t partition)
+{
+	struct removal *r = removal_new(s, row->dir, topic_id);
+
+	log_info("partition", "moved away while this broker was down",
+		 F_STR("partition", row->name));
+	r->found = row;
+	r->key = partition_key(topic_id, partition);
+	r->delay_ms = s->broker->conf->topic.file_delete_delay_ms;
+	snprintf(r->name, sizeof(r->name), "%.*s", (int)row->name.n, row->name.at);
+	map_put(&s->leaving, r->key, r);
+	env_submit(s->env, &r->job);
+}
+
+static struct removal *removal_new(struct shard *s, int dir, struct uuid topic_id)
 {
 	struct removal *r = mem_alloc(sizeof(*r));
 
 	r->shard = s;
 	r->root = s->broker->dirs->v[dir].path;
 	r->topic_id = topic_id;
-	r->delay_ms = delay_ms;
-	snprintf(r->name, sizeof(r->name), "%s", dir_name);
+	r->unique = prng_uuid(&s->env->prng);
 	list_push_back(&s->deletions, &r->node);
 	timer_init(&r->timer, delay_over, r);
 	r->job = (struct job){ .work = rename_work, .done = rename_done };
-	env_submit(s->env, &r->job);
+	return r;
 }
 
 static void rename_work(struct job *job)
@@ -177,7 +205,7 @@ static void rename_work(struct job *job)
 	/* Never a directory that a later topic of this name has made since. */
 	if (partition_meta_read(job->home, path, &id) || !uuid_eq(id, r->topic_id))
 		return;
-	r->is_retired = logdir_retire(job->home, r->root, r->name, r->topic_id, LOGDIR_DELETE,
+	r->is_retired = logdir_retire(job->home, r->root, r->name, r->unique, LOGDIR_DELETE,
 				      r->retired) == ERR_OK;
 }
 
@@ -185,6 +213,10 @@ static void rename_done(struct job *job)
 {
 	struct removal *r = CONTAINER_OF(job, struct removal, job);
 
+	if (r->key)
+		map_remove(&r->shard->leaving, r->key);
+	if (r->found && r->is_retired)
+		atomic_store(&r->found->taken, true); /* nothing is left there to be recovered */
 	timer_after_ms(r->shard->env, &r->timer, r->delay_ms);
 }
 

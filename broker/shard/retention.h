@@ -8,8 +8,11 @@ struct partition;
 void retention_care(struct partition *, bool retain);
 /* After an append: starts a flush when flush.messages, flush.ms or a roll asks for one. */
 void retention_flush_due(struct partition *);
-/* Renames the directory of a deleted partition and removes it after file.delete.delay.ms. */
-void retention_remove(struct shard *, int dir, const char *dir_name, struct uuid topic_id,
-		      int64_t delay_ms);
+/* Renames the directory of a dropped partition and removes it after file.delete.delay.ms. */
+void retention_remove(struct partition *);
+/* After a start: the same for a directory found of a partition that was moved away meanwhile. */
+struct dirs_row;
+void retention_remove_found(struct shard *, struct dirs_row *, struct uuid topic_id,
+			    int32_t partition);
 /* Process end: directories still waiting are found at start. */
 void retention_forget(struct shard *);

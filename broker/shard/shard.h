@@ -33,6 +33,7 @@ struct shard {
 	struct timer care_timer; /* flush.ms, retention, producer expiry */
 	int64_t next_retention_ms;
 	struct list deletions;    /* directories of deleted partitions on their way out */
+	struct map leaving;       /* partition_key of those whose directory has its name still */
 	int64_t image_before;     /* offset of the image before this one */
 	struct mail applied_mail; /* to shard 0: `applied` moved */
 	_Atomic bool is_applied_posted;

@@ -4,11 +4,15 @@
  * is a merge that compares pointers: its price is that of the topics that changed. */
 #include "broker/shard/shard_image.h"
 
+#include "broker/log/logdir.h"
+#include "broker/shard/dirs.h"
 #include "broker/shard/follow.h"
 #include "broker/shard/partition.h"
+#include "broker/shard/retention.h"
 
 static void drop_topic(struct shard *, const struct image_topic *);
 static void adopt_topic(struct shard *, const struct image_topic *);
+static void remove_moved(struct shard *);
 static bool brokers_differ(const struct image *, const struct image *);
 static bool configs_differ(const struct image *, const struct image *, int32_t self);
 static void refresh(struct shard *, bool brokers, bool configs);
@@ -35,6 +39,8 @@ void shard_adopt_image(struct shard *s, struct image *im)
 	refresh(s, was && brokers_differ(was, im),
 		was && configs_differ(was, im, s->broker->conf->node_id));
 	image_put(was);
+	if (!was)
+		remove_moved(s);
 	shard_note_applied(s);
 	if (!was && s->image_adopted)
 		s->image_adopted(s);
@@ -45,7 +51,7 @@ static void drop_topic(struct shard *s, const struct image_topic *t)
 	for (int32_t n = 0; n < t->n_partitions; n++) {
 		struct partition *p = partition_find(s, t->id, n);
 		if (p)
-			partition_drop(p);
+			partition_drop(p, KERR_UNKNOWN_TOPIC_OR_PARTITION);
 	}
 }
 
@@ -58,7 +64,28 @@ static void adopt_topic(struct shard *s, const struct image_topic *t)
 		if (image_ids_has(&t->partitions[n].replicas, s->broker->conf->node_id))
 			partition_assign(s, t, n);
 		else if ((p = partition_find(s, t->id, n)))
-			partition_drop(p);
+			partition_drop(p, KERR_NOT_LEADER_OR_FOLLOWER);
+	}
+}
+
+/* What was found at start and is another broker's by now.  Only where the metadata says so: a topic
+ * that it does not know keeps its directory. */
+static void remove_moved(struct shard *s)
+{
+	STRMAP_FOR (slot, &s->broker->dirs->found) {
+		struct dirs_row *row = slot->value;
+		const struct image_topic *t;
+		const struct image_partition *p;
+		struct str topic;
+		int32_t number;
+
+		if (!logdir_parse(row->name, &topic, &number))
+			continue;
+		t = image_topic_named(s->image, topic);
+		p = t ? image_partition(t, number) : NULL;
+		if (p && !image_ids_has(&p->replicas, s->broker->conf->node_id) &&
+		    broker_shard(s->broker, t->id, number) == s)
+			retention_remove_found(s, row, t->id, number);
 	}
 }
 

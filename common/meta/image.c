@@ -142,6 +142,16 @@ void image_ids_drop(struct image_ids *ids, int32_t id)
 	ids->n = n;
 }
 
+struct image_ids image_ids_without(const struct image_ids *ids, const struct image_ids *drop)
+{
+	struct image_ids left = { .n = 0 };
+
+	for (int32_t i = 0; i < ids->n; i++)
+		if (!image_ids_has(drop, ids->v[i]))
+			left.v[left.n++] = ids->v[i];
+	return left;
+}
+
 /* What placement and election ask: may this broker get a leader or a new replica now? */
 bool image_broker_active(const struct image *im, int32_t id)
 {

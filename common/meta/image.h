@@ -94,6 +94,7 @@ int32_t image_feature(const struct image *, struct str name);    /* finalised le
 struct str image_topic_config(const struct image_topic *, struct str name);
 bool image_ids_has(const struct image_ids *, int32_t id);
 void image_ids_drop(struct image_ids *, int32_t id);     /* the others keep their order */
+struct image_ids image_ids_without(const struct image_ids *, const struct image_ids *drop);
 /* Unfenced and not in controlled shutdown. */
 bool image_broker_active(const struct image *, int32_t id);
 

@@ -30,6 +30,7 @@ static void (*const families[])(struct ctl_result *, const struct ctl_cmd *) = {
 	[CTL_CREATE_PARTITIONS] = decide_create_partitions,
 	[CTL_ALTER_CONFIGS] = decide_alter_configs,
 	[CTL_ELECT_LEADERS] = decide_elect_leaders,
+	[CTL_REASSIGN] = decide_reassign,
 	[CTL_REBALANCE] = decide_rebalance,
 	[CTL_ELECT_LEADERLESS] = decide_elect_leaderless,
 };
@@ -201,6 +202,15 @@ Weir__ConfigRecord *emit_config(struct ctl_result *r)
 	return m;
 }
 
+static Weir__BrokerIds *broker_ids(struct ctl_result *r, const struct image_ids *ids)
+{
+	Weir__BrokerIds *m = arena_must(r->arena, sizeof(*m));
+
+	*m = (Weir__BrokerIds)WEIR__BROKER_IDS__INIT;
+	m->id = ids_dup(r, ids, &m->n_id);
+	return m;
+}
+
 /* Only what changed goes into the record; the reason is for the people who read the log dump. */
 void emit_elected(struct ctl_result *r, const struct election *e, const struct elected *x,
 		  const char *reason)
@@ -213,21 +223,12 @@ void emit_elected(struct ctl_result *r, const struct election *e, const struct e
 	*m = (Weir__PartitionChangeRecord)WEIR__PARTITION_CHANGE_RECORD__INIT;
 	m->topic_id = uuid_dup(r, e->topic->id);
 	m->partition = e->partition;
-	if (x->isr_changed) {
-		m->isr = arena_must(r->arena, sizeof(*m->isr));
-		*m->isr = (Weir__BrokerIds)WEIR__BROKER_IDS__INIT;
-		m->isr->id = ids_dup(r, &x->to.isr, &m->isr->n_id);
-	}
-	if (x->elr_changed) {
-		m->elr = arena_must(r->arena, sizeof(*m->elr));
-		*m->elr = (Weir__BrokerIds)WEIR__BROKER_IDS__INIT;
-		m->elr->id = ids_dup(r, &x->to.elr, &m->elr->n_id);
-	}
-	if (x->known_changed) {
-		m->last_known_elr = arena_must(r->arena, sizeof(*m->last_known_elr));
-		*m->last_known_elr = (Weir__BrokerIds)WEIR__BROKER_IDS__INIT;
-		m->last_known_elr->id = ids_dup(r, &x->to.last_known_elr, &m->last_known_elr->n_id);
-	}
+	m->isr = x->isr_changed ? broker_ids(r, &x->to.isr) : NULL;
+	m->elr = x->elr_changed ? broker_ids(r, &x->to.elr) : NULL;
+	m->last_known_elr = x->known_changed ? broker_ids(r, &x->to.last_known_elr) : NULL;
+	m->replicas = x->replicas_changed ? broker_ids(r, &x->to.replicas) : NULL;
+	m->adding = x->adding_changed ? broker_ids(r, &x->to.adding) : NULL;
+	m->removing = x->removing_changed ? broker_ids(r, &x->to.removing) : NULL;
 	m->has_leader = x->leader_changed;
 	m->leader = x->to.leader;
 	m->has_recovery = x->recovery_changed;

@@ -10,7 +10,8 @@
  * call of ctl_decide.
  *
  * Families: ctl_broker.c (registration, fencing, shutdown), ctl_partition.c (AlterPartition),
- * ctl_topic.c, ctl_config.c, ctl_elect.c; election.c and placement.c are the two algorithms. */
+ * ctl_reassign.c, ctl_topic.c, ctl_config.c, ctl_elect.c; election.c and placement.c are the two
+ * algorithms. */
 #pragma once
 #include "cluster/rpc.pb-c.h"
 #include "common/base/arena.h"
@@ -49,6 +50,7 @@ enum ctl_kind {
 	CTL_CREATE_PARTITIONS,
 	CTL_ALTER_CONFIGS,
 	CTL_ELECT_LEADERS,
+	CTL_REASSIGN,
 	CTL_REBALANCE,           /* timer: give leadership back to preferred replicas */
 	CTL_ELECT_LEADERLESS,    /* timer: unclean elections where the topic allows them */
 };
@@ -81,6 +83,7 @@ struct ctl_cmd {
 		const Weir__CreatePartitions *create_partitions;
 		const Weir__AlterConfigs *alter_configs;
 		const Weir__ElectLeaders *elect_leaders;
+		const Weir__ReassignPartitions *reassign;
 	};
 };
 

@@ -76,6 +76,9 @@ static void alter_one(struct ctl_result *r, const Weir__AlterPartition *m,
 	e.is_recovered = item->has_recovery && item->recovery == WEIR__RECOVERY_STATE__RECOVERED;
 	x = elect(&e);
 	emit_elected(r, &e, &x, zprintf(r, "asked for by leader %d", m->broker));
+	/* It ended a reassignment: another leader, or this one in a new epoch. */
+	if (x.leader_changed)
+		out->code = KERR_NEW_LEADER_ELECTED;
 	out->has_leader = out->has_leader_epoch = out->has_partition_epoch = out->has_recovery =
 		true;
 	out->leader = x.to.leader;

@@ -291,29 +291,13 @@ static struct kerr_why plan_assigned(struct ctl_result *r, Weir__BrokerIds *cons
 	plan->replicas = arena_must(r->arena, n * sizeof(*plan->replicas));
 	for (size_t i = 0; i < n; i++) {
 		struct image_ids *to = &plan->replicas[i];
+		struct kerr_why w;
 		bool is_alive = false;
 
-		if (v[i]->n_id == 0 || v[i]->n_id > IMAGE_REPLICAS_MAX)
-			return WHY(KERR_INVALID_REPLICA_ASSIGNMENT,
-				   "The manual partition assignment gives a partition %zu "
-				   "replicas; between 1 and %d are possible.",
-				   v[i]->n_id, IMAGE_REPLICAS_MAX);
-		for (size_t k = 0; k < v[i]->n_id; k++) {
-			int32_t id = v[i]->id[k];
-
-			if (image_broker(im, id) == NULL)
-				return WHY(KERR_INVALID_REPLICA_ASSIGNMENT,
-					   "The manual partition assignment includes broker %d, "
-					   "but no such broker is registered.",
-					   id);
-			if (image_ids_has(to, id))
-				return WHY(KERR_INVALID_REPLICA_ASSIGNMENT,
-					   "The manual partition assignment includes the broker %d "
-					   "more than once.",
-					   id);
-			to->v[to->n++] = id;
-			is_alive |= image_broker_active(im, id);
-		}
+		if ((w = check_assignment(r, v[i], to)).code != KERR_NONE)
+			return w;
+		for (int32_t k = 0; k < to->n; k++)
+			is_alive |= image_broker_active(im, to->v[k]);
 		if (rf == 0)
 			rf = to->n;
 		if (to->n != rf)
@@ -326,6 +310,33 @@ static struct kerr_why plan_assigned(struct ctl_result *r, Weir__BrokerIds *cons
 				   "All brokers specified in the manual partition assignment for "
 				   "partition %zu are fenced or in controlled shutdown.",
 				   i);
+	}
+	return fine;
+}
+
+struct kerr_why check_assignment(struct ctl_result *r, const Weir__BrokerIds *m,
+				 struct image_ids *to)
+{
+	to->n = 0;
+	if (m->n_id == 0 || m->n_id > IMAGE_REPLICAS_MAX)
+		return WHY(KERR_INVALID_REPLICA_ASSIGNMENT,
+			   "The manual partition assignment gives a partition %zu "
+			   "replicas; between 1 and %d are possible.",
+			   m->n_id, IMAGE_REPLICAS_MAX);
+	for (size_t k = 0; k < m->n_id; k++) {
+		int32_t id = m->id[k];
+
+		if (image_broker(r->ctl->image, id) == NULL)
+			return WHY(KERR_INVALID_REPLICA_ASSIGNMENT,
+				   "The manual partition assignment includes broker %d, "
+				   "but no such broker is registered.",
+				   id);
+		if (image_ids_has(to, id))
+			return WHY(KERR_INVALID_REPLICA_ASSIGNMENT,
+				   "The manual partition assignment includes the broker %d "
+				   "more than once.",
+				   id);
+		to->v[to->n++] = id;
 	}
 	return fine;
 }
@@ -423,7 +434,7 @@ void decide_create_partitions(struct ctl_result *r, const struct ctl_cmd *cmd)
 	only_validate(r, m->has_validate_only && m->validate_only);
 }
 
-/* New partitions get the replication factor of the first one. */
+/* New partitions get the replication factor of the first one, as it is or will be. */
 static struct kerr_why grow_one(struct ctl_result *r, const Weir__CreatePartitionsTopic *m,
 				uint64_t seed)
 {
@@ -435,7 +446,7 @@ static struct kerr_why grow_one(struct ctl_result *r, const Weir__CreatePartitio
 	if (t == NULL)
 		return WHY(KERR_UNKNOWN_TOPIC_OR_PARTITION, "There is no such topic.");
 	have = t->n_partitions;
-	rf = t->partitions[0].replicas.n;
+	rf = t->partitions[0].replicas.n - t->partitions[0].removing.n;
 	if (m->count == have)
 		return WHY(KERR_INVALID_PARTITIONS, "Topic already has %d partition(s).", have);
 	if (m->count < have)

@@ -70,6 +70,7 @@ void decide_delete_topics(struct ctl_result *, const struct ctl_cmd *);
 void decide_create_partitions(struct ctl_result *, const struct ctl_cmd *);
 void decide_alter_configs(struct ctl_result *, const struct ctl_cmd *);
 void decide_elect_leaders(struct ctl_result *, const struct ctl_cmd *);
+void decide_reassign(struct ctl_result *, const struct ctl_cmd *);
 void decide_rebalance(struct ctl_result *, const struct ctl_cmd *);
 void decide_elect_leaderless(struct ctl_result *, const struct ctl_cmd *);
 
@@ -79,6 +80,8 @@ struct kerr_why {
 	char *message;
 };
 struct kerr_why because(struct ctl_result *, enum kerr, const char *fmt, ...) printf_like(3, 4);
+/* The brokers of a manual assignment, checked as Kafka does. */
+struct kerr_why check_assignment(struct ctl_result *, const Weir__BrokerIds *, struct image_ids *);
 /* Configs of a new topic; and what is odd about a topic's configs. */
 struct kerr_why check_configs(struct ctl_result *, Weir__Config *const *, size_t n);
 char *config_warning(struct ctl_result *, const struct topic_conf *, int32_t replication_factor);

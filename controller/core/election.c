@@ -1,7 +1,8 @@
 /* election.c - the ISR rule and the leader rule, for one partition; who calls it: ctl_broker.c when
  * a broker comes, goes or shuts down, ctl_partition.c for AlterPartition, ctl_elect.c for the rest.
  *
- *   1. the ISR to be is the one asked for, empty or not
+ *   0. a reassignment begins, is cancelled, or is finished: every target is in the ISR to be
+ *   1. the ISR to be is the one asked for, empty or not, less whoever was removed
  *   2. the ELR: as long as the ISR is below the minimum, who was in ISR or ELR and is not in the
  *      ISR to be stays eligible, but for one that may have lost records; else nobody is
  *   3. a leader from the ISR, or from the ELR if the ISR is empty: the preferred one if that was
@@ -16,6 +17,9 @@
  * change that changes nothing is not emitted. */
 #include "controller/core/election.h"
 
+static void begin_reassignment(struct image_partition *, const struct reassignment *);
+static void finish_reassignment(struct image_partition *);
+static bool contains(const struct image_ids *whole, const struct image_ids *part);
 static void settle_elr(const struct election *, const struct image_partition *was,
 		       struct image_partition *to);
 static void settle_leader(const struct election *, const struct image_partition *was,
@@ -38,6 +42,9 @@ struct elected elect(const struct election *e)
 	ASSERT(p != NULL);
 	out.to = *p;
 	out.to.isr = e->isr;
+	if (e->reassign != NULL)
+		begin_reassignment(&out.to, e->reassign);
+	finish_reassignment(&out.to);
 	if (e->is_recovered)
 		out.to.is_recovering = false;
 	settle_elr(e, p, &out.to);
@@ -47,6 +54,36 @@ struct elected elect(const struct election *e)
 	ASSERT(out.to.leader < 0 || image_ids_has(&out.to.isr, out.to.leader));
 	ASSERT(out.to.elr.n == 0 || !is_enough(e, &out.to));
 	return out;
+}
+
+/* A cancelled one takes replicas away at once; the ISR never holds one that is not assigned
+ * (KAFKA-9672). */
+static void begin_reassignment(struct image_partition *to, const struct reassignment *x)
+{
+	struct image_ids gone = image_ids_without(&to->replicas, &x->replicas);
+
+	to->replicas = x->replicas;
+	to->adding = x->adding;
+	to->removing = x->removing;
+	to->isr = image_ids_without(&to->isr, &gone);
+}
+
+/* Only when every target is in sync (KAFKA-15665); before that nothing is taken away. */
+static void finish_reassignment(struct image_partition *to)
+{
+	struct image_ids targets = image_ids_without(&to->replicas, &to->removing);
+
+	if ((to->adding.n == 0 && to->removing.n == 0) || targets.n == 0 ||
+	    !contains(&to->isr, &targets))
+		return;
+	to->isr = image_ids_without(&to->isr, &to->removing);
+	to->replicas = targets;
+	to->adding = to->removing = (struct image_ids){ .n = 0 };
+}
+
+static bool contains(const struct image_ids *whole, const struct image_ids *part)
+{
+	return image_ids_without(part, whole).n == 0;
 }
 
 /* Every member of the ISR had all that was committed when it left; once the ISR is below the
@@ -98,7 +135,7 @@ static void settle_known(const struct image_partition *was, struct image_partiti
 {
 	if (to->leader >= 0)
 		to->last_known_elr.n = 0;
-	else if (was->leader >= 0)
+	else if (was->leader >= 0 && image_ids_has(&to->replicas, was->leader))
 		to->last_known_elr = (struct image_ids){ .v = { was->leader }, .n = 1 };
 }
 
@@ -109,10 +146,16 @@ static void compare(const struct image_partition *was, struct elected *out)
 	out->isr_changed = !same_ids(&to->isr, &was->isr);
 	out->elr_changed = !same_ids(&to->elr, &was->elr);
 	out->known_changed = !same_ids(&to->last_known_elr, &was->last_known_elr);
-	out->leader_changed = to->leader != was->leader || out->is_unclean;
+	out->replicas_changed = !same_ids(&to->replicas, &was->replicas);
+	out->adding_changed = !same_ids(&to->adding, &was->adding);
+	out->removing_changed = !same_ids(&to->removing, &was->removing);
+	/* A new leader epoch shuts out the fetches of a replica that was removed. */
+	out->leader_changed = to->leader != was->leader || out->is_unclean ||
+			      !contains(&to->replicas, &was->replicas);
 	out->recovery_changed = to->is_recovering != was->is_recovering;
 	out->is_changed = out->isr_changed || out->elr_changed || out->known_changed ||
-			  out->leader_changed || out->recovery_changed;
+			  out->leader_changed || out->recovery_changed || out->replicas_changed ||
+			  out->adding_changed || out->removing_changed;
 	if (out->is_changed)
 		to->partition_epoch++;
 	if (out->leader_changed)

@@ -23,6 +23,10 @@ enum election_kind {
 	ELECT_UNCLEAN,           /* as ONLINE; if nobody eligible can lead, anyone alive */
 };
 
+struct reassignment {                    /* replicas: the targets, then what is to be removed */
+	struct image_ids replicas, adding, removing;
+};
+
 struct election {
 	const struct image *image;
 	const struct image_topic *topic;
@@ -31,6 +35,7 @@ struct election {
 	int32_t leaving;                 /* a broker that cannot lead whatever the image says; -1 */
 	int32_t lossy;                   /* a broker that may lack what it had: in no ELR; -1 */
 	struct image_ids isr;            /* the ISR to be; may be empty */
+	const struct reassignment *reassign;     /* begun or cancelled here; NULL: as it stands */
 	bool is_recovered;               /* the leader reports the end of recovery */
 	int32_t min_isr;                 /* the topic's min.insync.replicas */
 };
@@ -39,6 +44,7 @@ struct elected {
 	struct image_partition to;       /* the partition after the change */
 	bool is_changed, is_unclean, is_last_known;
 	bool isr_changed, elr_changed, known_changed, leader_changed, recovery_changed;
+	bool replicas_changed, adding_changed, removing_changed;
 };
 
 struct elected elect(const struct election *);

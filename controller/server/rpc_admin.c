@@ -35,6 +35,11 @@ void rpc_admin_call(struct session *s, uint64_t id, const Weir__Request *q)
 		cmd.elect_leaders = q->elect_leaders;
 		by.applied_timeout_ms = q->elect_leaders->timeout_ms;
 		break;
+	case WEIR__REQUEST__BODY_REASSIGN_PARTITIONS:
+		cmd.kind = CTL_REASSIGN;
+		cmd.reassign = q->reassign_partitions;
+		by.applied_timeout_ms = q->reassign_partitions->timeout_ms;
+		break;
 	default: UNREACHABLE();
 	}
 	(void)node_submit(s->node, &cmd, &by);

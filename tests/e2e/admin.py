@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """admin.py - administration through Kafka's own APIs, asked of any broker."""
 import os
-import socket
 import struct
 import subprocess
 import sys
@@ -9,6 +8,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lib.clients import producer, send, send_ok, values
 from lib.cluster import BUILD, PATIENCE, Cluster, Failed, expect, expect_eq, main, test, wait_for
+from lib.wire import Reader, ask, compact, uvarint
 
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic
@@ -52,68 +52,7 @@ def alter(c, kind, name, **values_by_name):
     return admin(c).alter_configs([resource])[resource]
 
 
-# ---- raw requests: for what no client library here can ask ----------------------------------------
-
-
-def uvarint(n):
-    out = b""
-    while n > 127:
-        out, n = out + bytes([n & 127 | 128]), n >> 7
-    return out + bytes([n])
-
-
-def compact(text):
-    return uvarint(0) if text is None else uvarint(len(text) + 1) + text
-
-
-def read_exactly(s, n):
-    out = b""
-    while len(out) < n:
-        got = s.recv(n - len(out))
-        if not got:
-            raise Failed("the connection was closed")
-        out += got
-    return out
-
-
-def ask(c, key, version, body, broker=1):
-    """One request with a flexible header; the body of the answer."""
-    host, port = c.brokers[broker]["address"].rsplit(":", 1)
-    with socket.create_connection((host, int(port)), timeout=30 * PATIENCE) as s:
-        head = struct.pack(">hhih", key, version, 7, 5) + b"admin" + b"\0"
-        s.sendall(struct.pack(">i", len(head + body)) + head + body)
-        answer = read_exactly(s, struct.unpack(">i", read_exactly(s, 4))[0])
-        expect_eq(struct.unpack(">i", answer[:4])[0], 7, "correlation id")
-        return answer[5:]
-
-
-class Reader:
-    def __init__(self, data):
-        self.data, self.at = data, 0
-
-    def take(self, form):
-        n = struct.calcsize(">" + form)
-        self.at += n
-        got = struct.unpack(">" + form, self.data[self.at - n:self.at])
-        return got[0] if len(got) == 1 else got
-
-    def uvarint(self):
-        n = shift = 0
-        while True:
-            b = self.take("B")
-            n, shift = n | (b & 127) << shift, shift + 7
-            if b < 128:
-                return n
-
-    def text(self):
-        n = self.uvarint() - 1
-        if n < 0:
-            return None
-        self.at += n
-        return self.data[self.at - n:self.at]
-
-    def ids(self):
-        return [self.take("i") for _ in range(self.uvarint() - 1)]
+# ---- raw requests ---------------------------------------------------------------------------------
 
 
 def increment(c, kind, name, *operations):

@@ -9,7 +9,8 @@
  *   delete NAME | grow NAME COUNT | ids BROKER | rebalance | show | replay
  *   alter LEADER TOPIC/P ISR [leader_epoch=N] [partition_epoch=N] [epoch=N] [recovered]
  *   set|unset|append|subtract TOPIC|- NAME [VALUE]
- *   elect preferred|unclean TOPIC/P|all */
+ *   elect preferred|unclean TOPIC/P|all
+ *   reassign TOPIC/P IDS|cancel [same_rf] */
 #include "tests/lib/test.h"
 #include "tests/story/ctlworld.h"
 
@@ -263,6 +264,27 @@ static bool do_elect(struct ctlworld *w, const struct words *x)
 	return true;
 }
 
+static bool do_reassign(struct ctlworld *w, const struct words *x)
+{
+	Weir__ReassignPartitions m = WEIR__REASSIGN_PARTITIONS__INIT;
+	Weir__ReassignPartition p = WEIR__REASSIGN_PARTITION__INIT, *v[] = { &p };
+	Weir__BrokerIds ids = WEIR__BROKER_IDS__INIT;
+	int32_t to[IMAGE_REPLICAS_MAX];
+	struct ctl_cmd cmd = { .kind = CTL_REASSIGN, .reassign = &m };
+
+	p.partition = partition_of(x->v[1]);
+	p.topic = x->v[1];
+	ids.id = to;
+	ids.n_id = ids_of(x->v[2], to);
+	p.replicas = strcmp(x->v[2], "cancel") == 0 ? NULL : &ids;
+	m.has_allow_replication_factor_change = true;
+	m.allow_replication_factor_change = !has(x, "same_rf");
+	m.partitions = v;
+	m.n_partitions = 1;
+	(void)ctlworld_do(w, &cmd);
+	return true;
+}
+
 static bool do_rebalance(struct ctlworld *w, const struct words *x)
 {
 	struct ctl_cmd cmd = { .kind = CTL_REBALANCE };
@@ -307,6 +329,7 @@ static const struct {
 	{ "append", 4, do_config },
 	{ "subtract", 4, do_config },
 	{ "elect", 3, do_elect },
+	{ "reassign", 3, do_reassign },
 	{ "rebalance", 1, do_rebalance },
 	{ "show", 1, do_show },
 	{ "replay", 1, do_replay },

@@ -9,6 +9,8 @@ static void tell_partition(struct ctlworld *, const Weir__PartitionRecord *);
 static void tell_change(struct ctlworld *, const Weir__PartitionChangeRecord *);
 static void tell_answer(struct ctlworld *, const Weir__Response *);
 static void tell_ids(struct text *, const int32_t *, size_t n);
+static void tell_list(struct text *, const char *what, const Weir__BrokerIds *);
+static void tell_more(struct text *, const char *what, const struct image_ids *);
 static struct str topic_name(struct ctlworld *, const ProtobufCBinaryData *);
 
 void ctlworld_init(struct ctlworld *w)
@@ -167,10 +169,9 @@ void ctlworld_show(struct ctlworld *w)
 			tell_ids(w->tale, at->replicas.v, (size_t)at->replicas.n);
 			text_printf(w->tale, ", isr ");
 			tell_ids(w->tale, at->isr.v, (size_t)at->isr.n);
-			if (at->elr.n > 0) {
-				text_printf(w->tale, ", elr ");
-				tell_ids(w->tale, at->elr.v, (size_t)at->elr.n);
-			}
+			tell_more(w->tale, ", adding ", &at->adding);
+			tell_more(w->tale, ", removing ", &at->removing);
+			tell_more(w->tale, ", elr ", &at->elr);
 			if (at->last_known_elr.n > 0)
 				text_printf(w->tale, ", led by %d", at->last_known_elr.v[0]);
 			text_printf(w->tale, ", leader %d in epoch %d, partition epoch %d%s\n",
@@ -246,14 +247,11 @@ static void tell_partition(struct ctlworld *w, const Weir__PartitionRecord *m)
 static void tell_change(struct ctlworld *w, const Weir__PartitionChangeRecord *m)
 {
 	text_printf(w->tale, "%s/%d:", topic_name(w, &m->topic_id).at, m->partition);
-	if (m->isr != NULL) {
-		text_printf(w->tale, " isr ");
-		tell_ids(w->tale, m->isr->id, m->isr->n_id);
-	}
-	if (m->elr != NULL) {
-		text_printf(w->tale, " elr ");
-		tell_ids(w->tale, m->elr->id, m->elr->n_id);
-	}
+	tell_list(w->tale, " replicas ", m->replicas);
+	tell_list(w->tale, " adding ", m->adding);
+	tell_list(w->tale, " removing ", m->removing);
+	tell_list(w->tale, " isr ", m->isr);
+	tell_list(w->tale, " elr ", m->elr);
 	if (m->has_leader)
 		text_printf(w->tale, " leader %d", m->leader);
 	if (m->has_recovery)
@@ -261,6 +259,22 @@ static void tell_change(struct ctlworld *w, const Weir__PartitionChangeRecord *m
 					     ? " recovering"
 					     : " recovered");
 	text_printf(w->tale, ", %s\n", m->reason);
+}
+
+static void tell_list(struct text *t, const char *what, const Weir__BrokerIds *m)
+{
+	if (m == NULL)
+		return;
+	text_printf(t, "%s", what);
+	tell_ids(t, m->id, m->n_id);
+}
+
+static void tell_more(struct text *t, const char *what, const struct image_ids *ids)
+{
+	if (ids->n == 0)
+		return;
+	text_printf(t, "%s", what);
+	tell_ids(t, ids->v, (size_t)ids->n);
 }
 
 static void tell_ids(struct text *t, const int32_t *v, size_t n)
@@ -303,6 +317,12 @@ static void tell_answer(struct ctlworld *w, const Weir__Response *r)
 				  r->elections->partitions[i]->partition,
 				  r->elections->partitions[i]->code,
 				  r->elections->partitions[i]->message);
+	if (r->body_case == WEIR__RESPONSE__BODY_REASSIGNMENTS)
+		for (size_t i = 0; i < r->reassignments->n_partitions; i++)
+			tell_code(t, r->reassignments->partitions[i]->topic,
+				  r->reassignments->partitions[i]->partition,
+				  r->reassignments->partitions[i]->code,
+				  r->reassignments->partitions[i]->message);
 	if (r->body_case == WEIR__RESPONSE__BODY_ALTERED_PARTITIONS)
 		for (size_t i = 0; i < r->altered_partitions->n_items; i++) {
 			const Weir__AlterPartitionResult *x = r->altered_partitions->items[i];

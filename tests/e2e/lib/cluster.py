@@ -55,16 +55,16 @@ def wait_for(condition, seconds, what):
         time.sleep(0.02)
 
 
-def free_base_port():
-    """A base such that base, base+10000, base+20000 are free (`weir local` steps by 10000) and below
+def free_base_port(nodes=3, step=10000):
+    """A base such that base, base+10000, base+20000 are free (the step of `weir local`) and below
     the range that the kernel hands to clients: there a killed broker's port may be a client's by the
     time the broker comes back."""
     with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
         lowest = min(int(f.read().split()[0]), 32768)
-    room = max(lowest - 20002 - 9100, 100)
-    for step in range(0, room, 7):
-        base = 9100 + (os.getpid() * 7 + step) % room
-        ports = [base + node * 10000 + d for node in range(3) for d in (0, 1)]
+    room = max(lowest - step * (nodes - 1) - 2 - 9100, 100)
+    for skip in range(0, room, 7):
+        base = 9100 + (os.getpid() * 7 + skip) % room
+        ports = [base + node * step + d for node in range(nodes) for d in (0, 1)]
         socks = []
         try:
             for p in ports:
@@ -87,7 +87,9 @@ class Cluster:
         self.conf, self.controller_conf = conf or {}, controller_conf or {}
 
     def __enter__(self):
-        args = ["local", "up", "-n", str(self.n), "--base-port", str(free_base_port())]
+        step = 10000 if self.n <= 3 else 10
+        args = ["local", "up", "-n", str(self.n), "--port-step", str(step),
+                "--base-port", str(free_base_port(max(self.n, 3), step))]
         for key, value in self.conf.items():
             args += ["--config", f"{key}={value}"]
         for key, value in self.controller_conf.items():

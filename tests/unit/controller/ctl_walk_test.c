@@ -123,13 +123,43 @@ static void walk_elect(struct ctlworld *w, struct prng *p)
 	(void)ctlworld_do(w, &cmd);
 }
 
+/* Two partitions to anywhere, or back. */
+static void walk_reassign(struct ctlworld *w, struct prng *p)
+{
+	const struct image *im = w->ctl.image;
+	Weir__ReassignPartitions m = WEIR__REASSIGN_PARTITIONS__INIT;
+	Weir__ReassignPartition one[2], *v[] = { &one[0], &one[1] };
+	Weir__BrokerIds ids[2];
+	int32_t to[2][8];
+	struct ctl_cmd cmd = { .kind = CTL_REASSIGN, .reassign = &m };
+
+	if (im->n_topics == 0)
+		return;
+	for (int i = 0; i < 2; i++) {
+		const struct image_topic *t = im->topics[prng_below(p, (uint64_t)im->n_topics)];
+
+		one[i] = (Weir__ReassignPartition)WEIR__REASSIGN_PARTITION__INIT;
+		ids[i] = (Weir__BrokerIds)WEIR__BROKER_IDS__INIT;
+		one[i].topic = (char *)(uintptr_t)t->name.at;
+		one[i].partition = (int32_t)prng_below(p, (uint64_t)t->n_partitions);
+		ids[i].id = to[i];
+		for (int32_t id = 1; id <= 5; id++)
+			if (prng_chance(p, 1, 2))
+				to[i][ids[i].n_id++] = id;
+		one[i].replicas = prng_chance(p, 1, 4) ? NULL : &ids[i];
+	}
+	m.partitions = v;
+	m.n_partitions = 2;
+	(void)ctlworld_do(w, &cmd);
+}
+
 static void walk_step(struct ctlworld *w, struct prng *p)
 {
 	Weir__UnregisterBroker m = WEIR__UNREGISTER_BROKER__INIT;
 	struct ctl_cmd unregister = { .kind = CTL_UNREGISTER, .unregister = &m };
 	int32_t id;
 
-	switch (prng_below(p, 12)) {
+	switch (prng_below(p, 13)) {
 	case 0:
 	case 1:
 		id = any_broker(p);
@@ -146,6 +176,7 @@ static void walk_step(struct ctlworld *w, struct prng *p)
 	case 8:
 	case 9: walk_alter(w, p); return;
 	case 10: walk_config(w, p); return;
+	case 11: walk_reassign(w, p); return;
 	default:
 		m.id = any_broker(p);
 		if (prng_chance(p, 1, 10))

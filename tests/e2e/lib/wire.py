@@ -1,0 +1,118 @@
+"""wire.py - raw requests in Kafka's flexible encoding, for what no client library here can ask."""
+import socket
+import struct
+
+from lib.cluster import PATIENCE, Failed, expect_eq
+
+
+def uvarint(n):
+    out = b""
+    while n > 127:
+        out, n = out + bytes([n & 127 | 128]), n >> 7
+    return out + bytes([n])
+
+
+def compact(text):
+    return uvarint(0) if text is None else uvarint(len(text) + 1) + text
+
+
+def read_exactly(s, n):
+    out = b""
+    while len(out) < n:
+        got = s.recv(n - len(out))
+        if not got:
+            raise Failed("the connection was closed")
+        out += got
+    return out
+
+
+def ask(c, key, version, body, broker=1):
+    """One request with a flexible header; the body of the answer."""
+    host, port = c.brokers[broker]["address"].rsplit(":", 1)
+    with socket.create_connection((host, int(port)), timeout=30 * PATIENCE) as s:
+        head = struct.pack(">hhih", key, version, 7, 5) + b"admin" + b"\0"
+        s.sendall(struct.pack(">i", len(head + body)) + head + body)
+        answer = read_exactly(s, struct.unpack(">i", read_exactly(s, 4))[0])
+        expect_eq(struct.unpack(">i", answer[:4])[0], 7, "correlation id")
+        return answer[5:]
+
+
+class Reader:
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, form):
+        n = struct.calcsize(">" + form)
+        self.at += n
+        got = struct.unpack(">" + form, self.data[self.at - n:self.at])
+        return got[0] if len(got) == 1 else got
+
+    def uvarint(self):
+        n = shift = 0
+        while True:
+            b = self.take("B")
+            n, shift = n | (b & 127) << shift, shift + 7
+            if b < 128:
+                return n
+
+    def text(self):
+        n = self.uvarint() - 1
+        if n < 0:
+            return None
+        self.at += n
+        return self.data[self.at - n:self.at]
+
+    def array(self, one):
+        """None for null."""
+        n = self.uvarint()
+        return None if n == 0 else [one() for _ in range(n - 1)]
+
+    def skip(self, *after):
+        """The tags behind a value: none of ours are here."""
+        expect_eq(self.uvarint(), 0, "tags")
+        return after[0] if after else None
+
+    def ids(self):
+        return self.array(lambda: self.take("i"))
+
+
+# ---- reassignments ------------------------------------------------------------------------------
+
+
+def array(items):
+    return uvarint(0) if items is None else uvarint(len(items) + 1) + b"".join(items)
+
+
+def reassign(c, topic, plan, broker=1, may_change_rf=True):
+    """plan: {partition: [broker, ...] or None to cancel}; {partition: (error, message)} of what was refused."""
+    parts = [struct.pack(">i", n) + array(None if to is None else [struct.pack(">i", b) for b in to]) + b"\0"
+             for n, to in sorted(plan.items())]
+    body = struct.pack(">i?", 60000, may_change_rf) + array([compact(topic.encode()) + array(parts) + b"\0"]) + b"\0"
+    r = Reader(ask(c, 45, 1, body, broker))
+    error = r.take("i?h")[2]
+    expect_eq((error, r.text()), (0, None), "error of the whole request")
+
+    def one():
+        n, code = r.take("ih")
+        return n, (code, r.skip(r.text()))
+    results = r.array(lambda: (r.text(), r.skip(r.array(one))))
+    return {n: why for _, rows in results for n, why in rows if why[0]}
+
+
+def reassignments(c, broker=1):
+    """{(topic, partition): (replicas, adding, removing)} of what is under way."""
+    r = Reader(ask(c, 46, 0, struct.pack(">i", 60000) + array(None) + b"\0", broker))
+    error = r.take("ih")[1]
+    expect_eq((error, r.text()), (0, None), "error of the whole request")
+    out = {}
+
+    def one(topic):
+        n = r.take("i")
+        out[topic, n] = r.skip((r.ids(), r.ids(), r.ids()))
+
+    def of_topic():
+        topic = r.text().decode()
+        r.array(lambda: one(topic))
+        r.skip()
+    r.array(of_topic)
+    return out
