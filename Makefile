@@ -258,9 +258,15 @@ run: all ## a local cluster: one controller and three brokers
 	$(B)/weir local up
 demo: ## kill the leader in the middle of a million records, lose nothing
 	deploy/demo.sh
-install: all ## broker, controller, weir and weir-sim into $(PREFIX)/bin
-	install -d $(DESTDIR)$(PREFIX)/bin
+SHARE = $(DESTDIR)$(PREFIX)/share
+install: all ## programs into $(PREFIX)/bin; weir(1) and completions into $(PREFIX)/share
+	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1 $(SHARE)/bash-completion/completions \
+		$(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	$(B)/weir man >$(SHARE)/man/man1/weir.1
+	$(B)/weir completion bash >$(SHARE)/bash-completion/completions/weir
+	$(B)/weir completion zsh >$(SHARE)/zsh/site-functions/_weir
+	$(B)/weir completion fish >$(SHARE)/fish/vendor_completions.d/weir.fish
 clean: ## remove build/
 	rm -rf build
 help: ## this list

@@ -67,27 +67,6 @@ bool args_count_ok(struct cli *cli)
 
 /* ---- flags --------------------------------------------------------------------------------- */
 
-static const struct flag *find_flag(const struct flag *flags, int n, const char *name,
-				    size_t name_n)
-{
-	for (int i = 0; i < n && flags[i].name; i++) {
-		bool is_letter = name_n == 1 && flags[i].letter == name[0];
-
-		if (is_letter ||
-		    (strlen(flags[i].name) == name_n && memcmp(flags[i].name, name, name_n) == 0))
-			return &flags[i];
-	}
-	return NULL;
-}
-
-static const struct flag *flag_named(const struct cli *cli, const char *name, size_t n)
-{
-	const struct flag *own =
-		cli->cmd ? find_flag(cli->cmd->flags, CMD_FLAGS_MAX, name, n) : NULL;
-
-	return own ? own : find_flag(global_flags, n_global_flags, name, n);
-}
-
 /* Flags of the command and those of every command alike. */
 static const char *nearest_flag(const struct cli *cli, struct str name)
 {
@@ -135,22 +114,34 @@ static bool give(struct parse *p, const char *name, const char *value)
 	return true;
 }
 
+/* The value that stands in the same word: --name=VALUE, -nVALUE, -n=VALUE; NULL: none does. */
+static const char *attached_value(const char *arg, bool is_long, struct str *name)
+{
+	const char *at = arg + (is_long ? 2 : 1), *equals = strchr(at, '=');
+
+	*name = (struct str){ at, !is_long ? 1 : equals ? (size_t)(equals - at) : strlen(at) };
+	if (is_long)
+		return equals ? equals + 1 : NULL;
+	return at[1] ? at + 1 + (at[1] == '=') : NULL;
+}
+
 static bool take_flag(struct parse *p, const char *arg)
 {
 	bool is_long = arg[1] == '-';
-	const char *name = arg + (is_long ? 2 : 1), *equals = is_long ? strchr(name, '=') : NULL;
-	size_t n = equals ? (size_t)(equals - name) : is_long ? strlen(name) : 1;
-	const struct flag *f = n > 1 || !is_long ? flag_named(p->cli, name, n) : NULL;
-	const char *attached = equals ? equals + 1 : !is_long && name[1] ? name + 1 : NULL;
+	struct str name;
+	const char *attached = attached_value(arg, is_long, &name);
+	const struct flag *f = name.n > 1 || !is_long ? command_flag(p->cli->cmd, name) : NULL;
 
 	if (!f)
-		return unknown_flag(p, arg, (struct str){ name, n });
+		return unknown_flag(p, arg, name);
 	if (!f->value) {
 		if (!attached)
 			return give(p, f->name, "");
 		cli_fail(p->cli, CLI_USAGE, "--%s takes no value, and %s gives one", f->name, arg);
 		return false;
 	}
+	if (!attached && f->value[0] == '=')
+		return give(p, f->name, "");
 	if (!attached && p->at + 1 < p->argc)
 		attached = p->argv[++p->at];
 	if (attached)

@@ -7,6 +7,7 @@
 #include "common/wire/kerr.h"
 #include "controller/cli/args.h"
 #include "controller/cli/link.h"
+#include "controller/cli/watch.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 #define MEMORY_BYTES_MAX ((size_t)4 << 30)
 #define KEEP_BYTES (1 << 20)
 #define TIMEOUT_DEFAULT_MS 30000
+#define DURATION_MAX_MS 86400000
 
 static bool read_globals(struct cli *);
 static bool wants_color(const char *mode);
@@ -33,7 +35,7 @@ int cli_main(int argc, char **argv)
 	arena_init(&cli.mem, MEMORY_BYTES_MAX);
 	cli.bufs = bufpool_new(KEEP_BYTES);
 	if (args_parse(&cli, argc, argv) && read_globals(&cli) && args_count_ok(&cli))
-		code = cli.cmd->run(&cli);
+		code = cli_switch(&cli, "watch") ? watch_run(&cli) : cli_run(&cli);
 	else
 		code = CLI_USAGE;
 	if (fflush(stdout) != 0 || ferror(stdout))
@@ -44,18 +46,28 @@ int cli_main(int argc, char **argv)
 	return code;
 }
 
+int cli_run(struct cli *cli)
+{
+	int code;
+
+	cli->late_code = CLI_OK;
+	code = cli->cmd->run(cli);
+	return code ? code : cli->late_code;
+}
+
 static bool read_globals(struct cli *cli)
 {
 	static const char *const formats[] = { "table", "wide", "json", "jsonl",
 					       "csv",   "name", "kafka" };
 	const char *format = cli_flag(cli, "output"), *color = cli_flag(cli, "color");
-	int64_t timeout_s;
 
 	cli->headers = !cli_switch(cli, "no-headers");
+	cli->raw_units = cli_switch(cli, "raw-units");
+	cli->columns = cli_flag(cli, "columns");
+	cli->sort_by = cli_flag(cli, "sort-by");
 	cli->color = wants_color(color ? color : "auto");
-	if (!cli_number(cli, "timeout", TIMEOUT_DEFAULT_MS / 1000, &timeout_s))
+	if (!cli_duration(cli, "timeout", TIMEOUT_DEFAULT_MS, &cli->timeout_ms))
 		return false;
-	cli->timeout_ms = i64_min(timeout_s, 86400) * 1000;
 	if (!format)
 		return true;
 	for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
@@ -117,6 +129,32 @@ bool cli_number(struct cli *cli, const char *name, int64_t fallback, int64_t *ou
 	if (!parse_i64(str_of(text), out) && *out >= 0)
 		return true;
 	cli_fail(cli, CLI_USAGE, "--%s %s: a whole number, 0 or more, belongs there", name, text);
+	return false;
+}
+
+bool cli_duration(struct cli *cli, const char *name, int64_t fallback_ms, int64_t *out_ms)
+{
+	static const struct {
+		const char *name;
+		int64_t ms;
+	} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "", 1000 } };
+	const char *text = cli_flag(cli, name);
+	size_t digits = text ? strspn(text, "0123456789") : 0;
+	int64_t n;
+
+	*out_ms = fallback_ms;
+	if (!text || !*text)
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+		if (strcmp(text + digits, units[i].name) != 0 ||
+		    parse_i64((struct str){ text, digits }, &n))
+			continue;
+		*out_ms = i64_min(n, DURATION_MAX_MS) * units[i].ms;
+		*out_ms = i64_min(*out_ms, DURATION_MAX_MS);
+		return true;
+	}
+	cli_fail(cli, CLI_USAGE, "--%s %s: write 30s, 500ms, 2m or a number of seconds", name,
+		 text);
 	return false;
 }
 

@@ -32,14 +32,29 @@ enum cli_format {
 };
 
 struct flag {
-	const char *name;  /* without the dashes */
-	char letter;       /* 0: none */
-	const char *value; /* what to write for its value; NULL: a switch */
+	const char *name; /* without the dashes */
+	char letter;      /* 0: none */
+	/* What to write for its value; NULL: a switch; "=X": it may have one, as --name=X only. */
+	const char *value;
 	const char *doc;
 };
 
+/* What may stand where the next argument goes: for completion. */
+enum complete {
+	COMPLETE_NOTHING,
+	COMPLETE_TOPICS,
+	COMPLETE_PARTITIONS, /* "orders-0" */
+	COMPLETE_BROKERS,
+	COMPLETE_CONFIGS, /* "topics/orders", "brokers/1" */
+	COMPLETE_NODES,   /* of the local cluster */
+	COMPLETE_PATHS,   /* of the metadata: "/topics/orders" */
+	COMPLETE_COMMANDS,
+	COMPLETE_SHELLS,
+	COMPLETE_FILES, /* the shell does it */
+};
+
 struct cli;
-#define CMD_FLAGS_MAX 10
+#define CMD_FLAGS_MAX 12
 struct cmd {
 	const char *path; /* "topics create" */
 	const char *args; /* "TOPIC [TOPIC...]", or "" */
@@ -47,6 +62,12 @@ struct cmd {
 	const char *one_line; /* no full stop: it stands in lists */
 	const char *details;  /* or NULL */
 	const char *examples; /* one per line, or NULL */
+	/* The shape of -o json, or NULL where there is none: "Kind[...]" is a list, whose items
+	 * have the named fields, "Kind{...}" one object.  A field is name:type, type int, num, str,
+	 * bool, any, [type], {fields} or <type> (an object of any keys); ? behind it: or null. */
+	const char *json;
+	enum complete complete;
+	bool can_watch; /* -w */
 	struct flag flags[CMD_FLAGS_MAX];
 	int (*run)(struct cli *);
 };
@@ -64,14 +85,19 @@ struct cli {
 	} given[CLI_GIVEN_MAX]; /* flags in the order given */
 	int n_given;
 	enum cli_format format;
-	bool headers, color;
+	bool headers, color, raw_units;
+	const char *columns, *sort_by; /* of lists; NULL: as they come */
 	int64_t timeout_ms;
+	int late_code; /* of what went wrong while printing; CLI_OK: nothing */
 	struct arena mem;
 	struct bufpool *bufs;
 	struct link *link; /* to the control plane; NULL until link_call needs it */
 };
 
 int cli_main(int argc, char **argv);
+
+/* Runs the command that was parsed; an exit code.  For those who run it again and again. */
+int cli_run(struct cli *);
 
 /* The value of the last --name given; NULL when it was not. */
 const char *cli_flag(const struct cli *, const char *name);
@@ -80,6 +106,8 @@ bool cli_switch(const struct cli *, const char *name);
 const char *cli_flag_at(const struct cli *, const char *name, int i);
 /* Numbers: `fallback` when absent; a bad one prints a sentence and gives false. */
 must_check bool cli_number(struct cli *, const char *name, int64_t fallback, int64_t *out);
+/* "2s", "500ms", "3m", "1h"; a bare number is seconds. */
+must_check bool cli_duration(struct cli *, const char *name, int64_t fallback_ms, int64_t *out_ms);
 
 /* "error: ..." on stderr; gives the code back, so that a command can `return cli_fail(...)`. */
 int cli_fail(struct cli *, enum cli_exit, const char *fmt, ...) printf_like(3, 4);

@@ -76,13 +76,29 @@ int cmd_local_status(struct cli *cli)
 	return local_tell_nodes(&l) ? CLI_OK : CLI_FAILED;
 }
 
+static const struct out_column changes[] = {
+	{ "NODE", "id", OUT_RIGHT }, { "ROLE", "role", OUT_LEFT },     { "DONE", "done", OUT_LEFT },
+	{ "PID", "pid", OUT_RIGHT }, { "TOOK", "took_ms", OUT_RIGHT },
+};
+
+static void change_row(struct out *o, const char *done, const struct local_node *n, pid_t pid,
+		       int64_t took_ms)
+{
+	out_i64(o, n->id);
+	out_z(o, n->role);
+	out_z(o, done);
+	if (pid)
+		out_i64(o, pid);
+	else
+		out_none(o);
+	if (took_ms >= 0)
+		out_i64(o, took_ms);
+	else
+		out_none(o);
+}
+
 void local_tell(struct cli *cli, const char *done, const struct local_node *n, int64_t took_ms)
 {
-	static const struct out_column columns[] = {
-		{ "NODE", "id", OUT_RIGHT },      { "ROLE", "role", OUT_LEFT },
-		{ "DONE", "done", OUT_LEFT },     { "PID", "pid", OUT_RIGHT },
-		{ "TOOK", "took_ms", OUT_RIGHT },
-	};
 	struct out o;
 
 	if (out_is_for_people(cli)) {
@@ -92,15 +108,8 @@ void local_tell(struct cli *cli, const char *done, const struct local_node *n, i
 		putchar('\n');
 		return;
 	}
-	out_begin(&o, cli, "LocalChangeList", columns, ARRAY_LEN(columns));
-	out_i64(&o, n->id);
-	out_z(&o, n->role);
-	out_z(&o, done);
-	out_i64(&o, n->pid);
-	if (took_ms >= 0)
-		out_i64(&o, took_ms);
-	else
-		out_none(&o);
+	out_begin(&o, cli, "LocalChangeList", changes, ARRAY_LEN(changes));
+	change_row(&o, done, n, n->pid, took_ms);
 	out_end(&o);
 }
 
@@ -202,13 +211,16 @@ static void stop_role(struct local *l, bool brokers, int signal_number)
 	}
 }
 
-static int stop_all(struct local *l, int signal_number)
+/* Their pids as they were, 0 for those that did not run; their number. */
+static int stop_all(struct local *l, int signal_number, pid_t *pids)
 {
 	int running = 0;
 
 	local_look(l);
-	for (int i = 0; i < l->n_nodes; i++)
-		running += l->nodes[i].pid != 0;
+	for (int i = 0; i < l->n_nodes; i++) {
+		pids[i] = l->nodes[i].pid;
+		running += pids[i] != 0;
+	}
 	if (running) {
 		stop_role(l, true, signal_number);
 		stop_role(l, false, signal_number);
@@ -216,19 +228,37 @@ static int stop_all(struct local *l, int signal_number)
 	return running;
 }
 
+/* The same for those who do not read sentences: a row per node, without one for who did not run
+ * unless all were deleted. */
+static void tell_all(struct local *l, const char *done, const pid_t *pids, bool all,
+		     int64_t took_ms)
+{
+	struct out o;
+
+	out_begin(&o, l->cli, "LocalChangeList", changes, ARRAY_LEN(changes));
+	for (int i = 0; i < l->n_nodes; i++)
+		if (all || pids[i])
+			change_row(&o, done, &l->nodes[i], pids[i], took_ms);
+	out_end(&o);
+}
+
 int cmd_local_down(struct cli *cli)
 {
-	int64_t began_ms = cli_now_ms();
+	int64_t began_ms = cli_now_ms(), took_ms;
+	pid_t pids[LOCAL_NODES_MAX];
 	struct local l;
 	int code, stopped;
 
 	local_init(&l, cli);
 	if ((code = local_open(&l)))
 		return code;
-	stopped = stop_all(&l, cli_switch(cli, "kill") ? SIGKILL : SIGTERM);
-	if (stopped)
+	stopped = stop_all(&l, cli_switch(cli, "kill") ? SIGKILL : SIGTERM, pids);
+	took_ms = cli_now_ms() - began_ms;
+	if (!out_is_for_people(cli))
+		tell_all(&l, "stopped", pids, false, took_ms);
+	else if (stopped)
 		printf("stopped %d processes in %s   data stays in %s\n", stopped,
-		       text_of_duration(cli, cli_now_ms() - began_ms), l.dir);
+		       text_of_duration(cli, took_ms), l.dir);
 	else
 		puts("nothing runs");
 	return CLI_OK;
@@ -236,6 +266,8 @@ int cmd_local_down(struct cli *cli)
 
 int cmd_local_purge(struct cli *cli)
 {
+	int64_t began_ms = cli_now_ms();
+	pid_t pids[LOCAL_NODES_MAX];
 	struct local l;
 	int code;
 
@@ -243,10 +275,13 @@ int cmd_local_purge(struct cli *cli)
 	if ((code = local_open(&l)) ||
 	    (code = confirm(cli, "delete the local cluster and all its data,", l.name)))
 		return code;
-	stop_all(&l, SIGKILL);
+	stop_all(&l, SIGKILL, pids);
 	if ((code = local_remove(&l, false)))
 		return code;
 	profile_forget(cli, l.dir);
-	printf("deleted %s\n", l.dir);
+	if (out_is_for_people(cli))
+		printf("deleted %s\n", l.dir);
+	else
+		tell_all(&l, "deleted", pids, true, cli_now_ms() - began_ms);
 	return CLI_OK;
 }

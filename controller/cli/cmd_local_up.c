@@ -16,6 +16,8 @@
 #define LOOK_EVERY_MS 2
 #define ASK_MS 2000
 #define FILE_BYTES 16384
+#define BASE_STEP 1000
+#define EPHEMERAL_FIRST 32768 /* net.ipv4.ip_local_port_range */
 #define KILL_WAIT_MS 5000
 
 /* Broker epochs before the start: a broker is back when it has a newer one. */
@@ -25,6 +27,7 @@ struct before {
 };
 
 static int prepare(struct local *);
+static void choose_base(struct local *);
 static int check_ports(struct local *, bool is_new);
 static int make_files(struct local *);
 static int bring_up(struct local *, int64_t *controller_ms);
@@ -203,7 +206,7 @@ static int prepare(struct local *l)
 			return CLI_USAGE;
 		if ((code = check_shape(l)))
 			return code;
-		local_layout(l);
+		choose_base(l);
 		if ((code = check_ports(l, true)))
 			return code;
 		code = make_files(l);
@@ -212,6 +215,33 @@ static int prepare(struct local *l)
 		return code;
 	local_look(l);
 	return check_ports(l, false);
+}
+
+static bool ports_are_free(const struct local *l)
+{
+	for (int i = 0; i < l->n_nodes; i++)
+		if (!sock_is_free(l->nodes[i].port))
+			return false;
+	return true;
+}
+
+/* Unless a base was asked for, the first one whose ports nobody has, so that a second cluster is as
+ * easy as the first; never from where the system takes ports for outgoing connections. */
+static void choose_base(struct local *l)
+{
+	int32_t first = l->base_port;
+	int32_t span = l->port_step * i32_max(l->n_brokers, l->n_controllers);
+
+	local_layout(l);
+	while (!cli_flag(l->cli, "base-port") && !ports_are_free(l) &&
+	       l->base_port + BASE_STEP + span < EPHEMERAL_FIRST) {
+		l->base_port += BASE_STEP;
+		local_layout(l);
+	}
+	if (ports_are_free(l))
+		return;
+	l->base_port = first; /* the sentence names a port that people know */
+	local_layout(l);
 }
 
 static int check_ports(struct local *l, bool is_new)

@@ -2,7 +2,6 @@
  *
  * The first row of a noun is what the noun alone means. */
 #include "controller/cli/commands.h"
-#include "common/base/text.h"
 
 #define SOME CLI_ARGS_MAX
 /* Versions of clang-format disagree about braces in macros. */
@@ -22,6 +21,22 @@
 	}
 /* clang-format on */
 
+/* Shapes that several commands share. */
+#define TOPIC_CHANGES                                                                              \
+	"TopicChangeList[topic:str result:str partitions:int? replication_factor:int? error:str?]"
+#define PARTITIONS                                                                                 \
+	"[topic:str partition:int leader:int leader_epoch:int replicas:[int] isr:[int] "           \
+	"out_of_sync:[int] elr:[int] partition_epoch:int preferred:bool min_insync_replicas:int]"
+#define COMPARISONS                                                                                \
+	"ComparisonList[partition:str replicas:int from:int to:int hw:int batches:int "            \
+	"bytes:int verdict:str]"
+#define CONFIG_CHANGES "ConfigChangeList[resource:str key:str old:str? new:str? dry_run:bool]"
+#define RECORDS "[offset:int epoch:int time:str type:str record:any]"
+#define LOCAL_NODES                                                                                \
+	"LocalNodeList[id:int role:str state:str pid:int? rss_bytes:int? uptime_ms:int? port:int " \
+	"address:str dir:str log:str]"
+#define LOCAL_CHANGES "LocalChangeList[id:int role:str done:str pid:int? took_ms:int?]"
+
 const struct flag global_flags[] = {
 	{ "bootstrap", 'b', "HOST:PORT,...",
 	  "brokers to ask (default: WEIR_BOOTSTRAP, the local cluster, localhost:9092)" },
@@ -29,7 +44,12 @@ const struct flag global_flags[] = {
 	  "ask a controller directly (default: WEIR_CONTROLLER)" },
 	{ "output", 'o', "FORMAT",
 	  "table, wide, json, jsonl, csv, name; kafka where Kafka's tool has a form" },
+	{ "columns", 0, "NAME,...", "only these columns of a list, in this order" },
+	{ "sort-by", 0, "[-]NAME", "order of a list's rows; -NAME: the largest first" },
 	{ "no-headers", 0, NULL, "tables without their first line" },
+	{ "raw-units", 0, NULL, "bytes and times as plain numbers in tables, too" },
+	{ "watch", 'w', "=EVERY",
+	  "again and again, every 2s; on a terminal redrawn, in a pipe one line per change" },
 	{ "timeout", 0, "SECONDS", "how long to wait for the cluster (default: 30)" },
 	{ "color", 0, "WHEN", "auto, always or never (NO_COLOR is heeded)" },
 	{ "help", 'h', NULL, "what a command does, its flags and examples" },
@@ -39,23 +59,43 @@ const int n_global_flags = ARRAY_LEN(global_flags);
 const struct cmd commands[] = {
 	{ "cluster health", "", 0, 0, "is anything wrong, and what is at risk",
 	  "Exit code 0 when all is well, 1 when not: fit for scripts and monitors.",
-	  "weir cluster health\nweir cluster health --wait 60", .run = cmd_cluster_health,
+	  "weir cluster health\nweir cluster health --wait 60",
+	  .json = "ClusterHealth{verdict:str healthy:bool cluster_id:str "
+		  "controller:int controller_epoch:int metadata_log_end:int "
+		  "brokers:int brokers_up:int fenced:[int] partitions:int "
+		  "offline:int under_min_isr:int at_min_isr:int "
+		  "under_replicated:int not_preferred:int recovering:int "
+		  "unclean_elections:int}",
+	  .can_watch = true, .run = cmd_cluster_health,
 	  .flags = { { "wait", 0, "SECONDS", "wait up to this long until all is well" } } },
 
 	{ "brokers list", "", 0, 0, "every broker, its state and what it carries", NULL,
-	  "weir brokers list -o wide", .run = cmd_brokers_list },
+	  "weir brokers list -o wide",
+	  .json = "BrokerList[id:int state:str leaders:int replicas:int "
+		  "out_of_sync:int rack:str? address:str epoch:int "
+		  "last_contact_ms:int? metadata_lag:int?]",
+	  .can_watch = true, .run = cmd_brokers_list },
 
 	{ "topics list", "[TOPIC...]", 0, SOME, "topics with their size in partitions", NULL,
-	  "weir topics list -o name", .run = cmd_topics_list },
+	  "weir topics list -o name",
+	  .json = "TopicList[topic:str partitions:int replication_factor:int "
+		  "min_insync_replicas:int under_replicated:int offline:int "
+		  "configs:int id:str]",
+	  .complete = COMPLETE_TOPICS, .can_watch = true, .run = cmd_topics_list },
 	{ "topics describe", "[TOPIC...]", 0, SOME,
 	  "partitions, replicas, lag and offsets of topics",
 	  "Offsets come from the replicas themselves; `-` stands where a replica did not answer.",
 	  "weir topics describe orders\nweir topics describe -o kafka",
-	  .run = cmd_topics_describe },
+	  .json = "TopicDescriptions[topic:str id:str replication_factor:int "
+		  "min_insync_replicas:int configs:<str> "
+		  "partitions:[{partition:int leader:int leader_epoch:int "
+		  "partition_epoch:int replicas:[int] isr:[int] elr:[int] "
+		  "start:int hw:int leo:int ends:[{broker:int end:int}]}]]",
+	  .complete = COMPLETE_TOPICS, .can_watch = true, .run = cmd_topics_describe },
 	{ "topics create", "TOPIC...", 1, SOME, "create topics", NULL,
 	  "weir topics create orders -p 12 -r 3 -c min.insync.replicas=2\nweir topics create t "
 	  "--replicas 1,2,3 --replicas 2,3,1",
-	  .run = cmd_topics_create,
+	  .json = TOPIC_CHANGES, .run = cmd_topics_create,
 	  .flags = { { "partitions", 'p', "N",
 		       "number of partitions (default: the cluster's num.partitions)" },
 		     { "replication-factor", 'r', "N",
@@ -67,32 +107,39 @@ const struct cmd commands[] = {
 		     { "dry-run", 0, NULL, "check everything, create nothing" } } },
 	{ "topics delete", "TOPIC...", 1, SOME, "delete topics and their records",
 	  "Asks for the topic's name on a terminal; elsewhere --yes is needed.",
-	  "weir topics delete orders --yes", .run = cmd_topics_delete,
+	  "weir topics delete orders --yes", .json = TOPIC_CHANGES, .complete = COMPLETE_TOPICS,
+	  .run = cmd_topics_delete,
 	  .flags = { YES, { "if-exists", 0, NULL, "a topic that is not there is fine" } } },
 	{ "topics alter", "TOPIC", 1, 1, "add partitions to a topic",
 	  "Existing records stay where they are.", "weir topics alter orders -p 24",
-	  .run = cmd_topics_alter,
+	  .json = TOPIC_CHANGES, .complete = COMPLETE_TOPICS, .run = cmd_topics_alter,
 	  .flags = { { "partitions", 'p', "N", "the new number of partitions" },
 		     { "dry-run", 0, NULL, "check, change nothing" } } },
 
 	{ "partitions list", "[TOPIC...]", 0, SOME, "leader, replicas and ISR of every partition",
 	  NULL, "weir partitions list orders\nweir partitions list --not-well",
+	  .json = "PartitionList" PARTITIONS, .complete = COMPLETE_TOPICS, .can_watch = true,
 	  .run = cmd_partitions_list,
 	  .flags = { { "not-well", 0, NULL,
 		       "only those without leader or with replicas out of sync" } } },
 	{ "partitions describe", "TOPIC-PARTITION", 1, 2,
 	  "one partition: replicas, epochs, offsets, lag", NULL,
-	  "weir partitions describe orders-2", .run = cmd_partitions_describe },
+	  "weir partitions describe orders-2",
+	  .json = "ReplicaList[broker:int role:str in_sync:bool "
+		  "broker_state:str leo:int? lag:int?]",
+	  .complete = COMPLETE_PARTITIONS, .can_watch = true, .run = cmd_partitions_describe },
 	{ "partitions verify", "[TOPIC|TOPIC-PARTITION...]", 0, SOME,
 	  "compare the replicas' logs below the high watermark",
 	  "Reads the files of a local cluster and compares them byte by byte up to the high "
 	  "watermark that\n"
 	  "the leaders report; brokers may run. Exit code 1 when a byte differs or a replica is "
 	  "missing.",
-	  "weir partitions verify orders", .run = cmd_partitions_verify, .flags = { DIR, NAME } },
+	  "weir partitions verify orders", .json = COMPARISONS, .complete = COMPLETE_TOPICS,
+	  .run = cmd_partitions_verify, .flags = { DIR, NAME } },
 
 	{ "leaders list", "", 0, 0, "how many partitions each broker leads", NULL, NULL,
-	  .run = cmd_leaders_list },
+	  .json = "LeaderList[broker:int leaders:int preferred:int not_preferred:int]",
+	  .can_watch = true, .run = cmd_leaders_list },
 	{ "leaders elect", "[TOPIC-PARTITION...]", 0, SOME,
 	  "move leadership to the preferred replica, or force one",
 	  "--unclean takes a replica that is out of sync when no other is left. Records that only "
@@ -100,7 +147,10 @@ const struct cmd commands[] = {
 	  "replicas had are gone then, so it also needs --allow-data-loss.",
 	  "weir leaders elect orders-2\nweir leaders elect --all\nweir leaders elect orders-2 "
 	  "--unclean --allow-data-loss",
-	  .run = cmd_leaders_elect,
+	  .json = "ElectionList[topic:str partition:int result:str error:str? "
+		  "old_leader:int old_leader_epoch:int leader:int "
+		  "leader_epoch:int]",
+	  .complete = COMPLETE_PARTITIONS, .run = cmd_leaders_elect,
 	  .flags = { { "all", 0, NULL, "every partition of the cluster" },
 		     { "preferred", 0, NULL,
 		       "the first replica of the list (this is the default)" },
@@ -108,32 +158,42 @@ const struct cmd commands[] = {
 		     { "allow-data-loss", 0, NULL, "needed by --unclean" } } },
 
 	{ "isr list", "[TOPIC...]", 0, SOME, "who is in sync, and who is not", NULL,
-	  "weir isr list --shrunk", .run = cmd_isr_list,
+	  "weir isr list --shrunk", .json = "IsrList" PARTITIONS, .complete = COMPLETE_TOPICS,
+	  .can_watch = true, .run = cmd_isr_list,
 	  .flags = { { "shrunk", 0, NULL, "only partitions with replicas out of sync" } } },
 
 	{ "configs get", "topics/NAME|brokers/ID [KEY]", 1, 2,
 	  "configuration values and where they come from", NULL,
 	  "weir configs get topics/orders\nweir configs get topics/orders "
 	  "min.insync.replicas\nweir configs get brokers/1 --all",
-	  .run = cmd_configs_get, .flags = { { "all", 0, NULL, "defaults too" } } },
+	  .json = "ConfigList[key:str value:str? source:str dynamic:bool]",
+	  .complete = COMPLETE_CONFIGS, .can_watch = true, .run = cmd_configs_get,
+	  .flags = { { "all", 0, NULL, "defaults too" } } },
 	{ "configs set", "topics/NAME|brokers/ID KEY=VALUE...", 2, SOME,
 	  "change configuration; takes effect at once",
 	  "brokers/ with nothing behind it means every broker.",
-	  "weir configs set topics/orders retention.ms=86400000", .run = cmd_configs_set,
+	  "weir configs set topics/orders retention.ms=86400000", .json = CONFIG_CHANGES,
+	  .complete = COMPLETE_CONFIGS, .run = cmd_configs_set,
 	  .flags = { { "dry-run", 0, NULL, "check, change nothing" } } },
 	{ "configs unset", "topics/NAME|brokers/ID KEY...", 2, SOME, "back to the default", NULL,
-	  "weir configs unset topics/orders retention.ms", .run = cmd_configs_unset,
+	  "weir configs unset topics/orders retention.ms", .json = CONFIG_CHANGES,
+	  .complete = COMPLETE_CONFIGS, .run = cmd_configs_unset,
 	  .flags = { { "dry-run", 0, NULL, "check, change nothing" } } },
 
 	{ "metadata log dump", "", 0, 0, "the records that the cluster's state is made of", NULL,
 	  "weir metadata log dump --offset 100..200\nweir metadata log dump -o jsonl",
-	  .run = cmd_metadata_log_dump,
+	  .json = "MetadataLog" RECORDS, .run = cmd_metadata_log_dump,
 	  .flags = { { "offset", 0, "N..M", "from N up to before M; either may be left out" } } },
 	{ "metadata snapshot show", "", 0, 0, "the whole state as records", NULL, NULL,
-	  .run = cmd_metadata_snapshot_show },
+	  .json = "MetadataSnapshot" RECORDS, .run = cmd_metadata_snapshot_show },
 
 	{ "log dump", "SEGMENT", 1, 1, "batches of a segment file, checked; no server needed", NULL,
-	  "weir log dump 00000000000000000000.log --records", .run = cmd_log_dump,
+	  "weir log dump 00000000000000000000.log --records",
+	  .json = "BatchList[offsets:[int] leader_epoch:int records:int "
+		  "bytes:int position:int codec:str producer_id:int? "
+		  "producer_epoch:int? base_sequence:int? max_time:str? "
+		  "flags:str? crc:str]",
+	  .complete = COMPLETE_FILES, .run = cmd_log_dump,
 	  .flags = { { "records", 0, NULL, "keys, values and headers too" },
 		     { "verify", 0, NULL,
 		       "problems only, of its indexes too; exit code 1 if any" } } },
@@ -146,112 +206,65 @@ const struct cmd commands[] = {
 	  "a LOGDIR\n"
 	  "lacks a partition that another one has.",
 	  "weir log compare b1/data b2/data b3/data --partition orders-0 --below 1200",
-	  .run = cmd_log_compare,
+	  .json = COMPARISONS, .complete = COMPLETE_FILES, .run = cmd_log_compare,
 	  .flags = { { "partition", 0, "TOPIC-PARTITION", "only this one; may be repeated" },
 		     { "below", 0, "OFFSET", "the bound, instead of the checkpoint's" } } },
 
 	{ "local status", "", 0, 0, "processes of the local cluster",
-	  "Exit code 1 when one of them does not run.", NULL, .run = cmd_local_status,
-	  .flags = { DIR, NAME } },
+	  "Exit code 1 when one of them does not run.", NULL, .json = LOCAL_NODES,
+	  .can_watch = true, .run = cmd_local_status, .flags = { DIR, NAME } },
 	{ "local up", "", 0, 0, "start a cluster on this machine, or what of it is down",
 	  "No root, no containers. Data, logs and pid files lie in one directory and survive "
 	  "`down`.",
-	  "weir local up\nweir local up -n 5 --config min.insync.replicas=2", .run = cmd_local_up,
+	  "weir local up\nweir local up -n 5 --config min.insync.replicas=2", .json = LOCAL_NODES,
+	  .run = cmd_local_up,
 	  .flags = { { "brokers", 'n', "N", "number of brokers (default: 3)" },
 		     { "controllers", 0, "N", "number of controllers (default: 1)" },
 		     DIR,
 		     NAME,
 		     { "base-port", 0, "PORT",
-		       "of the first broker (default: 19092); its controller has the next" },
+		       "of the first broker; the controller has the next (default: 19092, or 20092 "
+		       "... where that is taken)" },
 		     { "port-step", 0, "N",
-		       "from one broker's port to the next one's (default: 10000)" },
+		       "from one broker's port to the next one's (default: 100)" },
 		     { "config", 'c', "KEY=VALUE", "for every broker's file; may be repeated" },
 		     { "controller-config", 0, "KEY=VALUE",
 		       "for every controller's file; may be repeated" } } },
 	{ "local kill", "NODE|leader-of TOPIC-PARTITION", 1, 2, "SIGKILL a node", NULL,
-	  "weir local kill 2\nweir local kill leader-of orders-0", .run = cmd_local_kill,
-	  .flags = { DIR, NAME } },
+	  "weir local kill 2\nweir local kill leader-of orders-0", .json = LOCAL_CHANGES,
+	  .complete = COMPLETE_NODES, .run = cmd_local_kill, .flags = { DIR, NAME } },
 	{ "local pause", "NODE|leader-of TOPIC-PARTITION", 1, 2,
-	  "SIGSTOP a node: alive, connected and silent", NULL, NULL, .run = cmd_local_pause,
-	  .flags = { DIR, NAME } },
-	{ "local resume", "NODE", 1, 1, "SIGCONT a paused node", NULL, NULL,
-	  .run = cmd_local_resume, .flags = { DIR, NAME } },
+	  "SIGSTOP a node: alive, connected and silent", NULL, NULL, .json = LOCAL_CHANGES,
+	  .complete = COMPLETE_NODES, .run = cmd_local_pause, .flags = { DIR, NAME } },
+	{ "local resume", "NODE", 1, 1, "SIGCONT a paused node", NULL, NULL, .json = LOCAL_CHANGES,
+	  .complete = COMPLETE_NODES, .run = cmd_local_resume, .flags = { DIR, NAME } },
 	{ "local restart", "NODE", 1, 1, "stop a node if it runs, start it, wait until it is ready",
-	  NULL, NULL, .run = cmd_local_restart,
+	  NULL, NULL, .json = LOCAL_CHANGES, .complete = COMPLETE_NODES, .run = cmd_local_restart,
 	  .flags = { DIR, NAME, { "kill", 0, NULL, "SIGKILL instead of SIGTERM" } } },
 	{ "local down", "", 0, 0, "stop the cluster and keep its data", NULL, NULL,
-	  .run = cmd_local_down,
+	  .json = LOCAL_CHANGES, .run = cmd_local_down,
 	  .flags = { DIR, NAME, { "kill", 0, NULL, "SIGKILL instead of SIGTERM" } } },
 	{ "local purge", "", 0, 0, "stop the cluster and delete its data", NULL, NULL,
-	  .run = cmd_local_purge, .flags = { DIR, NAME, YES } },
+	  .json = LOCAL_CHANGES, .run = cmd_local_purge, .flags = { DIR, NAME, YES } },
 	{ "local env", "", 0, 0, "shell lines that point clients and weir at it", NULL,
-	  "eval \"$(weir local env)\"", .run = cmd_local_env, .flags = { DIR, NAME } },
+	  "eval \"$(weir local env)\"", .json = "LocalEnvList[variable:str value:str]",
+	  .run = cmd_local_env, .flags = { DIR, NAME } },
 
-	{ "version", "", 0, 0, "the version of this program", NULL, NULL, .run = cmd_version },
+	{ "version", "", 0, 0, "the version of this program", NULL, NULL,
+	  .json = "Version{weir:str}", .run = cmd_version },
 	{ "help", "[COMMAND...]", 0, 4, "this list, or one command in full", NULL,
-	  "weir help topics create", .run = cmd_help,
+	  "weir help topics create", .complete = COMPLETE_COMMANDS, .run = cmd_help,
 	  .flags = { { "all", 0, NULL, "every command in full" } } },
+	{ "completion", "bash|zsh|fish", 1, 1, "the shell's script that completes weir's words",
+	  "Words, flags and the names of live topics, partitions and brokers.",
+	  "source <(weir completion bash)\nweir completion zsh > ~/.zsh/completions/_weir\nweir "
+	  "completion fish > ~/.config/fish/completions/weir.fish",
+	  .complete = COMPLETE_SHELLS, .run = cmd_completion },
+	{ "man", "[COMMAND...]", 0, 4, "the manual page of weir or of one command, as mdoc", NULL,
+	  "weir man | man -l -\nweir man topics create | man -l -", .complete = COMPLETE_COMMANDS,
+	  .run = cmd_man },
+	{ "reference", "", 0, 0, "every command with its flags as Markdown", NULL, NULL,
+	  .run = cmd_reference },
 	{ "__complete", "[WORD...]", 0, SOME, "", NULL, NULL, .run = cmd_complete },
 };
 const int n_commands = ARRAY_LEN(commands);
-
-const char *command_word(const char *word)
-{
-	static const char *const other[][2] = {
-		{ "topic", "topics" },    { "t", "topics" },
-		{ "broker", "brokers" },  { "partition", "partitions" },
-		{ "part", "partitions" }, { "p", "partitions" },
-		{ "leader", "leaders" },  { "config", "configs" },
-		{ "show", "describe" },   { "ls", "list" },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(other); i++)
-		if (strcmp(word, other[i][0]) == 0)
-			return other[i][1];
-	return word;
-}
-
-const struct cmd *command_of_noun(const char *noun)
-{
-	size_t n = strlen(noun);
-
-	for (int i = 0; i < n_commands; i++)
-		if (strncmp(commands[i].path, noun, n) == 0 &&
-		    (commands[i].path[n] == '\0' || commands[i].path[n] == ' '))
-			return &commands[i];
-	return NULL;
-}
-
-/* Is the path a command, or the beginning of one? */
-static bool is_beginning(const char *path, const struct cmd **exact)
-{
-	size_t n = strlen(path);
-	bool found = false;
-
-	*exact = NULL;
-	for (int i = 0; i < n_commands; i++) {
-		if (strncmp(commands[i].path, path, n) != 0)
-			continue;
-		if (commands[i].path[n] == '\0')
-			*exact = &commands[i];
-		found |= commands[i].path[n] == '\0' || commands[i].path[n] == ' ';
-	}
-	return found;
-}
-
-bool command_extend(char *path, size_t cap, const char *word, const struct cmd **exact)
-{
-	const char *words[] = { word, command_word(word) };
-	size_t n = strlen(path);
-	struct text t;
-
-	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-		text_init(&t, path + n, cap - n);
-		text_printf(&t, "%s%s", n ? " " : "", words[i]);
-		if (!t.cut && is_beginning(path, exact))
-			return true;
-	}
-	path[n] = '\0';
-	*exact = NULL;
-	return false;
-}

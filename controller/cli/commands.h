@@ -14,9 +14,24 @@ const char *command_word(const char *word);
 must_check bool command_extend(char *path, size_t cap, const char *word, const struct cmd **exact);
 /* The command that a noun alone means: its first row.  NULL: no such noun. */
 const struct cmd *command_of_noun(const char *noun);
+/* Does the path of the command begin with these words? */
+must_check bool command_begins(const struct cmd *, const char *path);
+must_check bool command_is_hidden(const struct cmd *);
+/* The words in cli->args as the path of a command, or the beginning of one.  An exit code. */
+#define COMMAND_PATH_BYTES 128
+must_check int command_path_of_args(struct cli *, char *path, size_t cap);
+/* "--name VALUE" */
+void flag_text(const struct flag *, char *out, size_t cap);
+/* A flag of the command (NULL: of every command alone) by its name or letter; NULL: none. */
+const struct flag *command_flag(const struct cmd *, struct str name);
+/* Calls for each other name of a word of a path: ("ls", "list"). */
+void command_each_alias(void (*each)(const char *alias, const char *word));
 
 int cmd_help(struct cli *);
 int cmd_version(struct cli *);
+int cmd_completion(struct cli *);
+int cmd_man(struct cli *);
+int cmd_reference(struct cli *);
 int cmd_complete(struct cli *);
 int cmd_cluster_health(struct cli *);
 int cmd_brokers_list(struct cli *);

@@ -12,8 +12,8 @@
 #define LIST_BYTES 2048
 #define LAST_WORDS 6 /* lines of a log worth showing */
 #define OPEN_FILES_MAX 16
-#define BASE_PORT 19092
-#define PORT_STEP 10000
+#define BASE_PORT 19092 /* far below what the system hands out by itself (32768 and up) */
+#define PORT_STEP 100
 
 static const char *absolute(struct cli *cli, const char *path)
 {

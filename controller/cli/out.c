@@ -6,8 +6,10 @@
 #include "common/base/text.h"
 #include "controller/cli/json.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #define MIN_CELLS 64
@@ -18,6 +20,8 @@ static void print_jsonl(const struct out *);
 static void print_csv(const struct out *);
 static void print_names(const struct out *);
 static const char *text_of_bytes(struct cli *, int64_t);
+static bool sort_rows(struct out *);
+static bool choose_columns(struct out *);
 
 void out_begin(struct out *o, struct cli *cli, const char *kind, const struct out_column *columns,
 	       int n_columns)
@@ -28,6 +32,10 @@ void out_begin(struct out *o, struct cli *cli, const char *kind, const struct ou
 void out_end(struct out *o)
 {
 	ASSERT(o->n_cells % o->n_columns == 0);
+	if (!sort_rows(o) || !choose_columns(o)) {
+		out_drop(o);
+		return;
+	}
 	switch (o->cli->format) {
 	case FORMAT_JSON: print_json(o); break;
 	case FORMAT_JSONL: print_jsonl(o); break;
@@ -107,12 +115,13 @@ void out_none(struct out *o)
 
 void out_bytes(struct out *o, int64_t v)
 {
-	out_cell(o, text_of_bytes(o->cli, v), number(o, v));
+	out_cell(o, o->cli->raw_units ? number(o, v) : text_of_bytes(o->cli, v), number(o, v));
 }
 
 void out_duration(struct out *o, int64_t ms)
 {
-	out_cell(o, text_of_duration(o->cli, ms), number(o, ms));
+	out_cell(o, o->cli->raw_units ? number(o, ms) : text_of_duration(o->cli, ms),
+		 number(o, ms));
 }
 
 void out_bool(struct out *o, bool v)
@@ -125,6 +134,120 @@ void out_ids(struct out *o, const int32_t *v, int n)
 	const char *list = text_of_ids(o->cli, v, n);
 
 	out_cell(o, n ? list : "-", arena_printf(&o->cli->mem, "[%s]", list).at);
+}
+
+/* ---- --columns, --sort-by ------------------------------------------------------------------ */
+
+static bool is_called(struct str name, const char *z)
+{
+	if (!z || strlen(z) != name.n)
+		return false;
+	for (size_t i = 0; i < name.n; i++) {
+		int a = tolower((unsigned char)name.at[i]), b = tolower((unsigned char)z[i]);
+
+		if (a != b && !(strchr("-_ ", a) && strchr("-_ ", b)))
+			return false;
+	}
+	return true;
+}
+
+/* By the title of the table or the key of the JSON.  -1 after a sentence. */
+static int find_column(const struct out *o, struct str name)
+{
+	size_t cap = 1024;
+	struct text t;
+
+	for (int c = 0; c < o->n_columns; c++)
+		if (is_called(name, o->columns[c].title) || is_called(name, o->columns[c].key))
+			return c;
+	text_init(&t, arena_must(&o->cli->mem, cap), cap);
+	for (int c = 0; c < o->n_columns; c++)
+		if (o->columns[c].key)
+			text_printf(&t, "%s%s", t.n ? ", " : "", o->columns[c].key);
+	o->cli->late_code = cli_fail(o->cli, CLI_USAGE, "no column %.*s; there are %s", (int)name.n,
+				     name.at, t.at);
+	return -1;
+}
+
+struct order {
+	const struct out *out;
+	int column;
+	bool descending;
+};
+
+static int compare_rows(const void *a, const void *b, void *arg)
+{
+	const struct order *by = arg;
+	int ra = *(const int *)a, rb = *(const int *)b, d;
+	const char *x = by->out->cells[ra * by->out->n_columns + by->column].json;
+	const char *y = by->out->cells[rb * by->out->n_columns + by->column].json;
+	int64_t nx, ny;
+
+	if (!parse_i64(str_of(x), &nx) && !parse_i64(str_of(y), &ny))
+		d = (nx > ny) - (nx < ny);
+	else
+		d = strcmp(x, y);
+	if (d == 0)
+		return (ra > rb) - (ra < rb);
+	return by->descending ? -d : d;
+}
+
+/* "-lag": the largest first. */
+static bool sort_rows(struct out *o)
+{
+	const char *name = o->cli->sort_by;
+	int n = o->n_cells / o->n_columns, *rows;
+	struct order by = { .out = o, .descending = name && name[0] == '-' };
+	size_t row_bytes = (size_t)o->n_columns * sizeof(*o->cells);
+	struct out_cell *sorted;
+
+	if (!name)
+		return true;
+	by.column = find_column(o, str_of(name + by.descending));
+	if (by.column < 0 || n == 0)
+		return by.column >= 0;
+	rows = arena_must(&o->cli->mem, (size_t)n * sizeof(*rows));
+	for (int i = 0; i < n; i++)
+		rows[i] = i;
+	qsort_r(rows, (size_t)n, sizeof(*rows), compare_rows, &by);
+	sorted = mem_grow(NULL, (size_t)n * row_bytes);
+	for (int i = 0; i < n; i++)
+		memcpy(&sorted[i * o->n_columns], &o->cells[rows[i] * o->n_columns], row_bytes);
+	mem_free(o->cells);
+	o->cells = sorted;
+	o->cap = o->n_cells;
+	return true;
+}
+
+#define CHOSEN_MAX 32
+
+/* The named columns in the order named; also those that only -o wide would show. */
+static bool choose_columns(struct out *o)
+{
+	struct str rest = str_of(o->cli->columns), name;
+	int from[CHOSEN_MAX], n = 0, rows = o->n_cells / o->n_columns;
+	struct out_column *columns;
+	struct out_cell *cells;
+
+	if (!o->cli->columns)
+		return true;
+	while (n < CHOSEN_MAX && str_cut(&rest, ',', &name))
+		if ((from[n++] = find_column(o, str_trim(name))) < 0)
+			return false;
+	columns = arena_must(&o->cli->mem, (size_t)n * sizeof(*columns));
+	cells = mem_grow(NULL, (size_t)(rows * n + 1) * sizeof(*cells));
+	for (int c = 0; c < n; c++) {
+		columns[c] = o->columns[from[c]];
+		columns[c].how &= ~(unsigned)OUT_WIDE;
+		for (int r = 0; r < rows; r++)
+			cells[r * n + c] = o->cells[r * o->n_columns + from[c]];
+	}
+	mem_free(o->cells);
+	o->cells = cells;
+	o->columns = columns;
+	o->n_columns = n;
+	o->n_cells = o->cap = rows * n;
+	return true;
 }
 
 /* ---- the formats --------------------------------------------------------------------------- */

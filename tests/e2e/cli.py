@@ -3,14 +3,16 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lib.cluster import WEIR, Cluster, expect, expect_eq, main, test, wait_for
+from lib.cluster import PATIENCE, WEIR, Cluster, expect, expect_eq, main, test, wait_for
 
 
 def weir(*args, env=None, stdin=None):
@@ -58,7 +60,7 @@ def mistakes_get_one_sentence_and_an_exit_code():
     refused(2, "leaders", "elect", says="--all")
     refused(2, "metadata", "log", "dump", "--offset", "x..y", says="N..M")
     refused(2, "local", "up", "--dir", "/nonexistent/weir", "-n", "0", says="brokers")
-    refused(2, "local", "up", "--dir", "/nonexistent/weir", "--base-port", "60000", says="--port-step")
+    refused(2, "local", "up", "--dir", "/nonexistent/weir", "--base-port", "65500", says="--port-step")
     refused(6, "leaders", "elect", "a-0", "--unclean", says="--allow-data-loss")
     refused(2, "configs", "get", "orders", says="orders: write topics/orders")
     refused(2, "partitions", "describe", "orders", "0", says="write orders-0")
@@ -77,6 +79,9 @@ def help_knows_every_command():
     for path in paths:
         code, out, err = weir(*path.split(), "-h")
         expect(code == 0 and out.startswith(f"weir {path}"), f"weir {path} -h: {out!r} {err!r}")
+    everything = weir("help", "--all")[1]
+    missing = [p for p in paths if not re.search(rf"^weir {p}\b", everything, re.M)]
+    expect(not missing, f"help --all lacks {missing}")
     expect("topics create" in weir("help", "t")[1], "the alias t")
     expect_eq(weir("metadata", "snapshot", "show", "-h")[0], 0, "a word that is another's alias elsewhere")
 
@@ -87,6 +92,54 @@ def completion_offers_words_and_flags():
     expect_eq(offered("top"), ["topics"], "nouns")
     expect("create" in offered("topics", ""), "verbs")
     expect_eq(offered("topics", "create", "--part"), ["--partitions"], "flags")
+    expect("create" in offered("help", "topics", ""), "the paths that help takes")
+    expect_eq(offered("topics", "list", "-o", "j"), ["json", "jsonl"], "formats")
+    expect_eq(offered("completion", ""), ["bash", "zsh", "fish"], "shells")
+    began = time.monotonic()
+    expect_eq(offered("topics", "describe", "-b", "127.0.0.1:1", ""), [], "names of a cluster that is not there")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        expect_eq(offered("topics", "describe", "-b", "127.0.0.1:%d" % silent.getsockname()[1], ""), [], "a silent one's")
+    expect(time.monotonic() - began < 3 * PATIENCE, "whoever types must not wait")
+
+
+@test
+def shells_accept_their_completion():
+    for shell, check in (("bash", ["-n"]), ("zsh", ["-n"]), ("fish", ["-n"])):
+        if not shutil.which(shell):
+            continue
+        script = weir("completion", shell)[1]
+        run = subprocess.run([shell, *check], input=script, text=True, stderr=subprocess.PIPE, timeout=30)
+        expect_eq((run.returncode, run.stderr), (0, ""), shell)
+    script = weir("completion", "bash")[1] + "COMP_LINE='%s topics cre'; COMP_POINT=${#COMP_LINE}; _weir; " \
+        'echo "${COMPREPLY[@]}"' % WEIR
+    run = subprocess.run(["bash", "-c", script], stdout=subprocess.PIPE, text=True, timeout=30)
+    expect_eq(run.stdout, "create\n", "what bash completes")
+
+
+@test
+def manual_pages_are_clean():
+    paths = re.findall(r"^## weir (.*)$", weir("reference")[1], re.M)
+    expect(len(paths) > 30, f"only {len(paths)} commands in the reference")
+    with tempfile.TemporaryDirectory() as d:
+        for words in [[]] + [p.split() for p in paths]:
+            code, page, err = weir("man", *words)
+            expect(code == 0 and page.startswith(".Dd"), f"man {words}: {err}")
+            with open(os.path.join(d, "-".join(["weir", *words]) + ".1"), "w") as f:
+                f.write(page)
+        if not shutil.which("mandoc"):
+            return
+        run = subprocess.run(["mandoc", "-T", "lint", *sorted(os.listdir(d))], cwd=d, stdout=subprocess.PIPE,
+                             text=True, timeout=60)
+        # Pages that are not installed cannot be found; that says nothing about ours.
+        bad = [line for line in run.stdout.splitlines() if "not found: Xr" not in line]
+        expect(not bad, "\n".join(bad))
+
+
+@test
+def the_reference_is_what_the_commands_say():
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../deploy/docs/commands.md")
+    with open(path) as f:
+        expect(f.read() == weir("reference")[1], "deploy/docs/commands.md is old: weir reference > it")
 
 
 @test
@@ -153,6 +206,30 @@ def a_cluster_told_in_tables_and_json():
         expect(health.startswith("HEALTHY") and "brokers 3 of 3 up" in " ".join(health.split()), health)
         every_list_in_every_form(c)
         expect_eq(c.weir("isr", "list", "--shrunk", "-o", "name").stdout, "", "nobody is out of sync")
+
+
+@test
+def columns_order_and_watching():
+    with Cluster(brokers=1) as c:
+        c.weir("topics", "create", "a", "-p", "2", "-r", "1")
+        c.weir("topics", "create", "b", "-p", "11", "-r", "1")
+        golden(c.weir("topics", "list", "--columns", "partitions,TOPIC", "--sort-by", "-partitions").stdout,
+               "PARTITIONS TOPIC\n11 b\n2 a")
+        expect_eq(c.weir("topics", "list", "--columns", "rf,topic", "-o", "csv").stdout,
+                  'replication_factor,topic\n1,"a"\n1,"b"\n', "csv")
+        refused(2, "topics", "list", "-b", c.bootstrap, "--columns", "lag", says="there are topic, partitions")
+        refused(2, "topics", "create", "x", "-b", c.bootstrap, "-w", says="nothing that could be watched")
+        watch = subprocess.Popen([WEIR, "topics", "list", "-o", "jsonl", "-w=100ms", "-b", c.bootstrap],
+                                 stdout=subprocess.PIPE, text=True)
+        try:
+            first = [json.loads(watch.stdout.readline())["topic"] for _ in range(2)]
+            expect_eq(first, ["a", "b"], "the first answer")
+            c.weir("topics", "alter", "a", "-p", "3")
+            changed = json.loads(watch.stdout.readline())
+            expect_eq((changed["topic"], changed["partitions"]), ("a", 3), "the line that changed")
+        finally:
+            watch.terminate()
+            watch.wait(10)
 
 
 @test

@@ -23,7 +23,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
-from lib.cluster import BUILD, Cluster, Failed, end_process, free_base_port, wait_for
+from lib.cluster import BUILD, PORT_STEP, Cluster, Failed, end_process, free_base_port, wait_for
 
 KAFKA = "4.3.1"
 BENCH = os.path.join(BUILD, "tests/perf/rdkafka_bench")
@@ -65,7 +65,7 @@ class KafkaCluster:
         return subprocess.run(["java", "-cp", self.jars + "/*", *args], check=True, stdout=subprocess.DEVNULL, **kw)
 
     def conf(self, n, base):
-        ports = [base + 10000 * (i - 1) for i in (1, 2, 3)]
+        ports = [base + PORT_STEP * (i - 1) for i in (1, 2, 3)]
         voters = ",".join(f"{i}@127.0.0.1:{p + 1}" for i, p in zip((1, 2, 3), ports))
         path = os.path.join(self.dir, f"{n}.properties")
         with open(path, "w") as f:
@@ -98,7 +98,7 @@ min.insync.replicas=2
                                   f"-Dlog4j2.configurationFile={log4j}", "-cp", self.jars + "/*", "kafka.Kafka", path],
                                  stdout=open(os.path.join(self.dir, f"{n}.out"), "w"), stderr=subprocess.STDOUT)
             self.pids[n] = p.pid
-        self.bootstrap = ",".join(f"127.0.0.1:{base + 10000 * i}" for i in range(3))
+        self.bootstrap = ",".join(f"127.0.0.1:{base + PORT_STEP * i}" for i in range(3))
         wait_for(self.is_up, 90, "Kafka's three brokers")
         return self
 

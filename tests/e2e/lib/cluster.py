@@ -55,16 +55,19 @@ def wait_for(condition, seconds, what):
         time.sleep(0.02)
 
 
-def free_base_port(nodes=3, step=10000):
-    """A base such that base, base+10000, base+20000 are free (the step of `weir local`) and below
-    the range that the kernel hands to clients: there a killed broker's port may be a client's by the
-    time the broker comes back."""
+PORT_STEP = 100     # from one node's port to the next one's, as `weir local up` does
+
+
+def free_base_port(nodes=3):
+    """A base such that base, base+1, base+100, base+101 ... are free and below the range that the
+    kernel hands to clients: there a killed broker's port may be a client's by the time the broker
+    comes back."""
     with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
         lowest = min(int(f.read().split()[0]), 32768)
-    room = max(lowest - step * (nodes - 1) - 2 - 9100, 100)
-    for skip in range(0, room, 7):
-        base = 9100 + (os.getpid() * 7 + skip) % room
-        ports = [base + node * step + d for node in range(nodes) for d in (0, 1)]
+    room = lowest - 9100 - nodes * PORT_STEP
+    for step in range(0, room, 7):
+        base = 9100 + (os.getpid() * 7 + step) % room
+        ports = [base + node * PORT_STEP + d for node in range(nodes) for d in (0, 1)]
         socks = []
         try:
             for p in ports:
@@ -87,9 +90,7 @@ class Cluster:
         self.conf, self.controller_conf = conf or {}, controller_conf or {}
 
     def __enter__(self):
-        step = 10000 if self.n <= 3 else 10
-        args = ["local", "up", "-n", str(self.n), "--port-step", str(step),
-                "--base-port", str(free_base_port(max(self.n, 3), step))]
+        args = ["local", "up", "-n", str(self.n), "--base-port", str(free_base_port(max(3, self.n)))]
         for key, value in self.conf.items():
             args += ["--config", f"{key}={value}"]
         for key, value in self.controller_conf.items():
