@@ -4,6 +4,7 @@
  * here and what a comment gives to one shard.  A partition belongs to the shard that broker_shard
  * names, for the life of the process; nobody else touches it. */
 #pragma once
+#include "broker/core/throttle.h"
 #include "broker/shard/broker_conf.h"
 #include "common/base/base.h"
 
@@ -23,6 +24,8 @@ struct broker {
 	struct shard *shards[BROKER_SHARDS_MAX];
 	/* Written by shard 0 before it publishes the first image; the others read it after that. */
 	char cluster_id[CLUSTER_ID_TEXT];
+	struct throttle leader_throttle, follower_throttle; /* shared by the shards */
+	_Atomic int64_t free_bytes_min; /* log.dir.free.bytes.min in force; shard 0 writes it */
 	_Atomic int64_t request_bytes; /* of requests in flight, all shards: for logs and metrics */
 };
 

@@ -75,8 +75,6 @@ static const struct conf_row rows[] = {
 	    "counts before log.retention.hours"),
 	I64("log.retention.check.interval.ms", retention_check_ms, 1, INT64_MAX, "300000",
 	    "how often retention looks"),
-	I64("log.dir.free.bytes.min", free_bytes_min, 0, INT64_MAX / 4, "67108864",
-	    "free bytes of a log directory below which produces to it are refused"),
 	/* replication */
 	I64("replica.lag.time.max.ms", lag_max_ms, 1, INT64_MAX / 4, "10000",
 	    "a follower that lags longer leaves the ISR"),
@@ -107,8 +105,6 @@ static const struct conf_row rows[] = {
 	    "fetch sessions remembered"),
 	I32("max.request.partition.size.limit", partitions_per_reply_max, 1, 100000, "2000",
 	    "partitions in one answer of DescribeTopicPartitions"),
-	I64("producer.id.expiration.ms", producer_expiration_ms, 1, INT64_MAX / 4, "86400000",
-	    "an idle producer is forgotten after this"),
 	/* controller link */
 	I32("broker.heartbeat.interval.ms", heartbeat_ms, 10, 60000, "500",
 	    "how often the controller hears from us"),
@@ -118,12 +114,13 @@ static const struct conf_row rows[] = {
 	    "longest wait for leaders to move away before stopping"),
 };
 
-/* Own rows first, then the topics'. */
+/* Own rows first, then those that may change, then the topics'. */
 int broker_conf_rows(struct conf_row out[BROKER_ROWS_MAX])
 {
 	int n = (int)ARRAY_LEN(rows);
 
 	memcpy(out, rows, sizeof(rows));
+	n += dynamic_conf_broker_rows(out + n, AT(dynamic));
 	n += topic_conf_broker_rows(out + n, AT(topic));
 	ASSERT(n <= BROKER_ROWS_MAX);
 	return n;

@@ -7,6 +7,7 @@
 #pragma once
 #include "common/base/conf.h"
 #include "common/env/env.h"
+#include "common/meta/dynamic_conf.h"
 #include "common/meta/topic_conf.h"
 
 #define BROKER_LISTENERS_MAX 8
@@ -33,10 +34,10 @@ struct broker_conf {
 	/* topics and records */
 	int32_t num_partitions, default_replication_factor;
 	bool auto_create_topics;
+	struct dynamic_conf dynamic;     /* what the file says of what may change */
 	struct topic_conf topic; /* log.*: what a topic gets that says nothing */
 	int64_t roll_hours, retention_hours, retention_minutes;
 	int64_t retention_check_ms;
-	int64_t free_bytes_min;          /* of a log directory; below it nothing more is produced */
 	/* replication */
 	int64_t lag_max_ms;
 	int32_t fetch_bytes, fetch_response_bytes, fetch_wait_ms, fetch_min_bytes, fetch_backoff_ms;
@@ -47,7 +48,6 @@ struct broker_conf {
 	int64_t queued_bytes_max, conn_bytes_max;
 	int32_t session_slots;
 	int32_t partitions_per_reply_max;
-	int64_t producer_expiration_ms;
 	/* controller link */
 	int32_t heartbeat_ms, session_timeout_ms, shutdown_timeout_ms;
 	/* derived by broker_conf_finish */

@@ -4,6 +4,7 @@
  *   on_frame -> answer_arrives -> fetch_answer -> follow_apply -> take_verdict:
  *     GO_ON      the next request asks from the new log end
  *     REST       out of the session until its backoff is over
+ *     WAIT       the same, until the throttle has room (KIP-73)
  *     ASK_RANGE  send_range: ListOffsets for the leader's end and start -> follow_fit_range
  *     GIVE_UP    fenced: until the metadata gives another epoch
  *
@@ -76,6 +77,7 @@ static void on_timer(void *arg);
 static void ask_more(struct follow *);
 static void send_fetch(struct follow *);
 static void fill_fetch(struct follow *, struct fetch_request *);
+static int32_t piece(const struct partition *);
 static void fill_forgotten(struct follow *, struct fetch_request *);
 static void send_range(struct follow *, struct partition *);
 static void send_request(struct follow *, int key, int version, enum asked_kind,
@@ -373,10 +375,19 @@ static void fill_fetch(struct follow *f, struct fetch_request *in)
 		t->partitions[0].fetch_offset = p->replica.log_end;
 		t->partitions[0].last_fetched_epoch = epoch_cache_latest(&p->epochs);
 		t->partitions[0].log_start_offset = p->replica.log_start;
-		t->partitions[0].partition_max_bytes = f->shard->broker->conf->fetch_bytes;
+		t->partitions[0].partition_max_bytes = piece(p);
 		p->follow.in_session = true;
 		p->follow.is_urgent = false;
 	}
+}
+
+static int32_t piece(const struct partition *p)
+{
+	int32_t max = p->shard->broker->conf->fetch_bytes;
+
+	return partition_throttles(p, p->replica.self)
+		       ? throttle_piece(p->shard->dynamic.follower_throttle, max)
+		       : max;
 }
 
 static void fill_forgotten(struct follow *f, struct fetch_request *in)
@@ -501,6 +512,15 @@ static void take_verdict(struct follow *f, struct partition *p, enum follow_verd
 	case FOLLOW_ASK_RANGE:
 		p->follow.needs_range = true;
 		p->follow.retry_ms = INT64_MAX;
+		p->follow.state = FOLLOW_BACKOFF;
+		break;
+	case FOLLOW_WAIT:
+		p->follow.retry_ms = env_mono_ms(f->shard->env) +
+				     throttle_wait_us(&f->shard->broker->follower_throttle,
+						      f->shard->dynamic.follower_throttle,
+						      env_mono_us(f->shard->env)) /
+					     1000 +
+				     1;
 		p->follow.state = FOLLOW_BACKOFF;
 		break;
 	case FOLLOW_GIVE_UP: p->follow.state = FOLLOW_FAILED; break;

@@ -21,6 +21,7 @@ struct piece { /* batches to be written by one writev */
 	int64_t next; /* offset after the last of them */
 };
 
+static bool is_throttled(const struct partition *, int64_t bytes);
 static enum follow_verdict refused(struct partition *, int16_t code);
 static enum follow_verdict cut(struct partition *, struct epoch_entry leader_end);
 static enum err append_all(struct partition *, const uint8_t *at, int64_t n, bool *is_refused);
@@ -53,7 +54,21 @@ enum follow_verdict follow_apply(struct partition *p, const struct fetch_respons
 								 r->log_start_offset } });
 	if (p->state != PARTITION_OPEN)
 		return FOLLOW_DEAD;
-	return is_refused ? FOLLOW_REST : FOLLOW_GO_ON;
+	if (is_refused)
+		return FOLLOW_REST;
+	return is_throttled(p, r->records.n) ? FOLLOW_WAIT : FOLLOW_GO_ON;
+}
+
+/* Counted when it has come; the next piece waits. */
+static bool is_throttled(const struct partition *p, int64_t bytes)
+{
+	struct throttle *t = &p->shard->broker->follower_throttle;
+	int64_t rate = p->shard->dynamic.follower_throttle, now_us = env_mono_us(p->shard->env);
+
+	if (rate == THROTTLE_NONE || !partition_throttles(p, p->replica.self))
+		return false;
+	throttle_take(t, rate, now_us, bytes);
+	return throttle_wait_us(t, rate, now_us) > 0;
 }
 
 static enum follow_verdict refused(struct partition *p, int16_t code)

@@ -6,6 +6,7 @@
 enum follow_verdict {
 	FOLLOW_GO_ON,     /* fetch again from the log end */
 	FOLLOW_REST,      /* refused: after replica.fetch.backoff.ms */
+	FOLLOW_WAIT,      /* throttled: when follower.replication.throttled.rate allows */
 	FOLLOW_ASK_RANGE, /* our offset is outside the leader's log */
 	FOLLOW_GIVE_UP,   /* fenced in our own epoch: wait for metadata */
 	FOLLOW_DEAD,      /* the log failed: the partition is offline */

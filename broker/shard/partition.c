@@ -26,6 +26,7 @@
 #include "common/base/text.h"
 
 static void adopt(struct partition *, const struct image_topic *);
+static void resolve_throttles(struct partition *, const struct image_topic *);
 static int32_t known_peers(const struct partition *, const struct image_ids *,
 			   struct replica_peer *);
 static void isr_changed(struct partition *);
@@ -130,6 +131,7 @@ void partition_refresh_conf(struct partition *p, const struct image_topic *t)
 	struct log_config c;
 
 	partition_resolve_conf(p, t);
+	resolve_throttles(p, t);
 	c = partition_log_config(p);
 	log_set_config(p->log, &c);
 	if (p->conf.min_insync_replicas != was)
@@ -137,6 +139,33 @@ void partition_refresh_conf(struct partition *p, const struct image_topic *t)
 			       &(struct replica_event){ .kind = REPLICA_EV_MIN_ISR,
 							.now_ms = env_mono_ms(p->shard->env),
 							.min_isr = p->conf.min_insync_replicas });
+}
+
+static void resolve_throttles(struct partition *p, const struct image_topic *t)
+{
+	struct str leader = image_topic_config(t, STR("leader.replication.throttled.replicas"));
+	struct str follower = image_topic_config(t, STR("follower.replication.throttled.replicas"));
+	const struct image_ids *all = &image_partition(t, p->number)->replicas;
+
+	p->slow.n = 0;
+	for (int32_t i = 0; i < all->n; i++)
+		if (topic_conf_throttles(leader, p->number, all->v[i]))
+			p->slow.v[p->slow.n++] = all->v[i];
+	p->is_slow = topic_conf_throttles(follower, p->number, p->shard->broker->conf->node_id);
+}
+
+static bool is_in_sync(const struct partition *p, int32_t id)
+{
+	return (p->replica.isr & replica_mask_of(&p->replica, &id, 1)) != 0;
+}
+
+/* One in sync is never slowed down: produces wait for it. */
+bool partition_throttles(const struct partition *p, int32_t follower)
+{
+	bool is_named =
+		follower == p->replica.self ? p->is_slow : image_ids_has(&p->slow, follower);
+
+	return is_named && !is_in_sync(p, follower);
 }
 
 void partition_resolve_conf(struct partition *p, const struct image_topic *t)
@@ -260,6 +289,7 @@ void partition_let_go(struct partition *p, enum kerr e)
 	read_wake(p, READ_LOST);
 	read_ready(p->shard);
 	list_remove(&p->hw_lagging);
+	list_remove(&p->throttled);
 }
 
 /* Parked followers need not hear of every step: they are told together within HW_NEWS_MS. */

@@ -60,6 +60,9 @@ struct partition {
 	struct list watches;    /* parked reads (read.h) */
 	/* On the shard's list of high watermarks that followers have not heard of. */
 	struct list hw_lagging;
+	struct list throttled;  /* on the shard's list of those whose followers wait for room */
+	struct image_ids slow;  /* leader.replication.throttled.replicas, of this partition */
+	bool is_slow;           /* follower.replication.throttled.replicas names this replica */
 	struct list opening;    /* on the shard's list while OPENING */
 	int64_t opening_before; /* image offset that does not include this assignment */
 	struct list deletes;    /* parked DeleteRecords (delete_records.h) */
@@ -108,3 +111,5 @@ bool partition_is_leader(const struct partition *);
 /* What a client hears when this broker cannot serve it. */
 enum kerr partition_refusal(const struct partition *);
 int64_t partition_last_stable(const struct partition *);
+/* Is the replication to this follower throttled: named by the topic, and not in sync? */
+bool partition_throttles(const struct partition *, int32_t follower);

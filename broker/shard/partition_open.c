@@ -116,6 +116,7 @@ static struct partition *partition_new(struct shard *s, const struct image_topic
 	list_init(&p->watches);
 	list_init(&p->deletes);
 	list_init(&p->hw_lagging);
+	list_init(&p->throttled);
 	list_init(&p->opening);
 	list_init(&p->follow.node);
 	list_init(&p->follow.change);
@@ -135,6 +136,7 @@ void partition_free(struct partition *p)
 	ASSERT(list_empty(&p->waits) && list_empty(&p->watches) && list_empty(&p->deletes) &&
 	       !p->follow.at);
 	list_remove(&p->hw_lagging);
+	list_remove(&p->throttled);
 	list_remove(&p->opening);
 	if (p->log)
 		log_drop(p->log);

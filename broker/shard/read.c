@@ -14,6 +14,7 @@
 
 static void read_all(struct read_call *, bool only_woken);
 static void read_one(struct read_call *, struct read_op *, bool min_one, int64_t budget);
+static bool is_throttled(const struct read_call *, struct partition *, int64_t *max);
 static enum kerr check(const struct read_call *, struct read_op *, const struct partition *);
 static enum kerr check_follower(const struct read_call *, const struct partition *);
 static bool diverges(struct read_op *, const struct partition *);
@@ -97,7 +98,7 @@ static void read_one(struct read_call *c, struct read_op *op, bool min_one, int6
 	op->last_stable = partition_last_stable(p);
 	op->log_start = r->log_start;
 	int64_t max = i64_min(op->max_bytes, budget);
-	if (op->offset >= bound || (max <= 0 && !min_one))
+	if (op->offset >= bound || (max <= 0 && !min_one) || is_throttled(c, p, &max))
 		return;
 	enum err e = log_read(p->log, op->offset, bound, max, min_one, &op->data);
 	if (e == ERR_NOT_FOUND)
@@ -106,6 +107,24 @@ static void read_one(struct read_call *c, struct read_op *op, bool min_one, int6
 		op->error = KERR_KAFKA_STORAGE_ERROR;
 	if (op->error == KERR_KAFKA_STORAGE_ERROR)
 		partition_fail(p, e);
+	else if (c->replica >= 0 && partition_throttles(p, c->replica))
+		throttle_take(&p->shard->broker->leader_throttle, p->shard->dynamic.leader_throttle,
+			      env_mono_us(p->shard->env), op->data.n);
+}
+
+/* A follower that catches up waits for its turn (KIP-73), and is given small pieces. */
+static bool is_throttled(const struct read_call *c, struct partition *p, int64_t *max)
+{
+	struct shard *s = p->shard;
+	int64_t rate = s->dynamic.leader_throttle, wait_us;
+
+	if (c->replica < 0 || rate == THROTTLE_NONE || !partition_throttles(p, c->replica))
+		return false;
+	*max = throttle_piece(rate, (int32_t)i64_min(*max, INT32_MAX));
+	wait_us = throttle_wait_us(&s->broker->leader_throttle, rate, env_mono_us(s->env));
+	if (wait_us > 0)
+		shard_note_throttled(s, &p->throttled, wait_us);
+	return wait_us > 0;
 }
 
 /* Whether we may serve this reader at all. */

@@ -59,8 +59,7 @@ void retention_care(struct partition *p, bool look)
 	retention_flush_due(p);
 	if (!look)
 		return;
-	producers_expire(&p->producers, env_wall_ms(env),
-			 p->shard->broker->conf->producer_expiration_ms);
+	producers_expire(&p->producers, env_wall_ms(env), p->shard->dynamic.producer_expiration_ms);
 	if (p->conf.is_deleted)
 		retain(p);
 }

@@ -2,6 +2,7 @@
  * image changes is in shard_image.c.
  *
  *   hw_timer     some ms after a high watermark moved: parked followers hear of it
+ *   throttle_timer  when followers that catch up may be given more
  *   lag_timer    every replica.lag.time.max.ms / 2: who has fallen out of sync?
  *   care_timer   every second: flush, retention, producer expiry (retention.c) */
 #include "broker/shard/shard.h"
@@ -31,6 +32,7 @@ static void ready_arrives(struct mail *);
 static void image_arrives(struct mail *);
 static void applied_arrives(struct mail *);
 static void on_hw_timer(void *arg);
+static void on_throttle_timer(void *arg);
 static void on_lag_timer(void *arg);
 static void on_care_timer(void *arg);
 
@@ -47,10 +49,15 @@ struct shard *shard_new(struct broker *b, struct env *env, int id)
 	list_init(&s->openings);
 	list_init(&s->ready);
 	list_init(&s->hw_lagging);
+	list_init(&s->throttled);
 	list_init(&s->deletions);
 	timer_init(&s->hw_timer, on_hw_timer, s);
+	timer_init(&s->throttle_timer, on_throttle_timer, s);
 	timer_init(&s->lag_timer, on_lag_timer, s);
 	timer_init(&s->care_timer, on_care_timer, s);
+	s->dynamic = b->conf->dynamic;
+	if (id == 0)
+		atomic_store(&b->free_bytes_min, s->dynamic.free_bytes_min);
 	s->validator = validator_new(INFLATED_BYTES_MAX);
 	s->ready_mail.fn = ready_arrives;
 	s->applied_mail.fn = applied_arrives;
@@ -71,6 +78,7 @@ void shard_stop(struct shard *s)
 {
 	s->is_stopping = true;
 	timer_clear(s->env, &s->hw_timer);
+	timer_clear(s->env, &s->throttle_timer);
 	timer_clear(s->env, &s->lag_timer);
 	timer_clear(s->env, &s->care_timer);
 	MAP_FOR (slot, &s->partitions)
@@ -178,6 +186,26 @@ static void on_hw_timer(void *arg)
 			CONTAINER_OF(s->hw_lagging.next, struct partition, hw_lagging);
 		list_remove(&p->hw_lagging);
 		read_wake(p, READ_NEWS);
+	}
+}
+
+void shard_note_throttled(struct shard *s, struct list *node, int64_t wait_us)
+{
+	list_remove(node);
+	list_push_back(&s->throttled, node);
+	if (!s->throttle_timer.set)
+		timer_after_ms(s->env, &s->throttle_timer, wait_us / 1000 + 1);
+}
+
+/* Who still finds no room comes back to the list. */
+static void on_throttle_timer(void *arg)
+{
+	struct shard *s = arg;
+
+	while (!list_empty(&s->throttled)) {
+		struct partition *p = CONTAINER_OF(s->throttled.next, struct partition, throttled);
+		list_remove(&p->throttled);
+		read_wake(p, READ_MOVED);
 	}
 }
 

@@ -19,6 +19,7 @@ struct shard {
 	struct env *env;
 	int id;
 	struct image *image;   /* NULL before the first */
+	struct dynamic_conf dynamic; /* in force here */
 	struct map partitions; /* partition_key -> struct partition */
 	struct map follows;    /* broker id + 1 -> struct follow */
 	struct lost lost;      /* leaders that were there a moment ago */
@@ -29,6 +30,9 @@ struct shard {
 	/* Partitions whose parked followers have not heard the high watermark. */
 	struct list hw_lagging;
 	struct timer hw_timer;
+	/* Partitions with parked followers that the leader's throttle holds back. */
+	struct list throttled;
+	struct timer throttle_timer;
 	struct timer lag_timer;  /* REPLICA_EV_TICK, every replica.lag.time.max.ms / 2 */
 	struct timer care_timer; /* flush.ms, retention, producer expiry */
 	int64_t next_retention_ms;
@@ -61,3 +65,5 @@ void shard_note_applied(struct shard *);
 void shard_want_ready(struct shard *);
 /* Tell parked followers within some ms. */
 void shard_note_hw(struct shard *, struct list *partition_node);
+/* The leader's throttle has room for its followers again in so many microseconds. */
+void shard_note_throttled(struct shard *, struct list *partition_node, int64_t wait_us);

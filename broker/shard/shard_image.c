@@ -4,6 +4,8 @@
  * is a merge that compares pointers: its price is that of the topics that changed. */
 #include "broker/shard/shard_image.h"
 
+#include <stdatomic.h>
+
 #include "broker/log/logdir.h"
 #include "broker/shard/dirs.h"
 #include "broker/shard/follow.h"
@@ -15,6 +17,7 @@ static void adopt_topic(struct shard *, const struct image_topic *);
 static void remove_moved(struct shard *);
 static bool brokers_differ(const struct image *, const struct image *);
 static bool configs_differ(const struct image *, const struct image *, int32_t self);
+static void take_dynamic(struct shard *);
 static void refresh(struct shard *, bool brokers, bool configs);
 
 /* A topic of the same name with another id was deleted and created again: drop, then adopt. */
@@ -36,6 +39,8 @@ void shard_adopt_image(struct shard *s, struct image *im)
 		i += order <= 0;
 		j += order >= 0;
 	}
+	if (!was)
+		take_dynamic(s);
 	refresh(s, was && brokers_differ(was, im),
 		was && configs_differ(was, im, s->broker->conf->node_id));
 	image_put(was);
@@ -116,9 +121,27 @@ static bool configs_differ(const struct image *a, const struct image *b, int32_t
 			     now ? now->configs : NULL, now ? now->n_configs : 0);
 }
 
+/* What the shards share is shard 0's to change. */
+static void take_dynamic(struct shard *s)
+{
+	struct broker *b = s->broker;
+	struct dynamic_conf was = s->dynamic;
+
+	dynamic_conf_of(&b->conf->dynamic, s->image, b->conf->node_id, &s->dynamic);
+	if (s->id != 0)
+		return;
+	atomic_store(&b->free_bytes_min, s->dynamic.free_bytes_min);
+	if (was.leader_throttle != s->dynamic.leader_throttle)
+		throttle_reset(&b->leader_throttle);
+	if (was.follower_throttle != s->dynamic.follower_throttle)
+		throttle_reset(&b->follower_throttle);
+}
+
 /* Eligibility of peers and defaults of topics reach partitions whose own topic did not change. */
 static void refresh(struct shard *s, bool brokers, bool configs)
 {
+	if (configs)
+		take_dynamic(s);
 	if (!brokers && !configs)
 		return;
 	MAP_FOR (slot, &s->partitions) {

@@ -66,7 +66,7 @@ static void look_work(struct job *job)
 {
 	struct space *s = CONTAINER_OF(job, struct space, job);
 	struct dirs *dirs = s->broker->dirs;
-	int64_t min = s->broker->conf->free_bytes_min;
+	int64_t min = atomic_load(&s->broker->free_bytes_min);
 
 	for (int i = 0; i < dirs->n; i++) {
 		struct dir *d = &dirs->v[i];

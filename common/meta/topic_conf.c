@@ -5,7 +5,7 @@
  *
  * Accepted and shown, but without effect so far, because what they steer does not exist: the
  * compaction rows (min.cleanable.dirty.ratio, *.compaction.lag.ms, delete.retention.ms), the
- * throttled-replica lists, local.retention.* and remote.*, preallocate (segments are never
+ * local.retention.* and remote.*, preallocate (segments are never
  * preallocated), and the compression levels (a broker that recompresses uses the library's
  * default). A topic with cleanup.policy=compact needs keys and keeps everything. */
 #include "common/meta/topic_conf.h"
@@ -63,13 +63,15 @@ const struct conf_row topic_conf_rows[] = {
 	I64("flush.ms", "log.flush.interval.ms", flush_ms, 0, MANY, NEVER,
 	    "Force a partition to disk after this time."),
 	TEXT("follower.replication.throttled.replicas", NULL, text, NULL, "",
-	     "Replicas whose fetching is throttled: partition:broker pairs or *. Accepted, without "
-	     "effect yet."),
+	     "Replicas that fetch no faster than their broker's "
+	     "follower.replication.throttled.rate "
+	     "while they are not in sync: partition:broker pairs or *."),
 	I32("index.interval.bytes", "log.index.interval.bytes", index_interval_bytes, 0, INT32_MAX,
 	    "4096", "One index entry for this many bytes of log."),
 	TEXT("leader.replication.throttled.replicas", NULL, text, NULL, "",
-	     "Replicas whose serving is throttled: partition:broker pairs or *. Accepted, without "
-	     "effect yet."),
+	     "Replicas that are served no faster than the leader's "
+	     "leader.replication.throttled.rate while they are not in sync: partition:broker pairs "
+	     "or *."),
 	I64("local.retention.bytes", "log.local.retention.bytes", local_retention_bytes, -2, MANY,
 	    "-2",
 	    "Bytes kept locally with tiered storage; -2 follows retention.bytes. Accepted, without "
@@ -129,6 +131,7 @@ const struct conf_row topic_conf_rows[] = {
 const int topic_conf_n_rows = (int)ARRAY_LEN(topic_conf_rows);
 
 static bool policy_of(struct str value, bool *is_deleted, bool *is_compacted);
+static bool is_replica_list(struct str);
 static void set_row(struct topic_conf *, const struct conf_row *, struct str value);
 static struct str configured(const struct image_config *, int32_t n, struct str name);
 
@@ -167,6 +170,11 @@ enum err topic_conf_check(struct str name, struct str value, char *why, size_t c
 			    (int)value.n, value.at);
 		return ERR_INVALID;
 	}
+	if (row->at == AT(text) && !is_replica_list(str_trim(value))) {
+		text_printf(&t, "%s: must be * or partition:broker pairs, as in 0:1,0:2",
+			    row->name);
+		return ERR_INVALID;
+	}
 	if (row->type == CONF_F64 && (parse_f64(str_trim(value), &f) != ERR_OK || f < 0 || f > 1)) {
 		text_printf(&t, "%s=%.*s: must be between 0 and 1", row->name, (int)value.n,
 			    value.at);
@@ -182,6 +190,43 @@ enum err topic_conf_check(struct str name, struct str value, char *why, size_t c
 		return ERR_UNSUPPORTED;
 	}
 	return ERR_OK;
+}
+
+/* "3:1": partition 3 on broker 1. */
+static bool parse_pair(struct str pair, int32_t *partition, int32_t *broker)
+{
+	struct str left;
+
+	pair = str_trim(pair);
+	return str_cut(&pair, ':', &left) && parse_i32(left, partition) == ERR_OK &&
+	       parse_i32(pair, broker) == ERR_OK && *partition >= 0 && *broker >= 0;
+}
+
+static bool is_replica_list(struct str list)
+{
+	struct str one;
+	int32_t partition, broker;
+
+	if (str_eq(list, STR("*")))
+		return true;
+	while (list.n > 0 && str_cut(&list, ',', &one))
+		if (!parse_pair(one, &partition, &broker))
+			return false;
+	return true;
+}
+
+bool topic_conf_throttles(struct str list, int32_t partition, int32_t broker)
+{
+	struct str one;
+	int32_t p, b;
+
+	list = str_trim(list);
+	if (str_eq(list, STR("*")))
+		return true;
+	while (list.n > 0 && str_cut(&list, ',', &one))
+		if (parse_pair(one, &p, &b) && p == partition && b == broker)
+			return true;
+	return false;
 }
 
 void topic_conf_defaults(struct topic_conf *c)

@@ -59,6 +59,8 @@ void topic_conf_settle(struct topic_conf *);
  * own, settled.  topic NULL: what a new topic gets. */
 void topic_conf_of(const struct topic_conf *fixed, const struct image *, int32_t self,
 		   const struct image_topic *topic, struct topic_conf *out);
+/* Does a list of throttled replicas ("0:1,0:2", "*") name this one? */
+bool topic_conf_throttles(struct str list, int32_t partition, int32_t broker);
 void topic_conf_set(struct topic_conf *, struct str name, struct str value); /* invalid: ignored */
 /* One value as DescribeConfigs shows it. */
 struct str topic_conf_text(const struct topic_conf *, const struct conf_row *, char *tmp,

@@ -4,6 +4,7 @@
  * A resource is all or nothing: its operations are worked out on a copy of its overrides, the
  * result is checked against the rows of topic_conf, and only differences become records. */
 #include "common/base/text.h"
+#include "common/meta/dynamic_conf.h"
 #include "controller/core/decide.h"
 
 /* There are some forty topic configs; the rest is room for brokers' own. */
@@ -217,8 +218,9 @@ static bool edit_list(struct edit *e, struct override *o, const Weir__AlterConfi
 	return t.n <= TEXT_MAX;
 }
 
-/* A broker knows a topic config under the broker's name for it; nothing else about a broker can
- * change while it runs, and to accept what has no effect would be a lie. */
+/* A broker knows a topic config under the broker's name for it; besides, some options of its own
+ * (dynamic_conf.h).  Nothing else about a broker can change while it runs, and to accept what has
+ * no effect would be a lie. */
 static const struct conf_row *row_of(const struct edit *e, struct str name)
 {
 	if (e->topic != NULL)
@@ -227,7 +229,17 @@ static const struct conf_row *row_of(const struct edit *e, struct str name)
 		if (topic_conf_rows[i].alias != NULL &&
 		    str_eq(str_of(topic_conf_rows[i].alias), name))
 			return &topic_conf_rows[i];
-	return NULL;
+	return dynamic_conf_row(name);
+}
+
+static enum err check_value(const struct edit *e, const struct conf_row *row,
+			    const struct override *o, char *why, size_t cap)
+{
+	bool is_own = e->topic == NULL && row == dynamic_conf_row(o->name);
+
+	if (is_own)
+		return conf_check(row, o->value, why, cap);
+	return topic_conf_check(row != NULL ? str_of(row->name) : o->name, o->value, why, cap);
 }
 
 /* Checks what was touched only: an override that an older version accepted must not block the next
@@ -253,10 +265,9 @@ static struct kerr_why finish(struct edit *e)
 			return WHY(
 				KERR_INVALID_CONFIG,
 				"%.*s cannot change while brokers run: only the defaults of topics "
-				"can; set it in each broker's file and restart",
+				"and a few others can; set it in each broker's file and restart",
 				(int)e->v[i].name.n, e->v[i].name.at);
-		if (topic_conf_check(row != NULL ? str_of(row->name) : e->v[i].name, e->v[i].value,
-				     text, sizeof(text)) != ERR_OK)
+		if (check_value(e, row, &e->v[i], text, sizeof(text)) != ERR_OK)
 			return WHY(KERR_INVALID_CONFIG, "%s", text);
 	}
 	write_differences(e);

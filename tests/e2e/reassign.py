@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """reassign.py - replicas move between brokers (KIP-455) while records are written and read."""
 import os
+import struct
 import sys
 import time
 
@@ -8,7 +9,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lib.clients import producer, send_ok, values
 from lib.cluster import Cluster, Failed, expect, expect_eq, main, test, wait_for
 from lib.history import Load, equal_replicas
-from lib.wire import reassign, reassignments
+from lib.wire import Reader, array, ask, compact, reassign, reassignments
 
 NO_REASSIGNMENT, BAD_ASSIGNMENT, BAD_FACTOR = 85, 39, 38
 
@@ -141,6 +142,60 @@ def twenty_partitions_move_between_five_brokers_under_load():
             load.check_partition(i)
             equal_replicas(c, "t", i, now[i])
         print(f"  {load.n_acked} records, longest time without an acknowledgement {load.longest_gap * 1000:.0f} ms")
+
+
+def set_config(c, kind, name, **values_by_name):
+    body = array([compact(k.replace("_", ".").encode()) + struct.pack(">b", 0 if v is not None else 1) +
+                  compact(None if v is None else str(v).encode()) + b"\0" for k, v in values_by_name.items()])
+    body = array([struct.pack(">b", kind) + compact(name.encode()) + body + b"\0"]) + b"\0\0"
+    r = Reader(ask(c, 44, 1, body))
+    error, why = r.take("iBh")[2], r.text()
+    expect_eq((error, why), (0, None), f"{name}: {values_by_name}")
+
+
+TOPIC, BROKER = 2, 4
+RATE, SECONDS, PIECES = 4_000_000, 5, 4    # so many bytes, in PIECES partitions, are moved in SECONDS
+
+
+def fill(c, topic):
+    p = producer(c, linger_ms=5, acks=1)
+    for i in range(RATE * SECONDS // 50000):
+        p.produce(topic, value=os.urandom(50000), partition=i % PIECES)
+        p.poll(0)
+    expect_eq(p.flush(60), 0, "records not written")
+
+
+def throttled(side, value_of_list):
+    """Moves all from broker 1 to 2 and 3; the time this takes."""
+    with Cluster() as c:
+        c.create("t", [[1]] * PIECES, min_insync_replicas=1)
+        fill(c, "t")
+        set_config(c, BROKER, "", **{f"{side}.replication.throttled.rate": RATE})
+        set_config(c, TOPIC, "t", **{f"{side}.replication.throttled.replicas": value_of_list})
+        start = time.monotonic()
+        expect_eq(reassign(c, "t", {i: [2 + (i % 2 if side == "leader" else 0)] for i in range(PIECES)}), {}, "refusals")
+        finished(c)
+        took = time.monotonic() - start
+        for i in range(PIECES):
+            expect_eq(len(values(c, "t", i)), RATE * SECONDS // 50000 // PIECES, "records")
+        set_config(c, BROKER, "", **{f"{side}.replication.throttled.rate": None})
+        expect_eq(reassign(c, "t", {i: [1] for i in range(PIECES)}), {}, "refusals")
+        start = time.monotonic()
+        finished(c)
+        print(f"  {side}: {took:.1f} s for {SECONDS} s worth of bytes; without throttle {time.monotonic() - start:.1f} s")
+        return took
+
+
+@test
+def a_throttled_leader_keeps_to_its_rate():
+    took = throttled("leader", ",".join(f"{i}:{2 + i % 2}" for i in range(PIECES)))
+    expect(SECONDS / 1.2 <= took <= SECONDS * 1.2, f"{took:.1f} s instead of {SECONDS}")
+
+
+@test
+def a_throttled_follower_keeps_to_its_rate():
+    took = throttled("follower", "*")
+    expect(SECONDS / 1.2 <= took <= SECONDS * 1.2, f"{took:.1f} s instead of {SECONDS}")
 
 
 if __name__ == "__main__":
