@@ -1,15 +1,15 @@
 /* raft.h - one node of the controller quorum: who leads, what is committed, who may vote.
  *
- * Pure automaton after Ongaro's thesis ("§" below is its section): no I/O, no clock, no payload.
- * It sees positions and terms (raft_msg.h); the shell feeds events and carries out the effects, in
- * the order in which struct raft_effects has them.
+ * Pure automaton after Ongaro's thesis, whose sections stand in brackets: no I/O, no clock, no
+ * payload.  It sees positions and terms (raft_msg.h); the shell feeds events and carries out the
+ * effects, in the order in which struct raft_effects has them.
  *
  * Persist before promise.  Every change of hard state (term, vote) or log gets a number: `persist`
  * of the effects.  The shell writes in that order, syncs many at once, and then says PERSISTED with
  * the highest number that is on disk.  A message may leave when `after` is on disk; one whose
  * `after` is already there leaves at once.  Messages to one peer keep no order among each other,
- * may be lost, and may arrive twice.  After a restart hard state and log must be what some PERSISTED
- * said, or later; a last record of a later term than the hard state raises the term.
+ * may be lost, and may arrive twice.  After a restart hard state and log must be what some
+ * PERSISTED said, or later; a last record of a later term than the hard state raises the term.
  *
  * Records come in batches that are appended, sent and cut as a whole, so positions that raft names
  * are ends of batches.  `fit` shortens what an append carries to whole batches that fit a frame.
@@ -20,11 +20,12 @@
  * Invariants (raft_check, before and after every step):
  *   log.start <= commit <= durable <= log.end;  commit <= known_commit <= log.end
  *   terms in the log grow, none is above `term`;  commit, seq and term never move back
- *   a leader's match of a peer <= its next <= log.end + 1; it never cuts its log
+ *   a leader's match of a peer <= its next <= log.end; it never cuts its log
  *   nothing at or below known_commit is ever cut
  *
- * The shell appends (APPENDED) only while raft_can_append says so.  All memory is the caller's but
- * the runs of the log; raft_fini frees them.  Times are in ms of any steady clock. */
+ * A node whose disk was replaced may find its own id in the voter set: messages to the own id go
+ * nowhere.  The shell appends (APPENDED) only while raft_can_append says so.  All memory is the
+ * caller's but the runs of the log; raft_fini frees them.  Times are ms of any steady clock. */
 #pragma once
 #include "common/base/prng.h"
 #include "controller/core/raft_state.h"
@@ -49,8 +50,8 @@ enum raft_event_kind {
 	RAFT_EV_MESSAGE,
 	RAFT_EV_PERSISTED,
 	RAFT_EV_APPENDED,        /* leader: a batch of its own went into the log's memory */
-	/* A hint: the connection to this peer broke.  Followers of it pre-vote within milliseconds; a
-	 * false alarm costs a refused pre-vote. */
+	/* A hint: the connection to this peer broke.  Followers of it pre-vote within
+	 * milliseconds; a false alarm costs a refused pre-vote. */
 	RAFT_EV_CLOSED,
 	RAFT_EV_SNAPSHOT_SAVED,  /* and the log begins at `start` now.  Chunks are of the newest. */
 	RAFT_EV_CHUNK_STORED,    /* what store_chunk asked for */

@@ -22,6 +22,8 @@ void raft_log_drop(struct raft_log *, int64_t start);            /* the records 
 #define RAFT_NO_TERM (-1)
 int64_t raft_log_term(const struct raft_log *, int64_t position);
 int64_t raft_log_end_term(const struct raft_log *);
+/* The term of a record in [start, end), and where its run ends. */
+int64_t raft_log_run(const struct raft_log *, int64_t record, int64_t *run_end);
 /* The runs of [from, to); how many.  At most `cap`: *to is lowered to what they cover. */
 int32_t raft_log_runs(const struct raft_log *, int64_t from, int64_t *to, struct raft_run *,
 		      int32_t cap);

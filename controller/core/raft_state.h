@@ -16,8 +16,8 @@ struct raft_options {
 	int64_t election_min_ms, election_max_ms;
 	int64_t closed_ms;               /* a closed connection: campaign within (5) */
 	uint64_t seed;
-	/* The largest end of a batch in (from, to] for which records [from, .) fit a frame; at least
-	 * one batch.  Only reads the log.  NULL: everything fits. */
+	/* The largest end of a batch in (from, to] for which records [from, .) fit a frame; at
+	 * least one batch.  Only reads the log.  NULL: everything fits. */
 	int64_t (*fit)(const void *arg, int64_t from, int64_t to);
 	const void *arg;
 };
@@ -37,7 +37,7 @@ enum raft_peer_state { RAFT_PROBE, RAFT_REPLICATE, RAFT_SENDING_SNAPSHOT };
 struct raft_peer {
 	struct raft_voter who;
 	bool is_voter;
-	bool granted, refused;           /* (pre-)candidate: its answer */
+	bool granted;                    /* (pre-)candidate: it would, or did, vote for us */
 	enum raft_peer_state state;      /* leader: the rest */
 	int64_t match, next;
 	int64_t contact_ms;              /* its last answer in this term; RAFT_NEVER */
@@ -79,12 +79,12 @@ struct raft {
 	int64_t deadline_ms;             /* follower, candidates: when patience ends */
 	int32_t attempts;                /* campaigns since a leader was heard */
 	bool is_transfer;                /* this campaign was asked for by the leader */
-	bool is_installing;              /* the log is being replaced: it takes nothing */
 	int64_t chunk_end, chunk_term, chunk_offset;     /* the snapshot coming in; end 0: none */
+	bool is_storing;                 /* a chunk is not yet stored */
+	bool is_installing;              /* the log is being replaced: it takes nothing */
 	/* leader */
 	int64_t term_start;              /* its first record of this term */
 	int64_t heartbeat_due_ms;
-	int64_t led_since_ms;
 	int32_t transfer_to;             /* -1: no transfer */
 	int64_t transfer_until_ms;
 	int32_t n_peers;
