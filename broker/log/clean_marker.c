@@ -6,8 +6,6 @@
 #define FILE_NAME ".kafka_cleanshutdown"
 #define TEXT_MAX 4096
 
-static int64_t epoch_in(struct str text);
-
 enum err clean_marker_write(struct env *env, const char *dir, int64_t broker_epoch)
 {
 	char buf[96];
@@ -28,30 +26,12 @@ enum err clean_marker_take(struct env *env, const char *dir, bool *found, int64_
 	*broker_epoch = -1;
 	if (e == ERR_NOT_FOUND)
 		return ERR_OK;
-	if (e == ERR_OK)
-		*broker_epoch = epoch_in((struct str){ text, n });
-	else if (e != ERR_LIMIT)
+	if (e != ERR_OK && e != ERR_LIMIT)
 		return e;
+	if (e != ERR_OK || parse_i64(small_file_value((struct str){ text, n }, "\"brokerEpoch\""),
+				     broker_epoch) != ERR_OK)
+		*broker_epoch = -1;
 	mem_free(text);
 	e = small_file_remove(env, dir, FILE_NAME);
 	return e == ERR_OK ? env->files->sync_dir(env, dir) : e;
-}
-
-/* The number behind "brokerEpoch", -1 when there is none; no JSON parser for one field. */
-static int64_t epoch_in(struct str text)
-{
-	static const char key[] = "\"brokerEpoch\"";
-	const char *at = memmem(text.at, text.n, key, sizeof(key) - 1), *end = text.at + text.n;
-	struct str digits;
-	int64_t epoch;
-
-	if (!at)
-		return -1;
-	for (at += sizeof(key) - 1; at < end && (*at == ' ' || *at == ':'); at++)
-		;
-	digits.at = at;
-	while (at < end && (*at == '-' || (*at >= '0' && *at <= '9')))
-		at++;
-	digits.n = (size_t)(at - digits.at);
-	return parse_i64(digits, &epoch) == ERR_OK ? epoch : -1;
 }

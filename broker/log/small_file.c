@@ -83,6 +83,22 @@ bool small_file_line(struct str *rest, struct str *line)
 	return true;
 }
 
+/* No parser for one field: the writer is this program, or Kafka. */
+struct str small_file_value(struct str text, const char *quoted_key)
+{
+	size_t n_key = strlen(quoted_key);
+	const char *at = memmem(text.at, text.n, quoted_key, n_key), *end = text.at + text.n;
+	const char *from;
+
+	if (!at)
+		return (struct str){ "", 0 };
+	for (at += n_key; at < end && strchr(" :\"", *at); at++)
+		;
+	for (from = at; at < end && !strchr(",}\" ", *at); at++)
+		;
+	return (struct str){ from, (size_t)(at - from) };
+}
+
 static void join(char out[SMALL_PATH_MAX], const char *dir, const char *name, const char *suffix)
 {
 	int n = snprintf(out, SMALL_PATH_MAX, "%s/%s%s", dir, name, suffix);

@@ -13,5 +13,7 @@ must_check enum err small_file_write(struct env *, const char *dir, const char *
 must_check enum err small_file_read(struct env *, const char *dir, const char *name, size_t max,
 				    char **at, size_t *n);
 must_check enum err small_file_remove(struct env *, const char *dir, const char *name);
+/* What stands behind a key of a small JSON object, without quotes; empty: nothing. */
+struct str small_file_value(struct str text, const char *quoted_key);
 /* The next line without its end; false when none is left.  A last line needs no '\n'. */
 bool small_file_line(struct str *rest, struct str *line);

@@ -152,7 +152,7 @@ static void on_push(void *arg, struct rpc *rpc, const ProtobufCMessage *m)
 /* ---- registration ---------------------------------------------------------------------------- */
 
 /* The incarnation tells this process from an earlier one with the same id; the previous epoch tells
- * the controller whether that one ended cleanly; the metadata offset says where to begin the
+ * the controller whether all that one had is here; the metadata offset says where to begin the
  * stream. */
 static void send_register(struct ctllink *l)
 {
@@ -224,6 +224,8 @@ static void registered(void *arg, enum err e, const ProtobufCMessage *m)
 	}
 	l->tries = 0;
 	l->state = CTL_REGISTERED;
+	if (l->broker_epoch != r->registered_broker->broker_epoch)
+		dirs_registered(l->broker->dirs, r->registered_broker->broker_epoch);
 	l->broker_epoch = r->registered_broker->broker_epoch;
 	l->sent_applied = -1;
 	log_info("controller", "registered", F_I64("broker_epoch", l->broker_epoch),

@@ -11,10 +11,12 @@
 #include "broker/log/clean_marker.h"
 #include "broker/log/logdir.h"
 #include "broker/log/meta_properties.h"
+#include "broker/log/run_marker.h"
 #include "common/base/log.h"
 
 static enum err open_one(struct env *, const struct broker_conf *, struct dirs *, int at, char *why,
 			 size_t cap);
+static enum err take_markers(struct env *, struct dir *);
 static enum err read_identity(struct env *, const struct broker_conf *, struct dirs *, struct dir *,
 			      char *why, size_t cap);
 static enum err read_offsets(struct env *, struct dirs *, int at, const char *name, size_t field);
@@ -32,6 +34,7 @@ enum err dirs_open(struct env *env, const struct broker_conf *c, struct dirs **o
 	struct dirs *d = mem_alloc(sizeof(*d));
 	enum err e = ERR_OK;
 
+	d->env = env;
 	strmap_init(&d->found, prng_u64(&env->prng));
 	*out = d;
 	for (int i = 0; !e && i < c->n_dirs; i++) {
@@ -68,14 +71,28 @@ static enum err open_one(struct env *env, const struct broker_conf *c, struct di
 			snprintf(why, cap, "log.dirs: %s is in use by another broker", dir->path);
 		return e;
 	}
-	if ((e = read_identity(env, c, d, dir, why, cap)) ||
-	    (e = clean_marker_take(env, dir->path, &dir->was_clean, &dir->previous_epoch)) ||
+	if ((e = read_identity(env, c, d, dir, why, cap)) || (e = take_markers(env, dir)) ||
 	    (e = logdir_scan(env, dir->path, found_one, &finding)))
 		return e;
 	for (size_t i = 0; i < ARRAY_LEN(kept); i++)
 		if ((e = read_offsets(env, d, at, kept[i].name, kept[i].field)))
 			return e;
 	return ERR_OK;
+}
+
+/* What the one says is written into the other at once: a process that never comes to register must
+ * not look like a loss. */
+static enum err take_markers(struct env *env, struct dir *dir)
+{
+	int64_t epoch;
+	enum err e = run_marker_read(env, dir->path, &dir->previous_epoch);
+
+	if (e != ERR_OK || (e = clean_marker_take(env, dir->path, &dir->was_clean, &epoch)))
+		return e;
+	if (dir->was_clean)
+		dir->previous_epoch = epoch;
+	e = run_marker_write(env, dir->path, dir->previous_epoch);
+	return e == ERR_NOSPACE ? ERR_OK : e;
 }
 
 /* A directory of another node or cluster must never be written to. */
@@ -200,9 +217,13 @@ int dirs_place(const struct dirs *d)
 
 void dirs_fail(struct dirs *d, int dir)
 {
-	if (!atomic_exchange(&d->v[dir].offline, true))
-		log_error("dirs", "a log directory failed and is offline until restart",
-			  F_Z("path", d->v[dir].path));
+	if (atomic_exchange(&d->v[dir].offline, true))
+		return;
+	log_error("dirs", "a log directory failed and is offline until restart",
+		  F_Z("path", d->v[dir].path));
+	/* What the kernel still shows of it need not be on the device. */
+	if (run_marker_remove(d->env, d->v[dir].path))
+		log_error("dirs", "nor can it be marked as failed", F_Z("path", d->v[dir].path));
 }
 
 void dirs_fill(struct dirs *d, int dir)
@@ -217,8 +238,23 @@ int64_t dirs_previous_epoch(const struct dirs *d)
 	int64_t low = INT64_MAX;
 
 	for (int i = 0; i < d->n; i++)
-		low = i64_min(low, d->v[i].was_clean ? d->v[i].previous_epoch : -1);
+		low = i64_min(low, d->v[i].previous_epoch);
 	return low;
+}
+
+void dirs_registered(struct dirs *d, int64_t broker_epoch)
+{
+	for (int i = 0; i < d->n; i++) {
+		enum err e = atomic_load(&d->v[i].offline)
+				     ? ERR_OK
+				     : run_marker_write(d->env, d->v[i].path, broker_epoch);
+
+		if (e == ERR_NOSPACE)
+			log_warn("dirs", "full: after a kill it will count as incomplete",
+				 F_Z("path", d->v[i].path));
+		else if (e != ERR_OK)
+			dirs_fail(d, i);
+	}
 }
 
 /* After an unclean end only what was opened since has been recovered. */
@@ -237,6 +273,7 @@ void dirs_mark_clean(struct env *env, struct dirs *d, int64_t broker_epoch)
 {
 	for (int i = 0; i < d->n; i++)
 		if (!atomic_load(&d->v[i].offline) && (d->v[i].was_clean || is_recovered(d, i)) &&
-		    clean_marker_write(env, d->v[i].path, broker_epoch))
+		    clean_marker_write(env, d->v[i].path,
+				       broker_epoch >= 0 ? broker_epoch : d->v[i].previous_epoch))
 			dirs_fail(d, i);
 }

@@ -1,7 +1,8 @@
 /* dirs.h - the log directories of the broker: identity, lock, checkpoints, placement.
  *
  * dirs_open (main, before the shards) takes each directory's lock, reads or writes
- * meta.properties, takes away the clean-shutdown marker and reads the three offset checkpoints and
+ * meta.properties, takes away the clean-shutdown marker, sees whether all is there that ever was
+ * (run_marker.h) and reads the three offset checkpoints and
  * the names of the partitions that are there.  From then on the struct is read-only except for the
  * atomics, so shards look things up without a lock.  Checkpoints are written by shard 0
  * (checkpoint.h).  A directory whose disk failed once is offline until restart. */
@@ -23,13 +24,14 @@ struct dir {
 	struct file *lock;
 	bool is_recorded;       /* meta.properties holds the id */
 	bool was_clean;         /* the marker was there at start */
-	int64_t previous_epoch; /* broker epoch in that marker; -1 */
+	int64_t previous_epoch; /* it has all that it had under this broker epoch; -1: unknown */
 	_Atomic bool offline;
 	_Atomic bool is_full;         /* space.h */
 	_Atomic int64_t free_bytes;   /* as of the last look */
 	_Atomic int32_t n_partitions; /* for placement */
 };
 struct dirs {
+	struct env *env;
 	struct dir v[BROKER_DIRS_MAX];
 	int n;
 	char cluster_id[64]; /* of meta.properties; "" on new directories */
@@ -47,7 +49,10 @@ int dirs_place(const struct dirs *); /* the online directory with the fewest par
 void dirs_fail(struct dirs *, int dir); /* any thread; logs once */
 /* A write met a full disk: no more is produced to it until space.h finds room; any thread. */
 void dirs_fill(struct dirs *, int dir);
-int64_t dirs_previous_epoch(const struct dirs *); /* of a clean shutdown in every directory; -1 */
+/* Under which nothing was lost, in no directory; -1: something may be missing. */
+int64_t dirs_previous_epoch(const struct dirs *);
+/* A new registration counts from here on; before anything is done under it. */
+void dirs_registered(struct dirs *, int64_t broker_epoch);
 /* Writes the clean-shutdown marker where every log is as a clean end leaves it; blocks; the last
- * thing a stopping broker does. */
+ * thing a stopping broker does.  Epoch -1: it never came to register. */
 void dirs_mark_clean(struct env *, struct dirs *, int64_t broker_epoch);

@@ -103,6 +103,9 @@ struct files_ops {
 	/* May the range be read without waiting for the device?  A guess, and cheap: on the actor's
 	 * thread.  NULL: always. */
 	bool (*is_warm)(struct file *, int64_t at, int64_t n);
+	/* Which run of the kernel this is: what was written is there until the next, synced or not.
+	 * Zero, or NULL: unknown. */
+	void (*boot_id)(struct env *, struct uuid *);
 };
 struct file *file_get(struct file *);
 void file_put(struct file *); /* any thread; NULL is fine */

@@ -332,6 +332,35 @@ static enum err failed(const char *op, const char *path)
 	return e == ERR_NOSPACE ? e : ERR_IO;
 }
 
+/* 6f1c2f7e-8a4b-4d7e-9c0a-0123456789ab and a newline; in a container it is the host's, as is the
+ * page cache. */
+static void posix_boot_id(struct env *env, struct uuid *out)
+{
+	char text[64];
+	int n_digits = 0;
+	ssize_t n = 0;
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+
+	(void)env;
+	*out = (struct uuid){ { 0 } };
+	if (fd >= 0) {
+		n = read(fd, text, sizeof(text));
+		close(fd);
+	}
+	for (ssize_t i = 0; i < n && n_digits < 32; i++) {
+		int digit = text[i] >= '0' && text[i] <= '9'   ? text[i] - '0'
+			    : text[i] >= 'a' && text[i] <= 'f' ? text[i] - 'a' + 10
+							       : -1;
+
+		if (digit < 0)
+			continue;
+		out->b[n_digits / 2] |= (uint8_t)(digit << (n_digits % 2 == 0 ? 4 : 0));
+		n_digits++;
+	}
+	if (n_digits != 32)
+		*out = (struct uuid){ { 0 } };
+}
+
 const struct files_ops files_posix = {
 	.open = posix_open,
 	.close = posix_close,
@@ -350,4 +379,5 @@ const struct files_ops files_posix = {
 	.space = posix_space,
 	.warm = posix_warm,
 	.is_warm = posix_is_warm,
+	.boot_id = posix_boot_id,
 };

@@ -99,6 +99,15 @@ bool link_is_alive(const struct link *l)
 	return l->session != NULL && silent_us < l->node->options->session_timeout_ms * 1000;
 }
 
+/* Another process comes with this id.  If the old one's machine lost its power and is back, nobody
+ * has told us: bytes for a connection that its kernel does not know are refused at once, and the
+ * next try finds the way free.  Otherwise they are one more answer. */
+void link_probe(struct link *l)
+{
+	if (l->session != NULL)
+		push_answer(l);
+}
+
 /* ---- connection ------------------------------------------------------------------------------ */
 
 /* Runs when the registration is decided, before it is committed: a connection that is lost in

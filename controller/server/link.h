@@ -33,6 +33,7 @@ void links_expect_all(struct node *);
 void links_free(struct node *);
 
 bool link_is_alive(const struct link *);         /* connected and heard of lately */
+void link_probe(struct link *);                  /* is there still somebody at the other end? */
 void link_bind(struct node *, struct session *, int32_t broker, int64_t epoch);  /* it registered */
 void link_closed(struct link *);                 /* its connection went */
 void link_contact(struct link *);                /* something arrived */

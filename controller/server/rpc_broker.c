@@ -44,8 +44,11 @@ static void register_broker(struct session *s, uint64_t id, const Weir__Register
 			    .metadata_offset = m->has_metadata_offset ? m->metadata_offset : 0 };
 	const struct image_broker *b;
 
-	if (node_submit(n, &cmd, &by) != KERR_NONE)
+	if (node_submit(n, &cmd, &by) != KERR_NONE) {
+		if (old != NULL)
+			link_probe(old);
 		return;
+	}
 	b = image_broker(n->ctl.image, m->id);
 	link_bind(n, s, m->id, b->epoch);
 }

@@ -386,6 +386,11 @@ static void fake_warm(struct file *file, int64_t at, int64_t n)
 	(void)n;
 }
 
+static void fake_boot_id(struct env *env, struct uuid *out)
+{
+	*out = (struct uuid){ { 1, disk(env)->n_power_losses } };
+}
+
 const struct files_ops fakefs_ops = {
 	.open = fake_open,
 	.close = fake_close,
@@ -403,6 +408,7 @@ const struct files_ops fakefs_ops = {
 	.list = fake_list,
 	.space = fake_space,
 	.warm = fake_warm,
+	.boot_id = fake_boot_id,
 };
 
 void fakefs_init(struct fakefs *fs, uint64_t seed)
@@ -453,6 +459,7 @@ void fakefs_power_loss(struct fakefs *fs)
 	int64_t keep = first + (int64_t)prng_below(&fs->env.prng,
 						   (uint64_t)(fs->changes.calls - first + 2));
 
+	fs->n_power_losses++;
 	while (fs->changes.n > 0)
 		pop_change(fs, fs->changes.v[fs->changes.n - 1].call >= keep);
 	for (int i = 0; i < fs->names.n; i++)

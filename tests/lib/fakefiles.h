@@ -36,6 +36,7 @@ struct fakefs {
 	 */
 	int64_t fail_after;
 	unsigned fail_kinds;
+	uint8_t n_power_losses;
 	/* Counts since fakefs_init. */
 	int64_t opens, reads, writes, syncs, read_bytes;
 };

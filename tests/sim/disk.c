@@ -348,6 +348,11 @@ static void disk_warm(struct file *f, int64_t at, int64_t n)
 	(void)n;
 }
 
+static void disk_boot_id(struct env *env, struct uuid *out)
+{
+	*out = (struct uuid){ { 1, disk_of(env)->n_power_losses } };
+}
+
 const struct files_ops disk_files = {
 	.open = disk_open,
 	.close = disk_close,
@@ -365,4 +370,5 @@ const struct files_ops disk_files = {
 	.list = disk_list,
 	.space = disk_space,
 	.warm = disk_warm,
+	.boot_id = disk_boot_id,
 };

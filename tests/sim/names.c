@@ -140,6 +140,7 @@ void disk_power_loss(struct disk *d)
 {
 	uint32_t odds = (uint32_t)world_chance(d->world, STREAM_DISK, 4);
 
+	d->n_power_losses++;
 	while (d->n_pending > 0) {
 		bool is_kept = world_odds(d->world, STREAM_DISK, odds, 3) ||
 			       d->pending[0].kind == NAME_REMOVE_TREE;

@@ -37,6 +37,7 @@ struct disk {
 	int64_t bytes, bytes_max;
 	unsigned faults;
 	uint32_t fault_den;
+	uint8_t n_power_losses;
 };
 struct handle {
 	struct file file;

@@ -1,25 +1,24 @@
 /* nemesis.c - lets the faults of a schedule happen.
  *
  * A fault strikes at its time if it makes sense then (a process that is down cannot be killed), and
- * goes away by itself.  What was acknowledged must survive all of it, so the power of a broker
- * fails only where min.insync.replicas promises that another one has the record, and alone: with
- * every broker in service and every replica in sync, and nothing else breaks until that is so
- * again.  (Without eligible leader replicas, KIP-966, a broker that lost its tail could be left as
- * the only one in sync.  With them this restriction goes.) */
+ * goes away by itself.  What was acknowledged must survive all of it.  So at most
+ * min.insync.replicas - 1 brokers at a time may be without what they had, by their power or their
+ * disk; until one of them is in every ISR again it counts as such.  That is what eligible leader
+ * replicas promise (KIP-966), whatever else happens meanwhile. */
 #include <stdio.h>
 
 #include "tests/sim/disk.h"
 #include "tests/sim/swarm.h"
 
 #define STOP_POLL_US 300000
-#define WHY_BYTES 160
 #define USUAL_TURN_US 20
 
 struct nemesis {
 	const struct swarm *swarm;
 	struct cluster *cluster;
 	int64_t cut_until_us[WORLD_MACHINES_MAX][WORLD_MACHINES_MAX];
-	bool is_lossy; /* a broker's disk may lack what it had; until all is whole again */
+	/* The broker epoch in which it lost what it had; -1: all is there, or was fetched again. */
+	int64_t lost_in[SIM_BROKERS_MAX];
 	bool is_over;
 };
 struct strike { /* one fault, with names resolved */
@@ -32,7 +31,7 @@ typedef bool strikes(struct strike *); /* false: it makes no sense now */
 
 static void on_fault(void *nemesis, void *fault);
 static bool find(struct strike *);
-static bool is_sound(const struct nemesis *);
+static bool may_lose(struct nemesis *, const struct sim_node *);
 static strikes kill_it, stop_it, power_it, pause_it, slow_it, cut_it, clog_it, fill_it, break_it;
 
 static strikes *const by_kind[FAULT_KINDS] = {
@@ -53,6 +52,8 @@ void nemesis_begin(const struct swarm *s, const struct schedule *faults, struct 
 	struct nemesis *n = nemesis_of_run();
 
 	*n = (struct nemesis){ .swarm = s, .cluster = c };
+	for (int i = 0; i < c->n_brokers; i++)
+		n->lost_in[i] = -1;
 	for (int i = 0; i < faults->n; i++)
 		world_at(c->world, c->world->now_us + faults->v[i].at_us, on_fault, n,
 			 &faults->v[i]);
@@ -65,8 +66,7 @@ static void on_fault(void *x, void *fault)
 
 	if (n->is_over || !find(&k))
 		return;
-	n->is_lossy = n->is_lossy && !is_sound(n);
-	if (!n->is_lossy && by_kind[k.fault->kind](&k))
+	if (by_kind[k.fault->kind](&k))
 		n->cluster->n_faults++;
 }
 
@@ -86,25 +86,47 @@ static bool find(struct strike *k)
 	return k->node || k->fault->kind == FAULT_CLOG;
 }
 
-/* No fault at work, and none to be repaired from. */
-static bool is_sound(const struct nemesis *n)
+static bool is_everywhere_in_sync(const struct image *im, int32_t broker)
 {
-	const struct cluster *c = n->cluster;
-	const struct world *w = c->world;
-	char why[WHY_BYTES];
+	for (int32_t i = 0; i < im->n_topics; i++)
+		for (int32_t p = 0; p < im->topics[i]->n_partitions; p++) {
+			const struct image_partition *at = &im->topics[i]->partitions[p];
 
-	for (int a = 0; a < w->n_machines; a++) {
-		if (w->machine[a]->state != MACHINE_UP || !disk_is_sound(w->machine[a]->disk) ||
-		    w->machine[a]->turn_us_max > i64_max(n->swarm->turn_us, USUAL_TURN_US))
-			return false;
-		for (int b = 0; b < w->n_machines; b++)
-			if (w->route[a][b].is_cut || w->route[a][b].clog_until_us > w->now_us)
+			if (image_ids_has(&at->replicas, broker) &&
+			    !image_ids_has(&at->isr, broker))
 				return false;
+		}
+	return true;
+}
+
+/* In a new life, and in every ISR. */
+static bool has_recovered(const struct nemesis *n, int i)
+{
+	const struct image *im = n->cluster->decided;
+	const struct image_broker *b = im ? image_broker(im, n->cluster->broker[i]->id) : NULL;
+
+	return b && b->epoch > n->lost_in[i] && is_everywhere_in_sync(im, b->id);
+}
+
+/* May this broker lose records, too?  If so it counts as having lost them. */
+static bool may_lose(struct nemesis *n, const struct sim_node *node)
+{
+	const struct image *im = n->cluster->decided;
+	const struct image_broker *b = im ? image_broker(im, node->id) : NULL;
+	int n_lossy = 0, at = -1;
+
+	for (int i = 0; i < n->cluster->n_brokers; i++) {
+		if (n->lost_in[i] >= 0 && has_recovered(n, i))
+			n->lost_in[i] = -1;
+		if (n->cluster->broker[i] == node)
+			at = i;
+		else
+			n_lossy += n->lost_in[i] >= 0;
 	}
-	for (int i = 0; i < c->n_brokers; i++)
-		if (c->broker[i]->is_stopping)
-			return false;
-	return !c->controller->is_stopping && cluster_is_whole(c, why, sizeof(why));
+	if (!b || n_lossy >= n->swarm->min_isr - 1)
+		return false;
+	n->lost_in[at] = b->epoch;
+	return true;
 }
 
 static void after(const struct strike *k, happen *fn, void *a, void *b)
@@ -167,13 +189,10 @@ static bool stop_it(struct strike *k)
 
 static bool power_it(struct strike *k)
 {
-	struct nemesis *n = k->nemesis;
-
 	if (!sim_node_runs(k->node))
 		return false;
-	if (!k->node->is_controller && (n->swarm->min_isr < 2 || !is_sound(n)))
+	if (!k->node->is_controller && !may_lose(k->nemesis, k->node))
 		return false;
-	n->is_lossy = !k->node->is_controller;
 	tell(k->machine, "loses its power");
 	sim_node_power_off(k->node);
 	after(k, bring_up, k->node, NULL);
@@ -303,6 +322,10 @@ static bool break_it(struct strike *k)
 	bool is_write = k->fault->kind == FAULT_WRITE;
 
 	if (k->machine->state != MACHINE_UP)
+		return false;
+	/* Where one in sync is enough to commit the last leader is waited for, see election.c. */
+	if (!k->node->is_controller && k->nemesis->swarm->min_isr > 1 &&
+	    !may_lose(k->nemesis, k->node))
 		return false;
 	tell(k->machine,
 	     is_write ? "has a disk that fails to write" : "has a disk that fails to sync");

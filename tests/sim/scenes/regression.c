@@ -23,19 +23,20 @@ static void the_scan_teaches_epochs(struct stage *s)
 	expect_everywhere(s, "M1 M2");
 }
 
-/* X is back after a power loss, but its old connection still stands, so it may not register; then
- * it is asked to stop.  It has opened no log, so it cannot know that they are whole: the next
- * start must recover them. */
+/* X is back after a power loss, but cannot reach the controller; then it is asked to stop.  It has
+ * opened no log, so it cannot know that they are whole: the next start must recover them. */
 static void stopped_before_it_could_register(struct stage *s)
 {
 	open_stage(s, &(struct staging){ .min_isr = 2, .session_ms = 5000 });
 	acked(s, "M1", ALL);
 	acked(s, "M2", ALL);
 	power_off_node(s, X);
+	isolate(s, X);
 	start_node(s, X);
 	pass_ms(s, 50);
 	stop_node(s, X);
 	expect_no_clean_mark(s, X);
+	mend_all(s);
 	start_node(s, X);
 	expect_everywhere(s, "M1 M2");
 }

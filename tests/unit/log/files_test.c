@@ -6,6 +6,7 @@
 #include "broker/log/meta_properties.h"
 #include "broker/log/partition_meta.h"
 #include "broker/log/producer_file.h"
+#include "broker/log/run_marker.h"
 #include "tests/lib/fakefiles.h"
 #include "tests/lib/test.h"
 #include "tests/unit/log/logkit.h"
@@ -252,6 +253,33 @@ TEST(the_clean_marker_is_taken_once)
 	fakefs_put(&fs, DIR_PATH "/.kafka_cleanshutdown", "", 0);
 	EXPECT_OK(clean_marker_take(&fs.env, DIR_PATH, &found, &epoch));
 	EXPECT(found && epoch == -1);
+	fakefs_fini(&fs);
+}
+
+/* After a kill everything is there; with the kernel a tail may go. */
+TEST(the_run_marker_counts_within_one_run_of_the_kernel)
+{
+	struct fakefs fs;
+	int64_t epoch;
+
+	fakefs_init(&fs, 1);
+	EXPECT_OK(run_marker_read(&fs.env, DIR_PATH, &epoch));
+	EXPECT_EQ(epoch, -1);
+	EXPECT_OK(run_marker_write(&fs.env, DIR_PATH, 17));
+	EXPECT_OK(run_marker_write(&fs.env, DIR_PATH, 18));
+	EXPECT_OK(run_marker_read(&fs.env, DIR_PATH, &epoch));
+	EXPECT_EQ(epoch, 18);
+	EXPECT_OK(fs.env.files->sync_dir(&fs.env, DIR_PATH));
+	fakefs_power_loss(&fs);
+	EXPECT_OK(run_marker_read(&fs.env, DIR_PATH, &epoch));
+	EXPECT_EQ(epoch, -1);
+	EXPECT_OK(run_marker_write(&fs.env, DIR_PATH, 19));
+	EXPECT_OK(run_marker_write(&fs.env, DIR_PATH, -1));
+	EXPECT_OK(run_marker_read(&fs.env, DIR_PATH, &epoch));
+	EXPECT_EQ(epoch, -1);
+	fakefs_put(&fs, DIR_PATH "/.weir_running", "{\"brokerEpoch\":7", 16);
+	EXPECT_OK(run_marker_read(&fs.env, DIR_PATH, &epoch));
+	EXPECT_EQ(epoch, -1);
 	fakefs_fini(&fs);
 }
 
