@@ -199,7 +199,8 @@ static enum err claim(struct open_job *j)
 	} else if (e != ERR_NOT_FOUND) {
 		return e;
 	}
-	if ((e = env->files->mkdir(env, j->path)))
+	/* A partition must not vanish with the power: KAFKA-3968. */
+	if ((e = env->files->mkdir(env, j->path)) || (e = env->files->sync_dir(env, root)))
 		return e;
 	return partition_meta_write(env, j->path, j->p->topic_id);
 }
