@@ -138,7 +138,8 @@ static void on_packet(void *x, void *y)
 	struct packet *p = y;
 	struct world *w = c->machine->world;
 
-	if (!list_empty(&c->stalled) || w->route[c->peer->machine->id][c->machine->id].is_cut) {
+	if (!list_empty(&c->stalled) || w->route[c->peer->machine->id][c->machine->id].is_cut ||
+	    (w->is_held && w->is_held(w->held_arg, c, p))) {
 		list_push_back(&c->stalled, &p->node);
 		if (!c->peer->is_giving_up)
 			world_at(w, w->now_us + GIVE_UP_US, on_give_up, c->peer, NULL);

@@ -1,4 +1,4 @@
-/* net.h - the conns of the simulated network; for net.c and dial.c only.
+/* net.h - the conns of the simulated network; for net*.c, dial.c and scene_hold.c only.
  *
  * A conn is one end of a stream.  Frames travel as packets with times of arrival that never pass
  * each other; at most WINDOW bytes are on their way or unread, the rest waits at the sender.  A

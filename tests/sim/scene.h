@@ -3,12 +3,16 @@
  *
  * A scene is prose: each line acts, waits for something with a bound in virtual time, or expects.
  * A record is its name, up to eight letters.  Whatever a scene does, the invariants of check.c are
- * watched after every event. */
+ * watched after every event.  Every scene is played with several worlds, whose turns, latencies
+ * and protocol versions differ; "NAME@7" plays the seventh alone.
+ *
+ * What is held, stays on its way (TCP keeps the order: all that follows on that connection, too)
+ * until let_go or, after 15 s, until its connection is given up. */
 #pragma once
 #include "common/wire/kerr.h"
 #include "tests/sim/client.h"
 
-enum { X, Y, Z };
+enum { X, Y, Z, CONTROLLER = 20 };
 #define ALL (-1) /* acks */
 
 struct stage;
@@ -17,14 +21,23 @@ struct scene {
 	void (*play)(struct stage *);
 };
 struct staging { /* 0: the usual */
-	int brokers, rf, min_isr;
+	int brokers, rf, min_isr, partitions; /* all partitions begin on X; scenes speak of 0 */
 	bool is_unclean;
 	int64_t lag_ms; /* usual: long, so that a silent follower stays in sync */
-	int64_t session_ms;
+	int64_t session_ms, grace_ms;
+	int64_t roll_ms, retention_ms; /* usual: one segment, kept for ever */
+};
+enum held {
+	QUESTIONS,       /* of `from` on connections that it made */
+	ANSWERS,         /* of `from` on connections that were made to it */
+	ALTER_PARTITION, /* proposals to the controller */
+	ALTERED,         /* its answers to them */
+	METADATA,        /* what it tells brokers */
 };
 
 /* scenes/: each table ends with a NULL name. */
 extern const struct scene recovery_scenes[], min_isr_scenes[], election_scenes[],
+	truncation_scenes[], epoch_scenes[], isr_scenes[], watermark_scenes[], storage_scenes[],
 	regression_scenes[];
 
 /* False: no scene has the name. */
@@ -36,19 +49,45 @@ const struct scene *scene_at(int i); /* NULL: no more */
 void open_stage(struct stage *, const struct staging *);
 /* Sends once and waits: acknowledged, or refused with that code. */
 void acked(struct stage *, const char *record, int acks);
-void refused(struct stage *, const char *record, int acks, enum kerr);
-/* Sends to that broker; no answer comes within a second. */
-void unanswered(struct stage *, const char *record, int acks, int broker);
 void acked_by(struct stage *, const char *record, int acks, int broker);
-void kill_node(struct stage *, int broker);
-void power_off_node(struct stage *, int broker);
-void start_node(struct stage *, int broker);
+void refused(struct stage *, const char *record, int acks, enum kerr);
+void refused_by(struct stage *, const char *record, int acks, enum kerr, int broker);
+/* Sends to that broker; it is not acknowledged within a second. */
+void unanswered(struct stage *, const char *record, int acks, int broker);
+/* Sends to the leader and goes on; a client waits for three seconds. */
+void send_on(struct stage *, const char *record, int acks);
+void not_yet_acked(struct stage *, const char *record);
+void then_acked(struct stage *, const char *record);
+void then_refused(struct stage *, const char *record, enum kerr);
+void elect_preferred(struct stage *); /* X, of partition 0 */
+void delete_below(struct stage *, int64_t offset);
+/* A consumer reads that replica from its start to its end, again and again: whatever it is given
+ * must be committed and stay what it was. */
+void read_on(struct stage *, int broker);
+void pass_ms(struct stage *, int64_t);
+
+void kill_node(struct stage *, int who);
+void power_off_node(struct stage *, int who);
+void start_node(struct stage *, int who);
+void stop_node(struct stage *, int who);  /* SIGTERM; waits for the end */
+void ask_to_stop(struct stage *, int who); /* SIGTERM; does not wait */
+void pause_node(struct stage *, int who);
+void resume_node(struct stage *, int who);
+void slow_jobs(struct stage *, int64_t ms);      /* every job waits up to so long for a thread */
+void fill_disk(struct stage *, int broker);
+void break_disk(struct stage *, int broker); /* every write fails */
+void mend_disk(struct stage *, int broker);  /* there is room, too */
+void flip_byte(struct stage *, int broker, const char *record); /* of its log, where it lies */
+void skew_clock(struct stage *, int who, int64_t ms);
+
 void cut_off(struct stage *, int a, int b); /* both ways */
 void isolate(struct stage *, int broker); /* from brokers and controller; clients reach it */
 void mend_all(struct stage *);
-void stop_node(struct stage *, int broker);      /* SIGTERM; waits for the end */
-void slow_jobs(struct stage *, int64_t ms);      /* every job waits up to so long for a thread */
-void pass_ms(struct stage *, int64_t);
+void hold(struct stage *, enum held, int from, int to);
+void wait_held(struct stage *, enum held);
+void let_go(struct stage *);
+void let_go_of(struct stage *, enum held);
+void lose_held(struct stage *); /* the connections break instead */
 
 /* ---- waiting and expecting ------------------------------------------------------------------ */
 
@@ -57,8 +96,18 @@ int wait_new_leader(struct stage *, int old); /* by the controller's word and th
 void wait_leader(struct stage *, int broker);
 void wait_no_leader(struct stage *);
 void wait_whole(struct stage *);
+void wait_log(struct stage *, int broker, const char *records);
+void wait_watermark(struct stage *, int broker, int64_t);
+void wait_read(struct stage *, const char *record); /* by read_on's consumer */
+void expect_unread(struct stage *, const char *record);
+void expect_isr(struct stage *, const char *names);
 void expect_log(struct stage *, int broker, const char *records); /* "M1 M2" */
 void expect_everywhere(struct stage *, const char *records);
 void expect_no_clean_mark(struct stage *, int broker);
+int64_t watermark(struct stage *, int broker);
+int32_t known_epoch(struct stage *, int broker); /* the newest in its leader-epoch-checkpoint */
+int64_t first_offset(struct stage *, int broker);
+int leader(struct stage *); /* by the controller's word; below 0: none */
 int32_t leader_epoch(struct stage *);
+int32_t partition_epoch(struct stage *);
 void expect(struct stage *, bool, const char *what);

@@ -30,22 +30,35 @@ static bool has_isr(const struct stage *s, const char *names)
 	return true;
 }
 
-static void wait_until(struct stage *s, bool (*is_so)(const struct stage *, const char *),
-		       const char *arg, const char *what)
+/* The leader has heard of it, too. */
+static bool works_with_isr(const struct stage *s, const char *names)
+{
+	const struct image_partition *d = cluster_decided(s->cluster, s->topic, 0);
+	const struct partition *p;
+
+	if (!has_isr(s, names))
+		return false;
+	if (d->leader < 1)
+		return true;
+	p = cluster_replica(s->cluster, d->leader - 1, s->topic, 0);
+	return p && p->replica.partition_epoch >= d->partition_epoch;
+}
+
+/* Looks after every event, so that a scene can act between two of them. */
+void stage_wait(struct stage *s, bool (*is_so)(const struct stage *, const char *), const char *arg,
+		const char *what)
 {
 	int64_t until = s->cluster->world->now_us + BOUND_US;
 
-	while (!is_so(s, arg)) {
-		if (s->cluster->world->now_us >= until)
+	while (!is_so(s, arg))
+		if (!world_step(s->cluster->world, until))
 			story_fail(EXIT_LIVENESS, "%s: waited in vain for %s %s", s->name, what,
 				   arg);
-		world_run(s->cluster->world, STEP_US);
-	}
 }
 
 void wait_isr(struct stage *s, const char *names)
 {
-	wait_until(s, has_isr, names, "the isr");
+	stage_wait(s, works_with_isr, names, "the isr");
 }
 
 static bool leads(const struct stage *s, const char *name)
@@ -58,7 +71,7 @@ void wait_leader(struct stage *s, int broker)
 {
 	const char name[2] = { (char)('X' + broker), 0 };
 
-	wait_until(s, leads, name, "the leader");
+	stage_wait(s, leads, name, "the leader");
 }
 
 static bool leads_other(const struct stage *s, const char *old)
@@ -72,7 +85,7 @@ int wait_new_leader(struct stage *s, int old)
 {
 	const char name[2] = { (char)('X' + old), 0 };
 
-	wait_until(s, leads_other, name, "a leader other than");
+	stage_wait(s, leads_other, name, "a leader other than");
 	return stage_leader(s);
 }
 
@@ -84,7 +97,7 @@ static bool leads_nobody(const struct stage *s, const char *unused)
 
 void wait_no_leader(struct stage *s)
 {
-	wait_until(s, leads_nobody, "", "no leader");
+	stage_wait(s, leads_nobody, "", "no leader");
 }
 
 static bool is_whole(const struct stage *s, const char *unused)
@@ -97,12 +110,69 @@ static bool is_whole(const struct stage *s, const char *unused)
 
 void wait_whole(struct stage *s)
 {
-	wait_until(s, is_whole, "", "everything to come together");
+	stage_wait(s, is_whole, "", "everything to come together");
+}
+
+int leader(struct stage *s)
+{
+	return stage_leader(s);
 }
 
 int32_t leader_epoch(struct stage *s)
 {
 	return cluster_decided(s->cluster, s->topic, 0)->leader_epoch;
+}
+
+int32_t partition_epoch(struct stage *s)
+{
+	return cluster_decided(s->cluster, s->topic, 0)->partition_epoch;
+}
+
+static const struct partition *replica_of(const struct stage *s, int broker)
+{
+	return cluster_replica(s->cluster, broker, s->topic, 0);
+}
+
+int64_t watermark(struct stage *s, int broker)
+{
+	const struct partition *p = replica_of(s, broker);
+
+	return p ? p->replica.high_watermark : -1;
+}
+
+int64_t first_offset(struct stage *s, int broker)
+{
+	const struct partition *p = replica_of(s, broker);
+
+	return p ? p->replica.log_start : -1;
+}
+
+int32_t known_epoch(struct stage *s, int broker)
+{
+	const struct partition *p = replica_of(s, broker);
+
+	return p ? epoch_cache_latest(&p->epochs) : EPOCH_NONE;
+}
+
+void expect_isr(struct stage *s, const char *names)
+{
+	if (!has_isr(s, names))
+		story_fail(EXIT_SAFETY, "%s: the isr should be %s", s->name, names);
+}
+
+static bool is_at(const struct stage *s, const char *who)
+{
+	const struct partition *p = replica_of(s, *who - 'X');
+
+	return p && p->replica.high_watermark >= s->asked;
+}
+
+void wait_watermark(struct stage *s, int broker, int64_t offset)
+{
+	const char name[2] = { stage_letter(broker), 0 };
+
+	s->asked = offset;
+	stage_wait(s, is_at, name, "the high watermark of");
 }
 
 /* ---- logs ----------------------------------------------------------------------------------- */
@@ -135,18 +205,39 @@ static void read_log(const struct partition *p, struct text *out)
 	}
 }
 
-void expect_log(struct stage *s, int broker, const char *records)
+static void tell_log(const struct stage *s, int broker, char out[TEXT_BYTES])
 {
-	const struct partition *p = cluster_replica(s->cluster, broker, s->topic, 0);
-	char have[TEXT_BYTES] = "";
+	const struct partition *p = replica_of(s, broker);
 	struct text text;
 
-	text_init(&text, have, sizeof(have));
+	out[0] = 0;
+	text_init(&text, out, TEXT_BYTES);
 	if (p)
 		read_log(p, &text);
+}
+
+void expect_log(struct stage *s, int broker, const char *records)
+{
+	char have[TEXT_BYTES];
+
+	tell_log(s, broker, have);
 	if (strcmp(have, records) != 0)
 		story_fail(EXIT_SAFETY, "%s: %c should have \"%s\", has \"%s\"", s->name,
-			   'X' + broker, records, have);
+			   stage_letter(broker), records, have);
+}
+
+static bool has_log(const struct stage *s, const char *records)
+{
+	char have[TEXT_BYTES];
+
+	tell_log(s, (int)s->asked, have);
+	return strcmp(have, records) == 0;
+}
+
+void wait_log(struct stage *s, int broker, const char *records)
+{
+	s->asked = broker;
+	stage_wait(s, has_log, records, "the log");
 }
 
 void expect_no_clean_mark(struct stage *s, int broker)

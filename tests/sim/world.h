@@ -23,6 +23,7 @@
 struct world;
 struct machine;
 struct disk;
+struct packet;
 
 typedef void happen(void *a, void *b);
 
@@ -91,6 +92,10 @@ struct world {
 	struct list conns;       /* every one there ever was; freed with the world */
 	void (*after)(void *arg); /* after every event: the invariants */
 	void *arg;
+	/* NULL, or whether a packet that just came to an end stays on its way, and with it all that
+	 * come after it, until net_heal (scene_hold.c). */
+	bool (*is_held)(void *held_arg, const struct conn *, const struct packet *);
+	void *held_arg;
 };
 
 struct world *world_new(uint64_t seed);

@@ -30,6 +30,7 @@ static void stopped_before_it_could_register(struct stage *s)
 	open_stage(s, &(struct staging){ .min_isr = 2, .session_ms = 5000 });
 	acked(s, "M1", ALL);
 	acked(s, "M2", ALL);
+	pass_ms(s, 100); /* the directory of the log is on the device */
 	power_off_node(s, X);
 	isolate(s, X);
 	start_node(s, X);

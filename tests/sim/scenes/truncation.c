@@ -1,0 +1,268 @@
+/* truncation.c - a replica that has what its leader does not have gives up exactly that. */
+#include "tests/sim/scene.h"
+
+/* Y has M2, but has not heard that it is committed, when it dies.  A follower that cut its log to
+ * its own high watermark would lose M2, and could lead without it (KIP-101). */
+static void a_follower_restarts_behind_the_watermark(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .brokers = 2, .rf = 2, .min_isr = 2 });
+	acked(s, "M1", ALL);
+	wait_whole(s);
+	send_on(s, "M2", ALL);
+	wait_log(s, Y, "M1 M2");
+	hold(s, ANSWERS, X, Y);
+	then_acked(s, "M2");
+	expect(s, watermark(s, Y) == 1, "Y not to know that M2 is committed");
+	kill_node(s, Y);
+	start_node(s, Y);
+	wait_log(s, Y, "M1 M2");
+	kill_node(s, X);
+	pass_ms(s, 3000);
+	expect_log(s, Y, "M1 M2");
+	let_go(s);
+	start_node(s, X);
+	expect_everywhere(s, "M1 M2");
+}
+
+/* X, Y and Z each led alone, each wrote at offset 1, and none had heard of the epochs after its
+ * own.  Asking only where the last epoch ends does not find where such logs part (KIP-279). */
+static void each_leader_wrote_for_itself(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .min_isr = 1 });
+	acked(s, "M1", ALL);
+	wait_whole(s);
+	isolate(s, X);
+	wait_leader(s, Y);
+	acked_by(s, "S1", 1, X);
+	hold(s, ANSWERS, Y, Z);
+	acked_by(s, "S2", 1, Y);
+	acked_by(s, "S3", 1, Y);
+	isolate(s, Y);
+	wait_leader(s, Z);
+	acked(s, "M2", ALL);
+	expect_log(s, X, "M1 S1");
+	expect_log(s, Y, "M1 S2 S3");
+	expect_log(s, Z, "M1 M2");
+	let_go(s);
+	mend_all(s);
+	expect_everywhere(s, "M1 M2");
+	kill_node(s, Z);
+	(void)wait_new_leader(s, Z);
+	acked(s, "M3", ALL);
+	start_node(s, Z);
+	expect_everywhere(s, "M1 M2 M3");
+}
+
+/* Z has S1 of X and sleeps.  X leads again when it wakes, so nothing seems to have changed; but
+ * X has given S1 up in between (KAFKA-7164). */
+static void a_follower_sleeps_through_two_leaders(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .min_isr = 1 });
+	acked(s, "M1", ALL);
+	wait_whole(s);
+	cut_off(s, X, Y);
+	acked_by(s, "S1", 1, X);
+	wait_log(s, Z, "M1 S1");
+	pause_node(s, Z);
+	isolate(s, X);
+	wait_leader(s, Y);
+	acked(s, "M2", ALL);
+	mend_all(s);
+	wait_isr(s, "XY");
+	expect_log(s, X, "M1 M2");
+	kill_node(s, Y);
+	wait_leader(s, X);
+	acked(s, "M3", ALL);
+	expect_log(s, Z, "M1 S1");
+	resume_node(s, Z);
+	start_node(s, Y);
+	expect_everywhere(s, "M1 M2 M3");
+}
+
+/* X returns with S1 where Y has M2, and hears a high watermark above both in the same answer that
+ * tells it to truncate.  Its readers must never get S1 (KAFKA-14704). */
+static void a_reader_never_gets_what_is_truncated(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .min_isr = 2 });
+	acked(s, "M1", ALL);
+	wait_whole(s);
+	read_on(s, X);
+	wait_read(s, "M1");
+	isolate(s, X);
+	wait_leader(s, Y);
+	acked_by(s, "S1", 1, X);
+	acked(s, "M2", ALL);
+	expect_unread(s, "S1");
+	mend_all(s);
+	wait_read(s, "M2");
+	expect_unread(s, "S1");
+	expect_everywhere(s, "M1 M2");
+}
+
+/* X asks for offset 3 of a history that Y does not share.  Y tells it so, and must not count the
+ * fetch as "X has everything below 3": M2 would be committed, and X in sync, without having it
+ * (KAFKA-13141). */
+static void a_diverging_fetch_counts_for_nothing(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .min_isr = 2 });
+	acked(s, "M1", ALL);
+	wait_whole(s);
+	isolate(s, X);
+	wait_leader(s, Y);
+	wait_isr(s, "YZ");
+	acked_by(s, "S1", 1, X);
+	acked_by(s, "S2", 1, X);
+	hold(s, QUESTIONS, Z, Y);
+	hold(s, ANSWERS, Y, X);
+	send_on(s, "M2", ALL);
+	mend_all(s);
+	wait_held(s, ANSWERS);
+	expect_isr(s, "YZ");
+	kill_node(s, Z);
+	wait_isr(s, "Y");
+	not_yet_acked(s, "M2");
+	expect_isr(s, "Y");
+	expect_log(s, X, "M1 S1 S2");
+	let_go(s);
+	wait_isr(s, "XY");
+	start_node(s, Z);
+	expect_everywhere(s, "M1 M2");
+}
+
+/* Y's answer with S1 is on its way to Z when X takes over.  Z still follows Y elsewhere, so the
+ * connection lives and the answer arrives: for a partition that Z now follows at X (KAFKA-13207,
+ * KAFKA-18723). */
+static void an_answer_of_the_leader_before_is_void(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .min_isr = 1, .partitions = 2 });
+	acked(s, "M1", ALL);
+	kill_node(s, X);
+	wait_leader(s, Y);
+	start_node(s, X);
+	wait_whole(s);
+	hold(s, ANSWERS, Y, X);
+	hold(s, ANSWERS, Y, Z);
+	acked_by(s, "S1", 1, Y);
+	wait_held(s, ANSWERS);
+	elect_preferred(s);
+	acked(s, "M2", ALL);
+	expect_log(s, Z, "M1 M2");
+	let_go(s);
+	expect_everywhere(s, "M1 M2");
+	acked(s, "M3", ALL);
+	expect_everywhere(s, "M1 M2 M3");
+}
+
+/* While X was away with S1 and S2, its leader's log moved on and lost its beginning: there is no
+ * offset at which the two could meet (KAFKA-12996). */
+static void the_common_part_was_deleted(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .min_isr = 1 });
+	acked(s, "M1", ALL);
+	wait_whole(s);
+	isolate(s, X);
+	wait_leader(s, Y);
+	acked_by(s, "S1", 1, X);
+	acked_by(s, "S2", 1, X);
+	acked(s, "M2", ALL);
+	acked(s, "M3", ALL);
+	acked(s, "M4", ALL);
+	acked(s, "M5", ALL);
+	delete_below(s, 4);
+	mend_all(s);
+	expect_everywhere(s, "M5");
+	acked(s, "M6", ALL);
+	expect_everywhere(s, "M5 M6");
+}
+
+/* X's log is longer than that of its new leader, so what it asks for is out of range there.  It
+ * keeps what is committed (KAFKA-2143). */
+static void a_longer_log_keeps_the_common_part(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .min_isr = 1 });
+	acked(s, "M1", ALL);
+	wait_whole(s);
+	isolate(s, X);
+	wait_leader(s, Y);
+	acked_by(s, "S1", 1, X);
+	acked_by(s, "S2", 1, X);
+	acked_by(s, "S3", 1, X);
+	hold(s, ANSWERS, Y, X);
+	mend_all(s);
+	wait_held(s, ANSWERS);
+	expect_log(s, X, "M1 S1 S2 S3");
+	let_go(s);
+	wait_log(s, X, "M1");
+	expect_everywhere(s, "M1");
+}
+
+/* M3 reached Y and nobody else, and X died before anybody was told.  Y leads, so M3 is kept: a
+ * record that was never acknowledged may live. */
+static void m3_on_y_alone_is_kept_when_y_leads(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .min_isr = 2 });
+	acked(s, "M1", ALL);
+	acked(s, "M2", ALL);
+	wait_whole(s);
+	cut_off(s, X, Z);
+	send_on(s, "M3", ALL);
+	wait_log(s, Y, "M1 M2 M3");
+	not_yet_acked(s, "M3");
+	kill_node(s, X);
+	mend_all(s);
+	wait_leader(s, Y);
+	acked(s, "M4", ALL);
+	start_node(s, X);
+	expect_everywhere(s, "M1 M2 M3 M4");
+}
+
+/* The same, but Z leads: Y gives M3 up, and so does X. */
+static void m3_on_y_alone_is_lost_when_z_leads(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .min_isr = 1 });
+	acked(s, "M1", ALL);
+	acked(s, "M2", ALL);
+	wait_whole(s);
+	cut_off(s, X, Z);
+	send_on(s, "M3", ALL);
+	wait_log(s, Y, "M1 M2 M3");
+	not_yet_acked(s, "M3");
+	pause_node(s, Y);
+	power_off_node(s, X);
+	mend_all(s);
+	wait_leader(s, Z);
+	acked(s, "M4", ALL);
+	start_node(s, X);
+	resume_node(s, Y);
+	expect_everywhere(s, "M1 M2 M4");
+}
+
+/* Everything before an acknowledged record lives as long as it does, acks=1 or not. */
+static void what_acks_all_follows_survives(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .min_isr = 2 });
+	acked(s, "M1", 1);
+	acked(s, "M2", 1);
+	acked(s, "M3", ALL);
+	kill_node(s, X);
+	(void)wait_new_leader(s, X);
+	acked(s, "M4", 1);
+	acked(s, "M5", ALL);
+	start_node(s, X);
+	expect_everywhere(s, "M1 M2 M3 M4 M5");
+}
+
+const struct scene truncation_scenes[] = {
+	{ "a_follower_restarts_behind_the_watermark", a_follower_restarts_behind_the_watermark },
+	{ "each_leader_wrote_for_itself", each_leader_wrote_for_itself },
+	{ "a_follower_sleeps_through_two_leaders", a_follower_sleeps_through_two_leaders },
+	{ "a_reader_never_gets_what_is_truncated", a_reader_never_gets_what_is_truncated },
+	{ "a_diverging_fetch_counts_for_nothing", a_diverging_fetch_counts_for_nothing },
+	{ "an_answer_of_the_leader_before_is_void", an_answer_of_the_leader_before_is_void },
+	{ "the_common_part_was_deleted", the_common_part_was_deleted },
+	{ "a_longer_log_keeps_the_common_part", a_longer_log_keeps_the_common_part },
+	{ "m3_on_y_alone_is_kept_when_y_leads", m3_on_y_alone_is_kept_when_y_leads },
+	{ "m3_on_y_alone_is_lost_when_z_leads", m3_on_y_alone_is_lost_when_z_leads },
+	{ "what_acks_all_follows_survives", what_acks_all_follows_survives },
+	{ NULL, NULL },
+};
