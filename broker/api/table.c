@@ -17,6 +17,7 @@
 #include "broker/api/metadata.h"
 #include "broker/api/produce.h"
 #include "broker/api/reassignments.h"
+#include "broker/api/update_features.h"
 #include "broker/api/versions.h"
 #include "broker/api/weir_control.h"
 #include "kafka/apis.h"
@@ -41,6 +42,7 @@ static const struct api rows[] = {
 	{ API_ALTER_PARTITION_REASSIGNMENTS, 0, 1, API_PLAIN,
 	  handle_alter_partition_reassignments },
 	{ API_LIST_PARTITION_REASSIGNMENTS, 0, 0, API_PLAIN, handle_list_partition_reassignments },
+	{ API_UPDATE_FEATURES, 0, 2, API_PLAIN, handle_update_features },
 	{ API_DESCRIBE_CLUSTER, 0, 2, API_PLAIN, handle_describe_cluster },
 	{ API_DESCRIBE_PRODUCERS, 0, 0, API_PLAIN, handle_describe_producers },
 	{ API_UNREGISTER_BROKER, 0, 0, API_PLAIN, handle_unregister_broker },

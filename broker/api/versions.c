@@ -4,10 +4,12 @@
  * a newer client finds out what to speak (KIP-511). */
 #include "broker/api/versions.h"
 
+#include "common/meta/features.h"
 #include "kafka/api_versions.h"
 #include "kafka/apis.h"
 
 static void fill(struct req *, struct api_versions_response *);
+static void fill_features(struct req *, struct api_versions_response *);
 static enum api_ret handle_unsupported(struct req *);
 
 static const struct api unsupported = { API_API_VERSIONS, 0, 0, API_OVERLAPS, handle_unsupported };
@@ -37,8 +39,36 @@ static void fill(struct req *q, struct api_versions_response *out)
 			.max_version = rows[i].max,
 		};
 	}
-	if (q->shard->image)
-		out->finalized_features_epoch = q->shard->image->offset;
+	fill_features(q, out);
+}
+
+/* What this version can, and what the cluster has agreed on (KIP-584); one image for both the
+ * levels and their epoch. */
+static void fill_features(struct req *q, struct api_versions_response *out)
+{
+	const struct image *im = q->shard->image;
+
+	out->supported_features =
+		schema_new(&api_versions_response_supported_feature_schema, &q->arena, n_features);
+	out->finalized_features =
+		schema_new(&api_versions_response_finalized_feature_schema, &q->arena, n_features);
+	for (int i = 0; i < n_features; i++) {
+		const struct feature *f = &features[i];
+		int32_t level = im ? image_feature(im, str_of(f->name)) : 0;
+		/* Version 3's readers take no range that begins at 0. */
+		if (f->min > 0 || q->head.api_version >= 4)
+			out->supported_features[out->n_supported_features++] =
+				(struct api_versions_response_supported_feature){ str_of(f->name),
+										  (int16_t)f->min,
+										  (int16_t)f->max };
+		if (level > 0)
+			out->finalized_features[out->n_finalized_features++] =
+				(struct api_versions_response_finalized_feature){ str_of(f->name),
+										  (int16_t)level,
+										  (int16_t)level };
+	}
+	if (im)
+		out->finalized_features_epoch = im->offset;
 }
 
 enum err versions_unsupported(struct req *q)

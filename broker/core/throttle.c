@@ -11,7 +11,7 @@ int64_t throttle_wait_us(const struct throttle *t, int64_t rate, int64_t now_us)
 	return rate == THROTTLE_NONE ? 0 : i64_max(0, atomic_load(&t->booked_us) - now_us);
 }
 
-/* In floating point: bytes times a million overflows nothing there, and a microsecond is nothing. */
+/* In floating point: bytes times a million overflows nothing there; a microsecond is nothing. */
 void throttle_take(struct throttle *t, int64_t rate, int64_t now_us, int64_t bytes)
 {
 	int64_t was = atomic_load(&t->booked_us), to;

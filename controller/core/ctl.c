@@ -31,6 +31,7 @@ static void (*const families[])(struct ctl_result *, const struct ctl_cmd *) = {
 	[CTL_ALTER_CONFIGS] = decide_alter_configs,
 	[CTL_ELECT_LEADERS] = decide_elect_leaders,
 	[CTL_REASSIGN] = decide_reassign,
+	[CTL_UPDATE_FEATURES] = decide_update_features,
 	[CTL_REBALANCE] = decide_rebalance,
 	[CTL_ELECT_LEADERLESS] = decide_elect_leaderless,
 };
@@ -90,6 +91,7 @@ static void decide_activate(struct ctl_result *r, const struct ctl_cmd *cmd)
 	m->controller = cmd->activate.controller;
 	m->epoch = r->ctl->image->controller_epoch + 1;
 	emit(r, WEIR__METADATA_RECORD__BODY_LEADER)->leader = m;
+	write_first_features(r);
 }
 
 /* A block is written down before it is handed out: no id is ever handed out twice. */

@@ -10,8 +10,8 @@
  * call of ctl_decide.
  *
  * Families: ctl_broker.c (registration, fencing, shutdown), ctl_partition.c (AlterPartition),
- * ctl_reassign.c, ctl_topic.c, ctl_config.c, ctl_elect.c; election.c and placement.c are the two
- * algorithms. */
+ * ctl_topic.c, ctl_config.c, ctl_elect.c, ctl_reassign.c, ctl_feature.c; election.c and placement.c
+ * are the two algorithms. */
 #pragma once
 #include "cluster/rpc.pb-c.h"
 #include "common/base/arena.h"
@@ -51,6 +51,7 @@ enum ctl_kind {
 	CTL_ALTER_CONFIGS,
 	CTL_ELECT_LEADERS,
 	CTL_REASSIGN,
+	CTL_UPDATE_FEATURES,
 	CTL_REBALANCE,           /* timer: give leadership back to preferred replicas */
 	CTL_ELECT_LEADERLESS,    /* timer: unclean elections where the topic allows them */
 };
@@ -84,6 +85,7 @@ struct ctl_cmd {
 		const Weir__AlterConfigs *alter_configs;
 		const Weir__ElectLeaders *elect_leaders;
 		const Weir__ReassignPartitions *reassign;
+		const Weir__UpdateFeatures *update_features;
 	};
 };
 

@@ -71,6 +71,9 @@ void decide_create_partitions(struct ctl_result *, const struct ctl_cmd *);
 void decide_alter_configs(struct ctl_result *, const struct ctl_cmd *);
 void decide_elect_leaders(struct ctl_result *, const struct ctl_cmd *);
 void decide_reassign(struct ctl_result *, const struct ctl_cmd *);
+void decide_update_features(struct ctl_result *, const struct ctl_cmd *);
+/* Of a new cluster: the levels it begins with. */
+void write_first_features(struct ctl_result *);
 void decide_rebalance(struct ctl_result *, const struct ctl_cmd *);
 void decide_elect_leaderless(struct ctl_result *, const struct ctl_cmd *);
 

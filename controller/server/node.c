@@ -428,7 +428,8 @@ static void session_call(void *arg, struct rpc *rpc, uint64_t id, const Protobuf
 	case WEIR__REQUEST__BODY_CREATE_PARTITIONS:
 	case WEIR__REQUEST__BODY_ALTER_CONFIGS:
 	case WEIR__REQUEST__BODY_ELECT_LEADERS:
-	case WEIR__REQUEST__BODY_REASSIGN_PARTITIONS: rpc_admin_call(s, id, q); return;
+	case WEIR__REQUEST__BODY_REASSIGN_PARTITIONS:
+	case WEIR__REQUEST__BODY_UPDATE_FEATURES: rpc_admin_call(s, id, q); return;
 	case WEIR__REQUEST__BODY_DESCRIBE_CONTROLLER:
 	case WEIR__REQUEST__BODY_READ_LOG:
 	case WEIR__REQUEST__BODY_READ_SNAPSHOT: rpc_look_call(s, id, q); return;

@@ -40,6 +40,11 @@ void rpc_admin_call(struct session *s, uint64_t id, const Weir__Request *q)
 		cmd.reassign = q->reassign_partitions;
 		by.applied_timeout_ms = q->reassign_partitions->timeout_ms;
 		break;
+	case WEIR__REQUEST__BODY_UPDATE_FEATURES:
+		cmd.kind = CTL_UPDATE_FEATURES;
+		cmd.update_features = q->update_features;
+		by.applied_timeout_ms = q->update_features->timeout_ms;
+		break;
 	default: UNREACHABLE();
 	}
 	(void)node_submit(s->node, &cmd, &by);

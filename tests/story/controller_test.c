@@ -10,6 +10,7 @@
  *   alter LEADER TOPIC/P ISR [leader_epoch=N] [partition_epoch=N] [epoch=N] [recovered]
  *   set|unset|append|subtract TOPIC|- NAME [VALUE]
  *   elect preferred|unclean TOPIC/P|all
+ *   activate | feature NAME LEVEL up|down
  *   reassign TOPIC/P IDS|cancel [same_rf] */
 #include "tests/lib/test.h"
 #include "tests/story/ctlworld.h"
@@ -285,6 +286,30 @@ static bool do_reassign(struct ctlworld *w, const struct words *x)
 	return true;
 }
 
+static bool do_activate(struct ctlworld *w, const struct words *x)
+{
+	struct ctl_cmd cmd = { .kind = CTL_ACTIVATE, .activate.controller = 101 };
+
+	(void)x;
+	(void)ctlworld_do(w, &cmd);
+	return true;
+}
+
+static bool do_feature(struct ctlworld *w, const struct words *x)
+{
+	Weir__UpdateFeatures m = WEIR__UPDATE_FEATURES__INIT;
+	Weir__FeatureUpdate u = WEIR__FEATURE_UPDATE__INIT, *v[] = { &u };
+	struct ctl_cmd cmd = { .kind = CTL_UPDATE_FEATURES, .update_features = &m };
+
+	u.name = x->v[1];
+	u.level = number(x->v[2], 0);
+	u.upgrade_type = strcmp(x->v[3], "up") == 0 ? 1 : 2;
+	m.updates = v;
+	m.n_updates = 1;
+	(void)ctlworld_do(w, &cmd);
+	return true;
+}
+
 static bool do_rebalance(struct ctlworld *w, const struct words *x)
 {
 	struct ctl_cmd cmd = { .kind = CTL_REBALANCE };
@@ -329,6 +354,8 @@ static const struct {
 	{ "append", 4, do_config },
 	{ "subtract", 4, do_config },
 	{ "elect", 3, do_elect },
+	{ "activate", 1, do_activate },
+	{ "feature", 4, do_feature },
 	{ "reassign", 3, do_reassign },
 	{ "rebalance", 1, do_rebalance },
 	{ "show", 1, do_show },

@@ -217,6 +217,13 @@ static void tell_record(struct ctlworld *w, int64_t offset, const Weir__Metadata
 			    m->config->name, m->config->value ? "=" : "removed",
 			    m->config->value ? m->config->value : "");
 		break;
+	case WEIR__METADATA_RECORD__BODY_LEADER:
+		text_printf(t, "controller %d decides, epoch %lld\n", m->leader->controller,
+			    (long long)m->leader->epoch);
+		break;
+	case WEIR__METADATA_RECORD__BODY_FEATURE:
+		text_printf(t, "feature %s at level %d\n", m->feature->name, m->feature->level);
+		break;
 	case WEIR__METADATA_RECORD__BODY_PRODUCER_IDS:
 		text_printf(t, "producer ids taken up to %lld\n",
 			    (long long)m->producer_ids->next_producer_id);
@@ -317,6 +324,11 @@ static void tell_answer(struct ctlworld *w, const Weir__Response *r)
 				  r->elections->partitions[i]->partition,
 				  r->elections->partitions[i]->code,
 				  r->elections->partitions[i]->message);
+	if (r->body_case == WEIR__RESPONSE__BODY_FEATURES)
+		for (size_t i = 0; i < r->features->n_features; i++)
+			tell_code(t, r->features->features[i]->name, -1,
+				  r->features->features[i]->code,
+				  r->features->features[i]->message);
 	if (r->body_case == WEIR__RESPONSE__BODY_REASSIGNMENTS)
 		for (size_t i = 0; i < r->reassignments->n_partitions; i++)
 			tell_code(t, r->reassignments->partitions[i]->topic,

@@ -206,6 +206,9 @@ static void hostile(struct ctlworld *w, struct prng *p, struct arena *a)
 	case CTL_REASSIGN:
 		c.reassign = MAKE(Weir__ReassignPartitions, weir__reassign_partitions__descriptor);
 		break;
+	case CTL_UPDATE_FEATURES:
+		c.update_features = MAKE(Weir__UpdateFeatures, weir__update_features__descriptor);
+		break;
 	case CTL_ACTIVATE:
 	case CTL_REBALANCE:
 	case CTL_ELECT_LEADERLESS: break;
