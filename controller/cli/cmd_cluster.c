@@ -85,8 +85,8 @@ static void count(const struct view *v, struct health *h)
 	view_walk_init(&w, v, NULL, 0);
 	while (view_walk_partition(&w))
 		count_partition(v, w.topic, w.partition, h);
-	h->is_well =
-		h->brokers > 0 && h->active == h->brokers && h->offline + h->under_replicated == 0;
+	h->is_well = v->controller->id >= 0 && h->brokers > 0 && h->active == h->brokers &&
+		     h->offline + h->under_replicated == 0;
 }
 
 static const char *verdict(const struct health *h)
@@ -133,6 +133,8 @@ static void print_warnings(struct cli *cli, const struct view *v, const struct h
 	bool is_blocked = h->offline || h->under_min;
 	const char *mark = text_colored(cli, is_blocked ? OUT_RED : OUT_YELLOW, "!");
 
+	if (v->controller->id < 0)
+		printf("  %s no controller answers: no elections, no changes of topics\n", mark);
 	if (h->brokers == 0)
 		printf("  %s no broker has registered\n", mark);
 	if (h->offline)
@@ -175,8 +177,12 @@ static void print_text(struct cli *cli, const struct view *v, const struct healt
 	printf("%s  cluster %s   data at risk: %s   writes blocked: %s\n",
 	       text_colored(cli, color, verdict(h)), c->cluster_id,
 	       h->under_min + h->offline ? "yes" : "no", h->offline + h->under_min ? "yes" : "no");
-	printf("  controllers  %zu voting, leader %d epoch %" PRId64 ", log end %" PRId64 "\n",
-	       size_max(c->n_voters, 1), c->id, c->epoch, c->log_end);
+	if (c->id < 0)
+		printf("  controllers  none answers: nothing is decided until one does\n");
+	else
+		printf("  controllers  %zu voting, leader %d epoch %" PRId64 ", log end %" PRId64
+		       "\n",
+		       size_max(c->n_voters, 1), c->id, c->epoch, c->log_end);
 	printf("  brokers      %d of %d up", h->active, h->brokers);
 	if (h->fenced.n)
 		printf(", fenced: %s", fenced_text(cli, v, h));
@@ -226,11 +232,6 @@ static void print_json(const struct view *v, const struct health *h)
 
 /* ---- weir brokers list --------------------------------------------------------------------- */
 
-static const char *state_of(const struct image_broker *b)
-{
-	return b->is_fenced ? "fenced" : b->in_controlled_shutdown ? "stopping" : "up";
-}
-
 static void broker_row(struct out *o, const struct view *v, const struct image_broker *b)
 {
 	const Weir__BrokerState *state = view_broker_state(v, b->id);
@@ -252,7 +253,7 @@ static void broker_row(struct out *o, const struct view *v, const struct image_b
 		 b->n_endpoints ? b->endpoints[0].port : 0);
 	out_i64(o, b->id);
 	o->color = b->is_fenced ? OUT_RED : OUT_PLAIN;
-	out_z(o, state_of(b));
+	out_z(o, view_broker_text(b));
 	out_i64(o, leaders);
 	out_i64(o, replicas);
 	o->color = out_of_sync ? OUT_YELLOW : OUT_PLAIN;

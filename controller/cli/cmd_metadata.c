@@ -2,14 +2,12 @@
 #include "common/base/text.h"
 #include "controller/cli/commands.h"
 #include "controller/cli/json.h"
-#include "controller/cli/link.h"
+#include "controller/cli/log_reader.h"
 #include "controller/cli/out.h"
 #include "controller/cli/record_print.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-
-#define PAGE 1000
 
 /* -o json wraps the entries into one object; any other form but text gives one a line. */
 struct dump {
@@ -20,8 +18,6 @@ struct dump {
 };
 
 static int read_range(struct cli *, int64_t *from, int64_t *to);
-static int read_page(struct cli *, int64_t from, int64_t count, const Weir__LogEntries **);
-static int read_snapshot(struct cli *, const Weir__Snapshot **);
 static void begin(struct dump *);
 static void print_entry(struct dump *, int64_t offset, int64_t epoch, const Weir__MetadataRecord *);
 static int end(struct dump *, int code);
@@ -30,13 +26,13 @@ int cmd_metadata_log_dump(struct cli *cli)
 {
 	struct dump d = { .cli = cli, .kind = "MetadataLog" };
 	const Weir__Snapshot *snapshot;
-	const Weir__LogEntries *page;
+	Weir__LogEntries *page;
 	int64_t from, to, i = 0;
 	int code = read_range(cli, &from, &to);
 
 	/* Topics that the dump does not see being created have their names from the snapshot. */
-	if (code || (code = read_snapshot(cli, &snapshot)) ||
-	    (code = read_page(cli, from, to - from, &page)))
+	if (code || (code = log_reader_snapshot(cli, &snapshot)) ||
+	    (code = log_reader_page(cli, from, to - from, &page)))
 		return code;
 	begin(&d);
 	for (size_t r = 0; r < snapshot->n_records; r++)
@@ -53,7 +49,7 @@ int cmd_metadata_log_dump(struct cli *cli)
 		from = entry->offset + 1;
 		if (i < (int64_t)page->n_entries || from >= page->end || from >= to)
 			continue;
-		if ((code = read_page(cli, from, to - from, &page)))
+		if ((code = log_reader_page(cli, from, to - from, &page)))
 			break;
 		i = 0;
 	}
@@ -64,7 +60,7 @@ int cmd_metadata_snapshot_show(struct cli *cli)
 {
 	struct dump d = { .cli = cli, .kind = "MetadataSnapshot" };
 	const Weir__Snapshot *snapshot;
-	int code = read_snapshot(cli, &snapshot);
+	int code = log_reader_snapshot(cli, &snapshot);
 
 	if (code)
 		return code;
@@ -89,45 +85,6 @@ static int read_range(struct cli *cli, int64_t *from, int64_t *to)
 		return cli_fail(cli, CLI_USAGE, "--offset %s: write N..M, N.. or N", text);
 	if (text && !dots)
 		*to = *from + 1;
-	return CLI_OK;
-}
-
-static int read_page(struct cli *cli, int64_t from, int64_t count, const Weir__LogEntries **out)
-{
-	Weir__ReadLog read = WEIR__READ_LOG__INIT;
-	Weir__Request request = WEIR__REQUEST__INIT;
-	Weir__Response *response;
-	int code;
-
-	read.from = from;
-	read.has_count = true;
-	read.count = (int32_t)i64_max(0, i64_min(count, PAGE));
-	request.body_case = WEIR__REQUEST__BODY_READ_LOG;
-	request.read_log = &read;
-	if ((code = link_call(cli, &request, "read the metadata log", &response)))
-		return code;
-	if (response->body_case != WEIR__RESPONSE__BODY_LOG)
-		return cli_fail(cli, CLI_FAILED,
-				"read the metadata log: the answer is of another kind");
-	*out = response->log;
-	return CLI_OK;
-}
-
-static int read_snapshot(struct cli *cli, const Weir__Snapshot **out)
-{
-	Weir__ReadSnapshot read = WEIR__READ_SNAPSHOT__INIT;
-	Weir__Request request = WEIR__REQUEST__INIT;
-	Weir__Response *response;
-	int code;
-
-	request.body_case = WEIR__REQUEST__BODY_READ_SNAPSHOT;
-	request.read_snapshot = &read;
-	if ((code = link_call(cli, &request, "read the snapshot", &response)))
-		return code;
-	if (response->body_case != WEIR__RESPONSE__BODY_SNAPSHOT)
-		return cli_fail(cli, CLI_FAILED,
-				"read the snapshot: the answer is of another kind");
-	*out = response->snapshot;
 	return CLI_OK;
 }
 
@@ -163,8 +120,9 @@ static void print_json(struct dump *d, int64_t offset, int64_t epoch, const Weir
 	json_i64(&j, "offset", offset);
 	if (epoch >= 0)
 		json_i64(&j, "epoch", epoch);
-	if (r->has_time_ms)
-		json_str(&j, "time", str_of(text_of_time(d->cli, r->time_ms)));
+	else
+		json_str(&j, "epoch", (struct str){ 0 });
+	json_str(&j, "time", str_of(r->has_time_ms ? text_of_time(d->cli, r->time_ms) : NULL));
 	json_str(&j, "type", str_of(record_kind(r)));
 	record_print_json(&j, "record", r);
 	json_close(&j);

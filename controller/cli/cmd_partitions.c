@@ -100,10 +100,7 @@ static void replica_row(struct out *o, const struct image *image, const struct i
 	out_z(o, p->replicas.v[i] == p->leader ? "leader" : "follower");
 	o->color = image_ids_has(&p->isr, p->replicas.v[i]) ? OUT_PLAIN : OUT_YELLOW;
 	out_bool(o, image_ids_has(&p->isr, p->replicas.v[i]));
-	out_z(o, !b                          ? "unregistered"
-		 : b->is_fenced              ? "fenced"
-		 : b->in_controlled_shutdown ? "stopping"
-					     : "up");
+	out_z(o, b ? view_broker_text(b) : "unregistered");
 	if (at->end[i] < 0)
 		out_none(o);
 	else

@@ -19,6 +19,10 @@
 	{                                                                                          \
 		"name", 0, "NAME", "name of the cluster (default: dev)"                            \
 	}
+#define AT                                                                                         \
+	{                                                                                          \
+		"at", 0, "OFFSET", "the state after the record with this offset"                   \
+	}
 /* clang-format on */
 
 /* Shapes that several commands share. */
@@ -31,7 +35,7 @@
 	"ComparisonList[partition:str replicas:int from:int to:int hw:int batches:int "            \
 	"bytes:int verdict:str]"
 #define CONFIG_CHANGES "ConfigChangeList[resource:str key:str old:str? new:str? dry_run:bool]"
-#define RECORDS "[offset:int epoch:int time:str type:str record:any]"
+#define RECORDS "[offset:int epoch:int? time:str? type:str record:any]"
 #define LOCAL_NODES                                                                                \
 	"LocalNodeList[id:int role:str state:str pid:int? rss_bytes:int? uptime_ms:int? port:int " \
 	"address:str dir:str log:str]"
@@ -42,6 +46,7 @@ const struct flag global_flags[] = {
 	  "brokers to ask (default: WEIR_BOOTSTRAP, the local cluster, localhost:9092)" },
 	{ "controller", 0, "HOST:PORT,...",
 	  "ask a controller directly (default: WEIR_CONTROLLER)" },
+	{ "saved", 0, "FILE", "look at metadata that weir metadata snapshot save has written" },
 	{ "output", 'o', "FORMAT",
 	  "table, wide, json, jsonl, csv, name; kafka where Kafka's tool has a form" },
 	{ "columns", 0, "NAME,...", "only these columns of a list, in this order" },
@@ -69,12 +74,46 @@ const struct cmd commands[] = {
 	  .can_watch = true, .run = cmd_cluster_health,
 	  .flags = { { "wait", 0, "SECONDS", "wait up to this long until all is well" } } },
 
+	{ "cluster can-restart", "NODE", 1, 1, "would anything stop working while a node is down",
+	  "Exit code 0 when it may be stopped, 6 with the partitions that would refuse acks=all "
+	  "writes or\nhave no leader.",
+	  "weir cluster can-restart 2",
+	  .json = "CanRestart{node:int role:str safe:bool below_min_isr:int offline:int "
+		  "partitions:[{topic:str partition:int harm:str isr:[int] "
+		  "min_insync_replicas:int}]}",
+	  .complete = COMPLETE_BROKERS, .can_watch = true, .run = cmd_cluster_can_restart,
+	  .flags = { { "all", 0, NULL, "name every partition" },
+		     { "ignore-single", 0, NULL,
+		       "partitions with one replica may be without a leader meanwhile" } } },
+
 	{ "brokers list", "", 0, 0, "every broker, its state and what it carries", NULL,
 	  "weir brokers list -o wide",
 	  .json = "BrokerList[id:int state:str leaders:int replicas:int "
 		  "out_of_sync:int rack:str? address:str epoch:int "
 		  "last_contact_ms:int? metadata_lag:int?]",
 	  .can_watch = true, .run = cmd_brokers_list },
+
+	{ "brokers describe", "ID", 1, 1, "one broker: listeners, directories, shares of the load",
+	  NULL, "weir brokers describe 2",
+	  .json = "BrokerDescription{id:int state:str rack:str? epoch:int incarnation:str "
+		  "connected:bool last_contact_ms:int leaders:int preferred:int replicas:int "
+		  "out_of_sync:int endpoints:[{name:str host:str port:int protocol:str}] "
+		  "log_dirs:[{dir:str used_bytes:int usable_bytes:int total_bytes:int}]}",
+	  .complete = COMPLETE_BROKERS, .can_watch = true, .run = cmd_brokers_describe },
+	{ "brokers logdirs", "[ID]", 0, 1, "directories of the brokers and what is free in them",
+	  NULL, NULL,
+	  .json = "LogDirList[broker:int dir:str partitions:int used_bytes:int "
+		  "usable_bytes:int? total_bytes:int? error:str?]",
+	  .complete = COMPLETE_BROKERS, .can_watch = true, .run = cmd_brokers_logdirs },
+	{ "brokers api-versions", "ID", 1, 1, "Kafka APIs and versions that a broker announces",
+	  NULL, NULL, .json = "ApiVersionList[key:int name:str min:int max:int]",
+	  .complete = COMPLETE_BROKERS, .run = cmd_brokers_api_versions },
+	{ "brokers unregister", "ID", 1, 1, "forget a broker that will not come back",
+	  "Refused while it is up, and while it holds replicas unless --keep-replicas says so.",
+	  "weir brokers unregister 3 --yes", .json = "BrokerChange{id:int result:str}",
+	  .complete = COMPLETE_BROKERS, .run = cmd_brokers_unregister,
+	  .flags = { YES,
+		     { "keep-replicas", 0, NULL, "even though replicas are assigned to it" } } },
 
 	{ "topics list", "[TOPIC...]", 0, SOME, "topics with their size in partitions", NULL,
 	  "weir topics list -o name",
@@ -116,6 +155,20 @@ const struct cmd commands[] = {
 	  .flags = { { "partitions", 'p', "N", "the new number of partitions" },
 		     { "dry-run", 0, NULL, "check, change nothing" } } },
 
+	{ "topics find", "[TOPIC...]", 0, SOME, "partitions with something to worry about",
+	  "With flags only those of which one of the named things is true, else all.",
+	  "weir topics find\nweir topics find --under-min-isr --offline -o name",
+	  .json = "FindingList[partition:str leader:int replicas:[int] isr:[int] "
+		  "min_insync_replicas:int found:[str]]",
+	  .complete = COMPLETE_TOPICS, .can_watch = true, .run = cmd_topics_find,
+	  .flags = { { "offline", 0, NULL, "without leader" },
+		     { "under-min-isr", 0, NULL, "acks=all writes are refused" },
+		     { "at-min-isr", 0, NULL, "one failure away from that" },
+		     { "under-replicated", 0, NULL, "replicas out of sync" },
+		     { "unclean", 0, NULL, "recovering from an unclean election" },
+		     { "not-preferred", 0, NULL, "led by another than the preferred replica" },
+		     { "moving", 0, NULL, "being reassigned" } } },
+
 	{ "partitions list", "[TOPIC...]", 0, SOME, "leader, replicas and ISR of every partition",
 	  NULL, "weir partitions list orders\nweir partitions list --not-well",
 	  .json = "PartitionList" PARTITIONS, .complete = COMPLETE_TOPICS, .can_watch = true,
@@ -128,6 +181,15 @@ const struct cmd commands[] = {
 	  .json = "ReplicaList[broker:int role:str in_sync:bool "
 		  "broker_state:str leo:int? lag:int?]",
 	  .complete = COMPLETE_PARTITIONS, .can_watch = true, .run = cmd_partitions_describe },
+	{ "partitions epochs", "TOPIC-PARTITION", 1, 1,
+	  "who led from which offset on, since when and why",
+	  "From the metadata log, with the start offsets that the leader knows. GAP is the time "
+	  "without\nany leader before the epoch: 0 where the next one was elected in the same "
+	  "breath.",
+	  "weir partitions epochs orders-2",
+	  .json = "EpochList[leader_epoch:int leader:int start_offset:int? since:str? gap_ms:int? "
+		  "reason:str? isr:[int]? metadata_offset:int]",
+	  .complete = COMPLETE_PARTITIONS, .can_watch = true, .run = cmd_partitions_epochs },
 	{ "partitions verify", "[TOPIC|TOPIC-PARTITION...]", 0, SOME,
 	  "compare the replicas' logs below the high watermark",
 	  "Reads the files of a local cluster and compares them byte by byte up to the high "
@@ -162,6 +224,17 @@ const struct cmd commands[] = {
 	  .can_watch = true, .run = cmd_isr_list,
 	  .flags = { { "shrunk", 0, NULL, "only partitions with replicas out of sync" } } },
 
+	{ "isr history", "TOPIC-PARTITION", 1, 1,
+	  "when a partition's ISR changed, who left or came, and why", NULL,
+	  "weir isr history orders-2",
+	  .json = "IsrHistory[time:str? from:[int]? to:[int] joined:[int] left:[int] leader:int "
+		  "leader_epoch:int reason:str? metadata_offset:int]",
+	  .complete = COMPLETE_PARTITIONS, .can_watch = true, .run = cmd_isr_history },
+	{ "isr watch", "[TOPIC...]", 0, SOME, "changes of ISRs and leaders as they happen",
+	  "Runs until it is interrupted; -o json prints an object per line.",
+	  "weir isr watch\nweir isr watch orders -o jsonl", .complete = COMPLETE_TOPICS,
+	  .run = cmd_isr_watch, .flags = { { "count", 0, "N", "end after so many changes" } } },
+
 	{ "configs get", "topics/NAME|brokers/ID [KEY]", 1, 2,
 	  "configuration values and where they come from", NULL,
 	  "weir configs get topics/orders\nweir configs get topics/orders "
@@ -186,6 +259,27 @@ const struct cmd commands[] = {
 	  .flags = { { "offset", 0, "N..M", "from N up to before M; either may be left out" } } },
 	{ "metadata snapshot show", "", 0, 0, "the whole state as records", NULL, NULL,
 	  .json = "MetadataSnapshot" RECORDS, .run = cmd_metadata_snapshot_show },
+
+	{ "metadata snapshot save", "FILE", 1, 1, "write the state and the log to a file",
+	  "Everything that looks at metadata takes the file with --saved FILE, on any machine.",
+	  "weir metadata snapshot save incident.weir\nweir partitions list --saved incident.weir",
+	  .json = "SavedMetadata{file:str offset:int log_entries:int bytes:int}",
+	  .complete = COMPLETE_FILES, .run = cmd_metadata_snapshot_save },
+
+	{ "metadata ls", "[PATH]", 0, 1, "names below a path of the metadata", NULL,
+	  "weir metadata ls /topics", .json = "MetadataNames[name:str]", .complete = COMPLETE_PATHS,
+	  .run = cmd_metadata_ls, .flags = { AT } },
+	{ "metadata cat", "[PATH]", 0, 1, "values at and below a path of the metadata",
+	  "With --at the state as it was after the record with that offset.",
+	  "weir metadata cat /topics/orders/2\nweir metadata cat /topics/orders --at 118",
+	  .json = "MetadataTree[path:str key:str value:any]", .complete = COMPLETE_PATHS,
+	  .run = cmd_metadata_cat, .flags = { AT } },
+	{ "metadata diff", "A [B]", 1, 2, "what is different between two states",
+	  "A and B are offsets (the state after that record), files of weir metadata snapshot "
+	  "save, or\n`now` (B's default). Exit code 1 when they differ.",
+	  "weir metadata diff 100 120\nweir metadata diff before.weir",
+	  .json = "MetadataDiff[change:str path:str key:str old:any new:any]",
+	  .complete = COMPLETE_FILES, .run = cmd_metadata_diff },
 
 	{ "log dump", "SEGMENT", 1, 1, "batches of a segment file, checked; no server needed", NULL,
 	  "weir log dump 00000000000000000000.log --records",

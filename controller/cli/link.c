@@ -9,19 +9,23 @@
 #include "common/base/endian.h"
 #include "common/base/text.h"
 #include "common/wire/kerr.h"
+#include "controller/cli/brokers_say.h"
 #include "controller/cli/kafka_client.h"
 #include "controller/cli/profile.h"
+#include "controller/cli/saved.h"
 #include "kafka/apis.h"
 #include "kafka/metadata.h"
 #include "kafka/weir_control.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 /* Addresses tried; how long each may take to answer; what the way adds to a
  * request's own timeout. */
 #define TARGETS_MAX 32
-#define PROBE_MS 3000
+#define PROBE_MS 2000
+#define AGAIN_MS 300
 #define ALIVE_MS 1000
 #define METADATA_VERSION 12
 #define ANSWER_SPARE_MS 5000 /* beyond the request's own timeout */
@@ -38,9 +42,14 @@ struct link {
 	struct kafka conn; /* a controller's connection uses its fd only */
 	struct target target;
 	uint64_t next_id;
+	bool is_orphan;         /* a broker that reaches no controller: it says what it knows */
+	const char *why_orphan; /* the sentence for what it cannot do */
+	Weir__Snapshot *snapshot;
+	Weir__ControllerState *controller;
 };
 
 static int connect_any(struct cli *, const char *what);
+static int ask_orphan(struct cli *, const Weir__Request *, const char *what, Weir__Response **);
 static enum err exchange(struct cli *, struct link *, const Weir__Request *, int64_t deadline_ms,
 			 Weir__Response **);
 static enum err ask_controller(struct cli *, struct link *, struct str packed, int64_t deadline_ms,
@@ -55,8 +64,12 @@ int link_call(struct cli *cli, const Weir__Request *request, const char *what, W
 	enum err e;
 	int code;
 
+	if (cli_flag(cli, "saved"))
+		return saved_call(cli, request, what, out);
 	if (!cli->link && (code = connect_any(cli, what)))
 		return code;
+	if (cli->link->is_orphan)
+		return ask_orphan(cli, request, what, out);
 	e = exchange(cli, cli->link, request, deadline_ms, out);
 	if (e)
 		return cli_fail(cli, CLI_UNREACHABLE, "%s: %s:%d gave no answer: %s", what,
@@ -174,24 +187,61 @@ static bool broker_lives(struct cli *cli, struct addr broker)
 	return !e;
 }
 
-static int fail_unreachable(struct cli *cli, const char *what, const char *tried,
-			    const struct target *alive)
+/* No controller answers, but this broker does: it becomes the link, for looking only. */
+static bool adopt_orphan(struct cli *cli, struct link *link, struct target broker,
+			 const char *tried)
 {
-	if (alive)
-		return cli_fail(
-			cli, CLI_UNREACHABLE,
-			"%s: broker %s:%d answers, the controller does not: it is down, "
-			"paused or cut off (tried %s). Start it again; a local one: weir "
-			"local status, then weir local resume 101 or weir local restart 101",
-			what, alive->addr.host, alive->addr.port, tried);
-	return cli_fail(cli, CLI_UNREACHABLE,
-			"%s: no way to the controller through %s. Say where the cluster is with -b "
-			"host:port, or start one: weir local up",
-			what, tried);
+	struct addr at = broker.addr;
+
+	if (brokers_say_snapshot(cli, at, &link->snapshot, &link->controller))
+		return false;
+	link->target = broker;
+	link->is_orphan = true;
+	link->why_orphan =
+		arena_printf(&cli->mem,
+			     "broker %s:%d answers, the controller does not: it is down, paused or "
+			     "cut off (tried %s). Start it again; a local one: weir local status, "
+			     "then weir local resume 101 or weir local restart 101",
+			     at.host, at.port, tried)
+			.at;
+	cli->link = link;
+	return true;
 }
 
+static bool is_state(const Weir__Request *request)
+{
+	return request->body_case == WEIR__REQUEST__BODY_DESCRIBE_CONTROLLER ||
+	       request->body_case == WEIR__REQUEST__BODY_READ_SNAPSHOT;
+}
+
+static int ask_orphan(struct cli *cli, const Weir__Request *request, const char *what,
+		      Weir__Response **out)
+{
+	static Weir__Status fine = WEIR__STATUS__INIT;
+	Weir__Response *r = arena_must(&cli->mem, sizeof(*r));
+	struct link *link = cli->link;
+
+	if (!is_state(request))
+		return cli_fail(cli, CLI_UNREACHABLE, "%s: %s", what, link->why_orphan);
+	weir__response__init(r);
+	r->status = &fine;
+	*out = r;
+	if (request->body_case == WEIR__REQUEST__BODY_READ_SNAPSHOT) {
+		r->body_case = WEIR__RESPONSE__BODY_SNAPSHOT;
+		r->snapshot = link->snapshot;
+		return CLI_OK;
+	}
+	fprintf(stderr, "note: no controller answers; this is what broker %s:%d knows\n",
+		link->target.addr.host, link->target.addr.port);
+	r->body_case = WEIR__RESPONSE__BODY_CONTROLLER;
+	r->controller = link->controller;
+	return CLI_OK;
+}
+
+/* The first one that does not answer has cost its time; those after it get less. */
 static int connect_any(struct cli *cli, const char *what)
 {
+	int64_t patience_ms = i64_min(cli->timeout_ms, PROBE_MS);
 	const struct target *alive = NULL;
 	struct link *link = arena_must(&cli->mem, sizeof(*link));
 	struct target to[TARGETS_MAX];
@@ -203,7 +253,7 @@ static int connect_any(struct cli *cli, const char *what)
 		return CLI_USAGE;
 	text_init(&t, tried, sizeof(tried));
 	for (int i = 0; i < n; i++) {
-		enum err e = try_target(cli, link, to[i], i64_min(cli->timeout_ms, PROBE_MS));
+		enum err e = try_target(cli, link, to[i], patience_ms);
 
 		if (!e) {
 			cli->link = link;
@@ -213,8 +263,15 @@ static int connect_any(struct cli *cli, const char *what)
 			    err_text(e));
 		if (!alive && !to[i].is_controller && broker_lives(cli, to[i].addr))
 			alive = &to[i];
+		if (alive)
+			patience_ms = i64_min(patience_ms, AGAIN_MS);
 	}
-	return fail_unreachable(cli, what, tried, alive);
+	if (alive && adopt_orphan(cli, link, *alive, tried))
+		return CLI_OK;
+	return cli_fail(cli, CLI_UNREACHABLE,
+			"%s: no way to the controller through %s. Say where the cluster is with -b "
+			"host:port, or start one: weir local up",
+			what, tried);
 }
 
 /* ---- one request and its answer ------------------------------------------------------------ */
@@ -230,7 +287,7 @@ static void free_nothing(void *arena, void *p)
 	(void)p;
 }
 
-static ProtobufCAllocator allocator(struct cli *cli)
+ProtobufCAllocator link_allocator(struct cli *cli)
 {
 	return (ProtobufCAllocator){ arena_of_allocator, free_nothing, &cli->mem };
 }
@@ -240,7 +297,7 @@ static enum err exchange(struct cli *cli, struct link *link, const Weir__Request
 {
 	size_t n = weir__request__get_packed_size(request);
 	struct str packed = { arena_must(&cli->mem, n + 1), n }, reply;
-	ProtobufCAllocator memory = allocator(cli);
+	ProtobufCAllocator memory = link_allocator(cli);
 	enum err e;
 
 	weir__request__pack(request, (uint8_t *)(uintptr_t)packed.at);

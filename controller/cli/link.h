@@ -2,7 +2,10 @@
  *
  * Where to: --controller, else -b, else WEIR_CONTROLLER, WEIR_BOOTSTRAP, else the local cluster
  * that `weir local up` started last, else localhost:9092.  Each address is tried in turn; the
- * connection is kept for the run. */
+ * connection is kept for the run.
+ *
+ * While no controller answers, what only looks at the cluster's state is answered from what a
+ * broker says (brokers_say.h), and a line on stderr says so.  --saved FILE: see saved.h. */
 #pragma once
 #include "cluster/rpc.pb-c.h"
 #include "controller/cli/cli.h"
@@ -18,3 +21,4 @@ must_check int link_call(struct cli *, const Weir__Request *, const char *what, 
 must_check enum err link_ask(struct cli *, struct addr controller, const Weir__Request *,
 			     int64_t deadline_ms, Weir__Response **);
 void link_close(struct link *); /* NULL is fine */
+ProtobufCAllocator link_allocator(struct cli *); /* of cli->mem */

@@ -19,7 +19,6 @@ static void print_json(const struct out *);
 static void print_jsonl(const struct out *);
 static void print_csv(const struct out *);
 static void print_names(const struct out *);
-static const char *text_of_bytes(struct cli *, int64_t);
 static bool sort_rows(struct out *);
 static bool choose_columns(struct out *);
 
@@ -410,7 +409,7 @@ static void print_names(const struct out *o)
 
 /* ---- texts for people ---------------------------------------------------------------------- */
 
-static const char *text_of_bytes(struct cli *cli, int64_t bytes)
+const char *text_of_bytes(struct cli *cli, int64_t bytes)
 {
 	static const char *const unit[] = { "B", "kB", "MB", "GB", "TB", "PB" };
 	double v = (double)bytes;

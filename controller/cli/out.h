@@ -50,6 +50,7 @@ void out_drop(struct out *); /* instead of out_end: prints nothing */
 must_check bool out_is_for_people(const struct cli *);
 /* Pieces of text for people, in cli->mem. */
 const char *text_of_duration(struct cli *, int64_t ms);
+const char *text_of_bytes(struct cli *, int64_t);
 const char *text_of_ids(struct cli *, const int32_t *, int n);
 const char *text_of_time(struct cli *, int64_t wall_ms); /* RFC 3339, UTC */
 /* Wraps in a colour when stdout takes colours. */

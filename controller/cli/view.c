@@ -103,6 +103,11 @@ int32_t view_min_isr(const struct image *image, const struct image_topic *topic)
 	return conf.min_insync_replicas;
 }
 
+const char *view_broker_text(const struct image_broker *b)
+{
+	return b->is_fenced ? "fenced" : b->in_controlled_shutdown ? "stopping" : "up";
+}
+
 bool view_is_preferred(const struct image_partition *p)
 {
 	return p->replicas.n > 0 && p->leader == p->replicas.v[0];

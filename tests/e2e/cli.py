@@ -12,7 +12,8 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lib.cluster import PATIENCE, WEIR, Cluster, expect, expect_eq, main, test, wait_for
+from lib import shape
+from lib.cluster import PATIENCE, WEIR, Cluster, Failed, expect, expect_eq, main, test, wait_for
 
 
 def weir(*args, env=None, stdin=None):
@@ -167,17 +168,44 @@ def comparing_logs_misses_no_replica():
 
 # ---- with one -----------------------------------------------------------------------------------
 
+SHAPES = {}
+
+
+def shape_of(words):
+    """The documented shape of -o json of the command that the words begin with."""
+    if not SHAPES:
+        text = weir("reference")[1]
+        for path, section in re.findall(r"^## weir ([^\n]*)\n(.*?)(?=^## weir |\Z)", text, re.M | re.S):
+            found = re.search(r"^`-o json`: `(.*)`$", section, re.M)
+            SHAPES[path] = found and found.group(1)
+    return next((SHAPES[" ".join(words[:n])] for n in (3, 2, 1) if " ".join(words[:n]) in SHAPES), None)
+
+
+def documented(words, text):
+    """The answer as JSON, which must be as documented."""
+    value = json.loads(text)
+    try:
+        shape.check(value, shape_of(words) or "none")
+    except shape.Mismatch as e:
+        raise Failed(f"{' '.join(words)} -o json: {e}")
+    return value
+
+
+LOOKS = (["cluster", "health"], ["cluster", "can-restart", "1"], ["brokers", "list"], ["brokers", "describe", "1"],
+         ["brokers", "logdirs"], ["brokers", "api-versions", "1"], ["topics", "list"], ["topics", "describe"],
+         ["partitions", "list"], ["partitions", "describe", "orders-0"], ["partitions", "epochs", "orders-0"],
+         ["leaders", "list"], ["isr", "list"], ["isr", "history", "orders-0"], ["configs", "get", "topics/orders"],
+         ["metadata", "ls", "/topics"], ["metadata", "cat", "/topics/orders"], ["metadata", "diff", "3"],
+         ["metadata", "log", "dump"], ["metadata", "snapshot", "show"])
+
+
 def every_list_in_every_form(c):
-    commands = (["cluster", "health"], ["brokers", "list"], ["topics", "list"], ["topics", "describe"],
-                ["partitions", "list"], ["partitions", "describe", "orders-0"], ["leaders", "list"], ["isr", "list"],
-                ["configs", "get", "topics/orders"], ["metadata", "log", "dump"], ["metadata", "snapshot", "show"])
-    for cmd in commands:
-        value = json.loads(c.weir(*cmd, "-o", "json").stdout)
-        expect(value["kind"] and value["version"] == 1, f"{cmd}: {value}")
-        for line in c.weir(*cmd, "-o", "jsonl").stdout.splitlines():
+    for cmd in LOOKS:
+        documented(cmd, c.weir(*cmd, "-o", "json", check=False).stdout)
+        for line in c.weir(*cmd, "-o", "jsonl", check=False).stdout.splitlines():
             json.loads(line)
         for form in ("table", "wide", "csv", "name"):
-            expect(c.weir(*cmd, "-o", form).stdout, f"{cmd} -o {form} prints nothing")
+            expect(c.weir(*cmd, "-o", form, check=False).stdout, f"{cmd} -o {form} prints nothing")
 
 
 @test
@@ -348,9 +376,77 @@ def pause_and_resume_a_node():
         c.weir("local", "resume", "3")
         expect_eq(c.weir("local", "status").returncode, 0, "all run")
         c.weir("local", "pause", "101")
-        refused(3, "topics", "list", "-b", c.nodes[1]["address"], "--timeout", "1",
+        refused(3, "topics", "create", "t", "-b", c.nodes[1]["address"], "--timeout", "1",
                 says=f"broker {c.nodes[1]['address']} answers, the controller does not")
         c.weir("local", "resume", "101")
+
+
+@test
+def without_a_controller_brokers_tell_what_they_know():
+    with Cluster() as c:
+        c.weir("topics", "create", "t", "-p", "2", "-c", "min.insync.replicas=2", "-c", "retention.ms=1000")
+        want = c.json("topics", "describe", "t")
+        c.weir("local", "kill", "101")
+        for cmd in (["topics", "describe", "t"], ["brokers", "list"], ["isr", "list"]):
+            got = c.weir(*cmd, "-o", "json", "--timeout", "1")
+            expect("no controller answers; this is what broker" in got.stderr, got.stderr)
+            documented(cmd, got.stdout)
+        got = c.json("topics", "describe", "t", "--timeout", "1")
+        expect_eq(got["items"][0], want["items"][0], "the topic")
+        health = c.weir("cluster", "health", "--timeout", "1", check=False)
+        expect(health.returncode == 1 and "no controller answers" in health.stdout, health.stdout)
+        c.weir("local", "restart", "101")
+
+
+@test
+def saved_metadata_answers_like_the_cluster():
+    with Cluster() as c:
+        c.weir("topics", "create", "orders", "-p", "2")
+        path = os.path.join(c.dir, "saved.weir")
+        documented(["metadata", "snapshot", "save"], c.weir("metadata", "snapshot", "save", path, "-o", "json").stdout)
+        live = {}
+        for cmd in (["partitions", "list"], ["isr", "history", "orders-1"], ["metadata", "log", "dump"],
+                    ["metadata", "cat", "/topics", "--at", "9"]):
+            live[" ".join(cmd)] = c.weir(*cmd, "-o", "json").stdout
+            expect_eq(weir(*cmd, "-o", "json", "--saved", path), (0, live[" ".join(cmd)], ""), "saved and live")
+        refused(2, "topics", "delete", "orders", "--yes", "--saved", path, says="only a cluster can do that")
+        refused(7, "topics", "list", "--saved", path + "x", says="no such file")
+        c.weir("topics", "alter", "orders", "-p", "3")
+        got = c.weir("metadata", "diff", path, check=False)
+        expect(got.returncode == 1 and "/topics/orders/2" in got.stdout, got.stdout)
+        expect_eq(c.weir("metadata", "diff", "now", "now").stdout, "no difference\n", "the same twice")
+
+
+@test
+def the_story_of_a_partition():
+    with Cluster() as c:
+        c.weir("topics", "create", "t", "--replicas", "2,3,1")
+        watch = subprocess.Popen([WEIR, "isr", "watch", "--count", "2", "-o", "jsonl", "-b", c.nodes[1]["address"]],
+                                 stdout=subprocess.PIPE, text=True)
+        produce = lambda n: subprocess.run(["kcat", "-P", "-b", c.bootstrap, "-t", "t", "-p", "0", "-X", "acks=all"],
+                                           input="x\n" * n, text=True, check=True, timeout=60)
+        produce(10)
+        c.weir("local", "kill", "2")
+        c.wait_leader("t", other_than=2)
+        got = c.weir("cluster", "can-restart", "1", check=False)
+        expect(got.returncode == 6 and "t-0" in got.stdout and "wait for broker 2" in got.stdout, got.stdout)
+        found = c.weir("topics", "find", "--at-min-isr", "-o", "name").stdout
+        expect_eq(found, "t-0\n", "what is one failure away")
+        produce(5)
+        c.restart(2)
+        c.wait_isr("t", [1, 2, 3])
+        expect_eq(c.weir("cluster", "can-restart", "1").returncode, 0, "when all are back")
+        changes = [json.loads(line) for line in watch.stdout]
+        watch.wait(10)
+        expect_eq((changes[0]["from"], changes[0]["to"], changes[0]["old_leader"]), ([2, 3, 1], [3, 1], 2), "the kill")
+        expect_eq(sorted(changes[1]["to"]), [1, 2, 3], "the return")
+        c.weir("leaders", "elect", "t-0")
+        epochs = c.json("partitions", "epochs", "t-0")["items"]
+        expect_eq([(e["leader_epoch"], e["leader"], e["start_offset"]) for e in epochs], [(0, 2, 0), (1, 3, 10), (2, 2, 15)],
+                  "epochs")
+        expect_eq([e["reason"].split(":")[0] for e in epochs], ["created", "broker 2", "preferred election"], "reasons")
+        history = c.json("isr", "history", "t-0")["items"]
+        expect_eq([(h["joined"], h["left"]) for h in history], [([], []), ([], [2]), ([2], [])], "ISR")
 
 
 @test
