@@ -118,7 +118,7 @@ void raft_leader_commit(struct raft *r, struct raft_effects *out)
 
 void raft_feed(struct raft *r, struct raft_peer *p, struct raft_effects *out)
 {
-	if (p->state != RAFT_SENDING_SNAPSHOT && raft_log_term(&r->log, p->next) == RAFT_NO_TERM) {
+	if (p->state != RAFT_SENDING_SNAPSHOT && p->next < r->log.start) {
 		p->state = RAFT_SENDING_SNAPSHOT;
 		p->is_waiting = false;
 		p->snapshot = 0;
@@ -178,10 +178,11 @@ void raft_peer_matched(struct raft *r, struct raft_peer *p, int64_t match)
 static void heartbeat(struct raft *r, struct raft_peer *p, struct raft_effects *out)
 {
 	bool is_late = r->now_ms - i64_max(p->sent_ms, p->progress_ms) >= r->o.election_min_ms;
+	int64_t prev;
 
 	if (p->state == RAFT_REPLICATE && p->n_flight > 0 && is_late)
 		raft_peer_probe(p, p->match);
-	if (p->state == RAFT_PROBE && raft_log_term(&r->log, p->next) != RAFT_NO_TERM) {
+	if (p->state == RAFT_PROBE && p->next >= r->log.start) {
 		p->is_waiting = true;
 		send_append(r, p, p->next, p->next, out);
 		return;
@@ -189,10 +190,8 @@ static void heartbeat(struct raft *r, struct raft_peer *p, struct raft_effects *
 	if (p->state == RAFT_SENDING_SNAPSHOT && is_late)
 		p->is_waiting = false;
 	raft_feed(r, p, out);
-	if (raft_log_term(&r->log, p->match) != RAFT_NO_TERM)
-		send_append(r, p, p->match, p->match, out);
-	else
-		send_append(r, p, 0, 0, out);
+	prev = p->match >= r->log.start ? p->match : 0;
+	send_append(r, p, prev, prev, out);
 }
 
 /* "A leader steps down if an election timeout elapses without a successful round of heartbeats to
