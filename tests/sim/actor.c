@@ -246,6 +246,10 @@ static void on_job(void *x, void *unused)
 	struct actor *home = actor_of(j->home);
 
 	(void)unused;
+	if (home->machine->world->now_us < home->machine->hung_until_us) {
+		machine_at(home->machine, home->machine->hung_until_us, on_job, j, NULL);
+		return;
+	}
 	j->work(j);
 	j->mail.fn = job_done;
 	home->machine->n_mail++;
@@ -256,12 +260,12 @@ static void sim_submit(struct env *e, struct job *j)
 {
 	struct machine *m = actor_of(e)->machine;
 	struct world *w = m->world;
+	uint64_t us_max = (uint64_t)(w->job_us_max + m->job_us_more);
 
 	j->home = e;
 	m->n_jobs++;
-	machine_at(m,
-		   w->now_us + 1 + (int64_t)world_chance(w, STREAM_DISK, (uint64_t)w->job_us_max),
-		   on_job, j, NULL);
+	machine_at(m, w->now_us + 1 + (int64_t)world_chance(w, STREAM_DISK, us_max), on_job, j,
+		   NULL);
 }
 
 /* Only main functions stop an actor's loop, and those stay outside. */

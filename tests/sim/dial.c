@@ -124,8 +124,8 @@ static void on_syn(void *x, void *unused)
 		fail_at(c, 1, ERR_NOT_FOUND);
 		return;
 	}
-	if (to->state == MACHINE_OFF || w->route[c->machine->id][to->id].is_cut ||
-	    w->route[to->id][c->machine->id].is_cut) {
+	if (to->state == MACHINE_OFF || to->deaf_until_us > w->now_us ||
+	    w->route[c->machine->id][to->id].is_cut || w->route[to->id][c->machine->id].is_cut) {
 		int64_t wait = i64_max(SYN_US, w->now_us - c->dialled_us); /* doubles */
 
 		if (w->now_us - c->dialled_us + wait > DIAL_US)

@@ -51,7 +51,7 @@ int64_t disk_bytes(const struct disk *d)
 
 static bool fails(struct disk *d, enum disk_fault kind)
 {
-	return (d->faults & kind) && d->fault_den > 0 &&
+	return !d->world->is_watched && (d->faults & kind) && d->fault_den > 0 &&
 	       world_odds(d->world, STREAM_DISK, 1, d->fault_den);
 }
 
@@ -67,10 +67,15 @@ void inode_put(struct disk *d, struct inode *i)
 	mem_free(i);
 }
 
+/* What is written again is not lost any more. */
 static void touch(struct inode *i, int64_t from, int64_t to)
 {
 	i->dirty_from = i64_min(i->dirty_from, from);
 	i->dirty_to = i64_max(i->dirty_to, to);
+	if (from <= i->lost_from)
+		i->lost_from = i64_max(i->lost_from, to);
+	if (to >= i->lost_to)
+		i->lost_to = i64_min(i->lost_to, from);
 }
 
 static void resize(struct disk *d, struct inode *i, int64_t n)
@@ -91,12 +96,43 @@ static void make_durable(struct inode *i)
 	int64_t to = i64_min(i->dirty_to, i->n);
 
 	i->durable = mem_grow(i->durable, (size_t)i->n + 1);
+	if (i->n > i->n_durable)
+		memset(i->durable + i->n_durable, 0, (size_t)(i->n - i->n_durable));
 	if (to > i->dirty_from)
 		memcpy(i->durable + i->dirty_from, i->at + i->dirty_from,
 		       (size_t)(to - i->dirty_from));
 	i->n_durable = i->n;
 	i->dirty_from = INT64_MAX;
 	i->dirty_to = 0;
+}
+
+static void evict(struct inode *i)
+{
+	int64_t to = i64_min(i->lost_to, i->n),
+		kept = i64_min(to, i64_max(i->n_durable, i->lost_from));
+
+	if (i->lost_from < kept)
+		memcpy(i->at + i->lost_from, i->durable + i->lost_from,
+		       (size_t)(kept - i->lost_from));
+	if (kept < to && i->lost_from < to)
+		memset(i->at + kept, 0, (size_t)(to - kept));
+	i->lost_from = i->lost_to = 0;
+}
+
+bool disk_has_lost(const struct disk *d)
+{
+	for (int k = 0; k < d->seen.n; k++)
+		if (d->seen.v[k].inode &&
+		    d->seen.v[k].inode->lost_from < d->seen.v[k].inode->lost_to)
+			return true;
+	return false;
+}
+
+void disk_evict(struct disk *d)
+{
+	for (int k = 0; k < d->seen.n; k++)
+		if (d->seen.v[k].inode)
+			evict(d->seen.v[k].inode);
 }
 
 enum tear { ALL_LOST, ALL_KEPT, CUT_SHORT, EACH_FOR_ITSELF, TEARS };
@@ -122,8 +158,10 @@ void inode_power_loss(struct disk *d, struct inode *i)
 	int64_t from = i->dirty_from - i->dirty_from % SECTOR, n = i->n;
 	uint8_t *out;
 
-	if (i->dirty_from > i->dirty_to)
+	evict(i);
+	if (i->dirty_from > i->dirty_to && i->n == i->n_durable)
 		return;
+	from = i64_min(from, n);
 	if (how == ALL_LOST || (how != ALL_KEPT && i->n < i->n_durable))
 		n = i->n_durable;
 	else if (how == CUT_SHORT && n > from)
@@ -140,7 +178,6 @@ void inode_power_loss(struct disk *d, struct inode *i)
 	i->dirty_from = 0;
 	i->dirty_to = n;
 	make_durable(i);
-	i->is_lost = false;
 }
 
 bool disk_has(struct disk *d, const char *path)
@@ -152,7 +189,7 @@ bool disk_copy_out(struct file *f, int64_t at, size_t n, void *to)
 {
 	struct inode *i = handle_of(f)->inode;
 
-	if (at + (int64_t)n > i->n)
+	if (at + (int64_t)n > i->n || fails(handle_of(f)->disk, DISK_READ))
 		return false;
 	memcpy(to, i->at + at, n);
 	return true;
@@ -257,10 +294,14 @@ static enum err disk_sync(struct file *f)
 	struct inode *i = handle_of(f)->inode;
 
 	if (fails(handle_of(f)->disk, DISK_SYNC)) {
-		i->is_lost = true;
+		i->lost_from =
+			i->lost_to > 0 ? i64_min(i->lost_from, i->dirty_from) : i->dirty_from;
+		i->lost_to = i64_max(i->lost_to, i->dirty_to);
+		i->dirty_from = INT64_MAX;
+		i->dirty_to = 0;
 		return ERR_IO;
 	}
-	if (!i->is_lost && i->dirty_from <= i->dirty_to)
+	if (i->dirty_from <= i->dirty_to)
 		make_durable(i);
 	return ERR_OK;
 }

@@ -13,9 +13,12 @@ extern const struct files_ops disk_files;
 struct disk *disk_new(struct world *);
 void disk_free(struct disk *);
 void disk_power_loss(struct disk *);
-/* From now on calls of these kinds fail with the odds of one in `den`; 0: none does.  A sync that
- * failed once never brings that file's bytes of then to the device (fsync semantics of Linux). */
+/* From now on calls of these kinds fail with the odds of one in `den`; 0: none does.  As on Linux,
+ * what a failed sync was to bring to the device is clean from then on: later syncs succeed without
+ * it, reads still see it, until it is evicted. */
 void disk_fail(struct disk *, unsigned faults, uint32_t den);
+bool disk_has_lost(const struct disk *); /* something that an eviction takes */
+void disk_evict(struct disk *); /* clean pages: what comes back is what the device has */
 void disk_limit(struct disk *, int64_t bytes_max); /* beyond it: ERR_NOSPACE */
 bool disk_is_sound(const struct disk *); /* neither of the two */
 int64_t disk_bytes(const struct disk *);

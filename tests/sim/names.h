@@ -13,7 +13,7 @@ struct inode {
 	int64_t n, cap, n_durable;
 	int64_t dirty_from, dirty_to; /* differs from the device at most here; from > to: nowhere */
 	int refs;
-	bool is_lost; /* a sync failed: the device never gets this */
+	int64_t lost_from, lost_to; /* a sync of it failed: clean, and not on the device */
 	struct handle *locked_by;
 };
 struct name {

@@ -32,13 +32,18 @@ typedef bool strikes(struct strike *); /* false: it makes no sense now */
 static void on_fault(void *nemesis, void *fault);
 static bool find(struct strike *);
 static bool may_lose(struct nemesis *, const struct sim_node *);
-static strikes kill_it, stop_it, power_it, pause_it, slow_it, cut_it, clog_it, fill_it, break_it;
+static strikes kill_it, stop_it, power_it, pause_it, slow_it, shift_it;
+static strikes cut_it, clog_it, reset_it, lose_it, sip_it, deafen_it;
+static strikes fill_it, break_it, drag_it, hang_it, evict_it;
 
 static strikes *const by_kind[FAULT_KINDS] = {
-	[FAULT_KILL] = kill_it,   [FAULT_STOP] = stop_it, [FAULT_POWER] = power_it,
-	[FAULT_PAUSE] = pause_it, [FAULT_SLOW] = slow_it, [FAULT_CUT] = cut_it,
-	[FAULT_CLOG] = clog_it,   [FAULT_FULL] = fill_it, [FAULT_WRITE] = break_it,
-	[FAULT_SYNC] = break_it,
+	[FAULT_KILL] = kill_it,   [FAULT_STOP] = stop_it,   [FAULT_POWER] = power_it,
+	[FAULT_PAUSE] = pause_it, [FAULT_SLOW] = slow_it,   [FAULT_CUT] = cut_it,
+	[FAULT_CLOG] = clog_it,   [FAULT_RESET] = reset_it, [FAULT_LOSE] = lose_it,
+	[FAULT_SIP] = sip_it,     [FAULT_DEAF] = deafen_it, [FAULT_CLOCK] = shift_it,
+	[FAULT_FULL] = fill_it,   [FAULT_WRITE] = break_it, [FAULT_SYNC] = break_it,
+	[FAULT_EVICT] = evict_it, [FAULT_READ] = break_it,  [FAULT_DRAG] = drag_it,
+	[FAULT_HANG] = hang_it,
 };
 
 static struct nemesis *nemesis_of_run(void)
@@ -83,7 +88,7 @@ static bool find(struct strike *k)
 	for (int i = 0; i < c->n_brokers; i++)
 		if (c->broker[i]->machine == k->machine)
 			k->node = c->broker[i];
-	return k->node || k->fault->kind == FAULT_CLOG;
+	return k->node || k->to; /* what happens to links may happen to a client's */
 }
 
 static bool is_everywhere_in_sync(const struct image *im, int32_t broker)
@@ -232,6 +237,23 @@ static bool slow_it(struct strike *k)
 	return true;
 }
 
+static void set_right(void *x, void *unused)
+{
+	struct machine *m = x;
+
+	(void)unused;
+	m->wall_skew_ms = 0;
+}
+
+static bool shift_it(struct strike *k)
+{
+	story_tell(k->machine->world, "---- %s's clock is %lld ms off ----", k->machine->name,
+		   (long long)k->fault->n);
+	k->machine->wall_skew_ms = k->fault->n;
+	after(k, set_right, k->machine, NULL);
+	return true;
+}
+
 /* ---- network -------------------------------------------------------------------------------- */
 
 /* The last cut of a route heals it. */
@@ -285,6 +307,47 @@ static bool clog_it(struct strike *k)
 	return true;
 }
 
+static bool reset_it(struct strike *k)
+{
+	if (!k->to)
+		return false;
+	net_break(k->machine, k->to, false);
+	return true;
+}
+
+static bool lose_it(struct strike *k)
+{
+	if (!k->to)
+		return false;
+	story_tell(k->machine->world, "---- connections of %s and %s are lost ----",
+		   k->machine->name, k->to->name);
+	net_break(k->machine, k->to, true);
+	return true;
+}
+
+static void gulp(void *x, void *unused)
+{
+	struct machine *m = x;
+
+	(void)unused;
+	m->sip_us = 0;
+}
+
+static bool sip_it(struct strike *k)
+{
+	tell(k->machine, "hardly reads");
+	k->machine->sip_us = k->fault->n;
+	after(k, gulp, k->machine, NULL);
+	return true;
+}
+
+static bool deafen_it(struct strike *k)
+{
+	tell(k->machine, "accepts no connection");
+	k->machine->deaf_until_us = k->machine->world->now_us + k->fault->for_us;
+	return true;
+}
+
 /* ---- disks ---------------------------------------------------------------------------------- */
 
 static void repair(struct machine *m)
@@ -319,7 +382,14 @@ static bool fill_it(struct strike *k)
 
 static bool break_it(struct strike *k)
 {
-	bool is_write = k->fault->kind == FAULT_WRITE;
+	static const struct {
+		enum disk_fault fault;
+		const char *what;
+	} how[FAULT_KINDS] = {
+		[FAULT_WRITE] = { DISK_WRITE, "has a disk that fails to write" },
+		[FAULT_SYNC] = { DISK_SYNC, "has a disk that fails to sync" },
+		[FAULT_READ] = { DISK_READ, "has a disk that fails to read" },
+	};
 
 	if (k->machine->state != MACHINE_UP)
 		return false;
@@ -327,10 +397,41 @@ static bool break_it(struct strike *k)
 	if (!k->node->is_controller && k->nemesis->swarm->min_isr > 1 &&
 	    !may_lose(k->nemesis, k->node))
 		return false;
-	tell(k->machine,
-	     is_write ? "has a disk that fails to write" : "has a disk that fails to sync");
-	disk_fail(k->machine->disk, is_write ? DISK_WRITE : DISK_SYNC, (uint32_t)k->fault->n);
+	tell(k->machine, how[k->fault->kind].what);
+	disk_fail(k->machine->disk, how[k->fault->kind].fault, (uint32_t)k->fault->n);
 	after(k, on_repair, k->node, NULL);
+	return true;
+}
+
+static bool evict_it(struct strike *k)
+{
+	if (!k->node->is_controller && disk_has_lost(k->machine->disk) &&
+	    !may_lose(k->nemesis, k->node))
+		return false;
+	disk_evict(k->machine->disk);
+	return true;
+}
+
+static void hurry(void *x, void *unused)
+{
+	struct machine *m = x;
+
+	(void)unused;
+	m->job_us_more = 0;
+}
+
+static bool drag_it(struct strike *k)
+{
+	tell(k->machine, "has a slow disk");
+	k->machine->job_us_more = k->fault->n;
+	after(k, hurry, k->machine, NULL);
+	return true;
+}
+
+static bool hang_it(struct strike *k)
+{
+	tell(k->machine, "has a disk that does not answer");
+	k->machine->hung_until_us = k->machine->world->now_us + k->fault->for_us;
 	return true;
 }
 
@@ -342,6 +443,8 @@ static void heal_node(struct sim_node *node)
 
 	repair(node->machine);
 	node->machine->turn_us_max = USUAL_TURN_US;
+	node->machine->wall_skew_ms = node->machine->sip_us = node->machine->job_us_more = 0;
+	node->machine->deaf_until_us = node->machine->hung_until_us = 0;
 	if (node->machine->state == MACHINE_PAUSED)
 		machine_resume(node->machine);
 	/* What is on its way down is waited for; what met a bad disk must begin anew. */

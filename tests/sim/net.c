@@ -9,6 +9,7 @@ static void on_packet(void *conn, void *packet);
 static void arrive(struct conn *, struct packet *);
 static void read_frames(void *conn, void *unused);
 static void reset_back(struct conn *);
+static void on_sip(void *conn, void *unused);
 static void on_give_up(void *conn, void *unused);
 static void drop_packets(struct list *);
 
@@ -138,7 +139,8 @@ static void on_packet(void *x, void *y)
 	struct packet *p = y;
 	struct world *w = c->machine->world;
 
-	if (!list_empty(&c->stalled) || w->route[c->peer->machine->id][c->machine->id].is_cut ||
+	if (!list_empty(&c->stalled) || c->is_lost ||
+	    w->route[c->peer->machine->id][c->machine->id].is_cut ||
 	    (w->is_held && w->is_held(w->held_arg, c, p))) {
 		list_push_back(&c->stalled, &p->node);
 		if (!c->peer->is_giving_up)
@@ -190,7 +192,8 @@ static void on_give_up(void *x, void *unused)
 {
 	struct conn *c = x;
 	struct world *w = c->machine->world;
-	bool is_through = c->peer && c->peer->state != CONN_CLOSED && list_empty(&c->peer->stalled);
+	bool is_through = c->peer && c->peer->state != CONN_CLOSED && !c->peer->is_lost &&
+			  list_empty(&c->peer->stalled);
 
 	(void)unused;
 	c->is_giving_up = false;
@@ -206,7 +209,7 @@ static void on_give_up(void *x, void *unused)
 void net_heal(struct world *w, int from, int to)
 {
 	LIST_FOR (c, &w->conns, struct conn, in_world) {
-		if (c->machine->id != to || !c->peer || c->peer->machine->id != from)
+		if (c->machine->id != to || c->is_lost || !c->peer || c->peer->machine->id != from)
 			continue;
 		while (!list_empty(&c->stalled)) {
 			struct packet *p = LIST_FIRST(&c->stalled, struct packet, node);
@@ -217,13 +220,51 @@ void net_heal(struct world *w, int from, int to)
 	}
 }
 
+static void fail_reset(void *x, void *unused)
+{
+	(void)unused;
+	conn_fail(x, (void *)(uintptr_t)ERR_CLOSED);
+}
+
+void net_break(struct machine *a, struct machine *b, bool is_silent)
+{
+	struct world *w = a->world;
+
+	LIST_FOR (c, &w->conns, struct conn, in_world) {
+		if (c->state == CONN_CLOSED || !c->peer || c->machine == c->peer->machine)
+			continue;
+		if ((c->machine != a || c->peer->machine != b) &&
+		    (c->machine != b || c->peer->machine != a))
+			continue;
+		if (is_silent) {
+			c->is_lost = true;
+			world_at(w, w->now_us + KEEPALIVE_US, on_give_up, c, NULL);
+		} else {
+			actor_do(c->actor, fail_reset, c, NULL);
+		}
+	}
+}
+
 /* ---- reading -------------------------------------------------------------------------------- */
 
 void conn_read_soon(struct conn *c)
 {
+	struct machine *m = c->machine;
+
 	if (c->is_read_due || c->paused || list_empty(&c->in) || c->state != CONN_OPEN)
 		return;
 	c->is_read_due = true;
+	if (m->sip_us > 0)
+		machine_at(m, m->world->now_us + m->sip_us, on_sip, c, NULL);
+	else
+		actor_do(c->actor, read_frames, c, NULL);
+}
+
+static void on_sip(void *x, void *unused)
+{
+	struct conn *c = x;
+
+	(void)unused;
 	actor_do(c->actor, read_frames, c, NULL);
 }
 
@@ -243,7 +284,7 @@ static void read_frames(void *x, void *unused)
 
 	(void)unused;
 	c->is_read_due = false;
-	for (int i = 0; i < FRAMES_PER_TURN; i++) {
+	for (int i = 0; i < (c->machine->sip_us > 0 ? 1 : FRAMES_PER_TURN); i++) {
 		struct packet *p = LIST_FIRST(&c->in, struct packet, node);
 
 		if (!p || c->paused || c->state != CONN_OPEN)

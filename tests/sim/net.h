@@ -28,6 +28,7 @@ struct conn {
 	struct actor *actor;
 	enum conn_state state;
 	bool is_silent; /* closed by a power loss: answers nothing until the power is back */
+	bool is_lost;   /* what is sent to it vanishes on the way, and nobody is told */
 	bool paused, is_read_due, is_giving_up;
 	const struct conn_events *on;
 	void *arg;

@@ -15,17 +15,23 @@
 
 typedef void draw(struct fault *, const struct swarm *, struct prng *);
 
-static draw draw_down, draw_long, draw_slow, draw_cut, draw_clog, draw_full, draw_failing;
+static draw draw_none, draw_down, draw_long, draw_slow, draw_drag, draw_cut, draw_link, draw_clock,
+	draw_full, draw_failing;
 
 static const struct {
 	const char *name;
 	draw *draw;
 } kinds[FAULT_KINDS] = {
-	[FAULT_KILL] = { "kill", draw_down },      [FAULT_STOP] = { "stop", draw_long },
-	[FAULT_POWER] = { "power", draw_down },    [FAULT_PAUSE] = { "pause", draw_long },
-	[FAULT_SLOW] = { "slow", draw_slow },      [FAULT_CUT] = { "cut", draw_cut },
-	[FAULT_CLOG] = { "clog", draw_clog },      [FAULT_FULL] = { "full", draw_full },
-	[FAULT_WRITE] = { "write", draw_failing }, [FAULT_SYNC] = { "sync", draw_failing },
+	[FAULT_KILL] = { "kill", draw_down },    [FAULT_STOP] = { "stop", draw_long },
+	[FAULT_POWER] = { "power", draw_down },  [FAULT_PAUSE] = { "pause", draw_long },
+	[FAULT_SLOW] = { "slow", draw_slow },    [FAULT_CUT] = { "cut", draw_cut },
+	[FAULT_CLOG] = { "clog", draw_link },    [FAULT_RESET] = { "reset", draw_link },
+	[FAULT_LOSE] = { "lose", draw_link },    [FAULT_SIP] = { "sip", draw_slow },
+	[FAULT_DEAF] = { "deaf", draw_long },    [FAULT_CLOCK] = { "clock", draw_clock },
+	[FAULT_FULL] = { "full", draw_full },    [FAULT_WRITE] = { "write", draw_failing },
+	[FAULT_SYNC] = { "sync", draw_failing }, [FAULT_EVICT] = { "evict", draw_none },
+	[FAULT_READ] = { "read", draw_failing }, [FAULT_DRAG] = { "drag", draw_drag },
+	[FAULT_HANG] = { "hang", draw_long },
 };
 
 const char *fault_name(enum fault_kind kind)
@@ -59,6 +65,13 @@ static void name_any(char *out, const struct swarm *s, struct prng *p)
 		name_node(out, s, p);
 }
 
+static void draw_none(struct fault *f, const struct swarm *s, struct prng *p)
+{
+	(void)f;
+	(void)s;
+	(void)p;
+}
+
 /* Sometimes back before anybody noticed. */
 static void draw_down(struct fault *f, const struct swarm *s, struct prng *p)
 {
@@ -79,6 +92,12 @@ static void draw_slow(struct fault *f, const struct swarm *s, struct prng *p)
 	f->n = up_to(p, 50000);
 }
 
+static void draw_drag(struct fault *f, const struct swarm *s, struct prng *p)
+{
+	draw_slow(f, s, p);
+	f->n *= 20;
+}
+
 /* A node from everybody, or one pair; both ways or one way. */
 static void draw_cut(struct fault *f, const struct swarm *s, struct prng *p)
 {
@@ -88,11 +107,21 @@ static void draw_cut(struct fault *f, const struct swarm *s, struct prng *p)
 		name_node(f->to, s, p);
 }
 
-static void draw_clog(struct fault *f, const struct swarm *s, struct prng *p)
+static void draw_link(struct fault *f, const struct swarm *s, struct prng *p)
 {
 	f->for_us = up_to(p, SPELL_US_MAX);
 	name_any(f->node, s, p);
 	name_any(f->to, s, p);
+}
+
+/* Up to half an hour: a record more than an hour ahead of the broker's clock is refused. */
+static void draw_clock(struct fault *f, const struct swarm *s, struct prng *p)
+{
+	(void)s;
+	f->for_us = up_to(p, DOWN_US_MAX);
+	f->n = up_to(p, prng_chance(p, 1, 2) ? 1800000 : 2000);
+	if (prng_chance(p, 1, 2))
+		f->n = -f->n;
 }
 
 static void draw_full(struct fault *f, const struct swarm *s, struct prng *p)

@@ -17,9 +17,18 @@ enum fault_kind {
 	FAULT_SLOW,  /* turns wait up to n us */
 	FAULT_CUT,   /* node and `to` (none: everybody) lose each other; n = 1: one way only */
 	FAULT_CLOG,  /* what node sends to `to` is late */
+	FAULT_RESET, /* the connections between node and `to` are reset */
+	FAULT_LOSE,  /* they are gone, and neither end is told */
+	FAULT_SIP,   /* node reads a frame of each connection every n us */
+	FAULT_DEAF,  /* who dials node gets no answer */
+	FAULT_CLOCK, /* the wall clock is n ms off */
 	FAULT_FULL,  /* n bytes are left on the disk */
 	FAULT_WRITE, /* one write in n fails */
-	FAULT_SYNC,  /* one sync in n fails */
+	FAULT_SYNC,  /* one sync in n fails; what it was to sync never gets to the device */
+	FAULT_EVICT, /* the page cache lets go of what is clean */
+	FAULT_READ,  /* one read in n fails */
+	FAULT_DRAG,  /* syncs and other jobs take up to n us longer */
+	FAULT_HANG,  /* none of them ends */
 	FAULT_KINDS
 };
 

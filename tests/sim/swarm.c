@@ -57,6 +57,15 @@ void swarm_draw(struct swarm *s, uint64_t seed)
 	s->every_us[FAULT_FULL] = maybe(p, 2 * SECOND);
 	s->every_us[FAULT_WRITE] = maybe(p, 2 * SECOND);
 	s->every_us[FAULT_SYNC] = maybe(p, 2 * SECOND);
+	s->every_us[FAULT_EVICT] = maybe(p, SECOND / 2);
+	s->every_us[FAULT_READ] = maybe(p, 2 * SECOND);
+	s->every_us[FAULT_DRAG] = maybe(p, SECOND);
+	s->every_us[FAULT_HANG] = maybe(p, SECOND);
+	s->every_us[FAULT_RESET] = maybe(p, SECOND / 4);
+	s->every_us[FAULT_LOSE] = maybe(p, SECOND / 2);
+	s->every_us[FAULT_SIP] = maybe(p, SECOND);
+	s->every_us[FAULT_DEAF] = maybe(p, SECOND);
+	s->every_us[FAULT_CLOCK] = maybe(p, SECOND);
 }
 
 /* ---- the cluster ---------------------------------------------------------------------------- */

@@ -123,8 +123,10 @@ bool world_step(struct world *w, int64_t until_us)
 		world_fold(w, (uint64_t)w->now_us * 32 + (m ? (uint64_t)m->id + 1 : 0));
 		w->last = m;
 		e->fn(e->a, e->b);
+		w->is_watched = true;
 		if (w->after)
 			w->after(w->arg);
+		w->is_watched = false;
 	}
 	mem_free(e);
 	return true;

@@ -66,6 +66,10 @@ struct machine {
 	int64_t n_jobs, n_mail;       /* submitted and not done; on its way */
 	int64_t wall_skew_ms;
 	int64_t turn_us_max; /* how long an actor may take to notice */
+	int64_t job_us_more; /* its device is slow: a job may wait so much longer */
+	int64_t hung_until_us; /* its device does not answer: no job ends before */
+	int64_t sip_us;        /* it reads its connections so slowly: a pause after each frame */
+	int64_t deaf_until_us; /* its queue of connections is full: who dials hears nothing */
 	struct prng prng;
 };
 
@@ -91,6 +95,7 @@ struct world {
 	struct machine *last;    /* whose event was the last one; NULL: the world's */
 	struct list conns;       /* every one there ever was; freed with the world */
 	void (*after)(void *arg); /* after every event: the invariants */
+	bool is_watched;          /* they are at it: what they read never fails */
 	void *arg;
 	/* NULL, or whether a packet that just came to an end stays on its way, and with it all that
 	 * come after it, until net_heal (scene_hold.c). */
@@ -134,5 +139,7 @@ void actor_run(struct actor *, happen *, void *a, void *b);
 extern const struct peers_ops sim_peers;
 void net_flush(struct actor *); /* end of a turn */
 void net_end(struct machine *, bool is_silent);
+/* All connections between two machines: reset at once, or lost without a word to either end. */
+void net_break(struct machine *, struct machine *, bool is_silent);
 void net_heal(struct world *, int from, int to);
 void net_free(struct world *);
