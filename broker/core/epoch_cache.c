@@ -12,10 +12,11 @@
 
 static int32_t floor_at(const struct epoch_cache *, int32_t epoch);
 static void push(struct epoch_cache *, struct epoch_entry);
+static void changed(struct epoch_cache *, int64_t from);
 
 void epoch_cache_init(struct epoch_cache *c)
 {
-	*c = (struct epoch_cache){ 0 };
+	*c = (struct epoch_cache){ .changed_from = INT64_MAX };
 }
 
 void epoch_cache_fini(struct epoch_cache *c)
@@ -34,7 +35,7 @@ bool epoch_cache_assign(struct epoch_cache *c, int32_t epoch, int64_t start_offs
 	while (c->n > 0 && c->v[c->n - 1].start_offset >= start_offset)
 		c->n--;
 	push(c, (struct epoch_entry){ epoch, start_offset });
-	c->version++;
+	changed(c, start_offset);
 	epoch_cache_check(c);
 	return true;
 }
@@ -76,7 +77,7 @@ void epoch_cache_truncate_end(struct epoch_cache *c, int64_t offset)
 	while (c->n > 0 && c->v[c->n - 1].start_offset >= offset)
 		c->n--;
 	if (c->n != n)
-		c->version++;
+		changed(c, offset);
 }
 
 /* The epoch that covers the new start keeps its entry, or that start would have no epoch. */
@@ -129,6 +130,12 @@ static int32_t floor_at(const struct epoch_cache *c, int32_t epoch)
 	while (at >= 0 && c->v[at].epoch > epoch)
 		at--;
 	return at;
+}
+
+static void changed(struct epoch_cache *c, int64_t from)
+{
+	c->version++;
+	c->changed_from = i64_min(c->changed_from, from);
 }
 
 static void push(struct epoch_cache *c, struct epoch_entry e)

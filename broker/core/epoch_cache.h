@@ -14,6 +14,7 @@ struct epoch_cache {
 	struct epoch_entry *v;   /* heap, owned */
 	int32_t n, cap;
 	uint32_t version;        /* grows with every change */
+	int64_t changed_from;    /* lowest offset that one concerned; the owner sets it back */
 };
 #define EPOCH_NONE  (-1)
 #define OFFSET_NONE (-1)

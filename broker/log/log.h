@@ -39,6 +39,9 @@ struct log_options {
 	const char *dir;         /* .../<topic>-<partition>; created when missing */
 	struct log_config config;
 	bool clean;              /* the clean-shutdown marker was there: trust the files */
+	/* A sync may have failed before, and the kernel then calls clean what the device never got:
+	 * what a scan finds good is written again, so that the next sync covers it. */
+	bool is_unsure;
 	int64_t recovery_point;  /* from recovery-point-offset-checkpoint; 0 unknown */
 	int64_t start_offset;    /* from log-start-offset-checkpoint; 0 unknown */
 	/* Called in offset order for every batch that reaches `replay_from` or beyond, once the end
@@ -122,6 +125,8 @@ must_check enum err log_advance_start(struct log *, int64_t offset);
  * renamed to .deleted at once and unlinked after the delay by log_purge.  Also closes files of
  * old segments that nobody read since the last call. */
 must_check enum err log_retain(struct log *, int64_t bound, int64_t now_ms, int32_t *n_segments);
+/* It would leave nothing: the caller's last chance to write down what only the records say. */
+bool log_expires(struct log *, int64_t bound, int64_t now_ms);
 /* From a job: while it runs, log_retain deletes nothing and all else goes on. */
 void log_purge(struct log *, int64_t now_ms);
 

@@ -80,7 +80,10 @@ enum err log_load(struct log *l, const struct log_options *o, struct log_recover
 		remember_corruption(l, &names, rec);
 	mem_free(names.v);
 	if (e == ERR_OK && o->replay)
-		e = log_replay(l, o->replay_from, o->replay, o->arg);
+		e = log_replay(l,
+			       o->clean ? o->replay_from
+					: i64_min(o->replay_from, known.recovery_point),
+			       o->replay, o->arg);
 	rec->segments = l->n;
 	return e;
 }
@@ -290,7 +293,7 @@ static enum err settle_end(struct log *l, const struct log_options *o, struct lo
 		}
 	}
 	if (e == ERR_OK && from != INT64_MAX)
-		e = log_scan(l, from, rec);
+		e = log_scan(l, from, o->is_unsure, rec);
 	if (e != ERR_OK)
 		return e;
 	if (o->recovery_point > l->end && !o->clean && rec->corrupt_offset < 0) {

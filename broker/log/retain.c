@@ -7,6 +7,7 @@
  * keeps the two from meeting; whoever comes second does nothing and is called again. */
 #include "broker/log/state.h"
 
+static int32_t n_below(const struct log *, int64_t bound);
 static enum err count_expired(struct log *, int64_t now_ms, int32_t n_max, int32_t *n);
 static enum err is_expired(struct log *, int32_t i, int64_t now_ms, bool *expired);
 static enum err delete_first(struct log *, int32_t n, int64_t now_ms);
@@ -15,7 +16,7 @@ static void close_unused(struct log *);
 /* Never past the high watermark: what is not committed yet may be all there is of it. */
 enum err log_retain(struct log *l, int64_t bound, int64_t now_ms, int32_t *n_segments)
 {
-	int32_t n_max = 0, n = 0;
+	int32_t n = 0;
 	enum err e;
 
 	*n_segments = 0;
@@ -23,11 +24,7 @@ enum err log_retain(struct log *l, int64_t bound, int64_t now_ms, int32_t *n_seg
 		return ERR_IO;
 	if (atomic_exchange(&l->doomed_taken, true))
 		return ERR_OK;
-	while (n_max < l->n && log_segment_end(l, n_max) <= bound)
-		n_max++;
-	if (l->v[l->n - 1].bytes == 0 && n_max == l->n)
-		n_max--; /* an empty active segment is all there is to keep */
-	e = count_expired(l, now_ms, n_max, &n);
+	e = count_expired(l, now_ms, n_below(l, bound), &n);
 	if (e == ERR_OK && n > 0 && n == l->n)
 		e = log_roll(l, l->end);
 	if (e == ERR_OK && n > 0)
@@ -38,6 +35,24 @@ enum err log_retain(struct log *l, int64_t bound, int64_t now_ms, int32_t *n_seg
 	close_unused(l);
 	*n_segments = n;
 	return ERR_OK;
+}
+
+bool log_expires(struct log *l, int64_t bound, int64_t now_ms)
+{
+	int32_t n = 0;
+
+	return !l->failed && n_below(l, bound) == l->n &&
+	       count_expired(l, now_ms, l->n, &n) == ERR_OK && n == l->n;
+}
+
+/* An empty active segment is all there is to keep. */
+static int32_t n_below(const struct log *l, int64_t bound)
+{
+	int32_t n = 0;
+
+	while (n < l->n && log_segment_end(l, n) <= bound)
+		n++;
+	return n == l->n && l->v[n - 1].bytes == 0 ? n - 1 : n;
 }
 
 void log_purge(struct log *l, int64_t now_ms)

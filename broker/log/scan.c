@@ -19,14 +19,15 @@ static enum err find_start(struct scan *, struct segment *, int64_t *at);
 static enum err trust_index(struct scan *, struct segment *, int64_t at);
 static enum err resume_writer(struct scan *, struct segment *, int64_t at);
 static enum err scan_segment(struct scan *, struct segment *, int64_t *at);
+static enum err write_again(struct scan *, struct segment *, int64_t at, int64_t end);
 static enum err finish_segment(struct scan *, struct segment *);
 static enum err reindex_before(struct scan *, int32_t i, bool *whole);
 static enum err check_crc(struct scan *, struct segment *, int64_t at, const struct batch *,
 			  bool *good);
 
-enum err log_scan(struct log *l, int64_t from, struct log_recovery *rec)
+enum err log_scan(struct log *l, int64_t from, bool is_unsure, struct log_recovery *rec)
 {
-	struct scan sc = { .l = l, .rec = rec, .from = from, .epoch = -1 };
+	struct scan sc = { .l = l, .rec = rec, .from = from, .epoch = -1, .is_unsure = is_unsure };
 	enum err e;
 
 	sc.window = mem_alloc((size_t)SCAN_WINDOW_BYTES);
@@ -49,7 +50,7 @@ static enum err scan_from(struct scan *sc, int32_t first)
 	}
 	for (int32_t i = first; i < l->n && !e; i++) {
 		struct segment *s = &l->v[i];
-		int64_t at = 0;
+		int64_t at = 0, begin;
 
 		if (i > first && !may_follow(sc, s))
 			return salvage_misplaced(sc, i);
@@ -60,8 +61,11 @@ static enum err scan_from(struct scan *sc, int32_t first)
 			return e;
 		segment_attach(s, &l->writer, l->config.index_interval_bytes);
 		if ((e = find_start(sc, s, &at)) != ERR_OK ||
-		    (e = resume_writer(sc, s, at)) != ERR_OK ||
-		    (e = scan_segment(sc, s, &at)) != ERR_OK)
+		    (e = resume_writer(sc, s, at)) != ERR_OK)
+			return e;
+		begin = at;
+		if ((e = scan_segment(sc, s, &at)) != ERR_OK ||
+		    (sc->is_unsure && (e = write_again(sc, s, begin, at)) != ERR_OK))
 			return e;
 		sc->rec->segments_scanned++;
 		if (at < s->bytes)
@@ -104,7 +108,7 @@ static enum err resume_writer(struct scan *sc, struct segment *s, int64_t at)
 {
 	struct log *l = sc->l;
 	int64_t end, end_offset;
-	enum err e = at > 0 ? trust_index(sc, s, at) : ERR_CORRUPT;
+	enum err e = at > 0 && !sc->is_unsure ? trust_index(sc, s, at) : ERR_CORRUPT;
 
 	if (e != ERR_CORRUPT)
 		return e;
@@ -169,6 +173,26 @@ static enum err scan_segment(struct scan *sc, struct segment *s, int64_t *at)
 		*at += b.size;
 	}
 	return ERR_OK;
+}
+
+/* The same bytes to the same place: only what was written since a failed sync is synced again. */
+static enum err write_again(struct scan *sc, struct segment *s, int64_t at, int64_t end)
+{
+	enum err e = ERR_OK;
+
+	while (at < end && e == ERR_OK) {
+		const uint8_t *bytes;
+		int64_t got;
+
+		e = scan_look(sc, s, at, i64_min(end - at, SCAN_WINDOW_BYTES), &bytes, &got);
+		if (e == ERR_OK && got == 0)
+			return ERR_CORRUPT;
+		if (e == ERR_OK)
+			e = s->file->ops->writev(s->file, &(struct file_iov){ bytes, (size_t)got },
+						 1, at);
+		at += got;
+	}
+	return e;
 }
 
 /* What was checked is synced at once, so that the recovery point may pass it. */

@@ -13,6 +13,7 @@
 #include "broker/shard/call.h"
 #include "broker/shard/dirs.h"
 #include "broker/shard/partition.h"
+#include "broker/shard/persist.h"
 #include "broker/shard/shard.h"
 #include "common/base/arena.h"
 
@@ -136,8 +137,7 @@ static void gather(struct checkpoints *c, struct shard *s)
 		if (p->state != PARTITION_OPEN)
 			continue;
 		struct str topic = arena_str(&c->text, p->topic);
-		add(c, p->dir, RECOVERY_POINT, topic, p->number,
-		    p->log ? log_recovery_point(p->log) : p->recovery_point);
+		add(c, p->dir, RECOVERY_POINT, topic, p->number, persist_recovery_point(p));
 		add(c, p->dir, HIGH_WATERMARK, topic, p->number, p->replica.high_watermark);
 		if (p->replica.log_start > 0)
 			add(c, p->dir, LOG_START, topic, p->number, p->replica.log_start);

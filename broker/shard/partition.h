@@ -55,6 +55,7 @@ struct partition {
 	struct producers producers;
 	uint32_t epochs_saved; /* version on disk */
 	bool is_saving_epochs;
+	int64_t epochs_saving_from; /* lowest offset that this write concerns */
 	int64_t recovery_point; /* once the log is closed */
 	struct list waits;      /* parked acks=all appends, by required offset (wait.h) */
 	struct list watches;    /* parked reads (read.h) */

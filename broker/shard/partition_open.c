@@ -30,6 +30,7 @@ struct open_job {
 	struct log *log;
 	enum err err;
 	uint32_t epochs_loaded; /* version of the epochs as the file has them */
+	bool is_learning;       /* from batches */
 	int64_t snapshot;       /* offset of the producer snapshot that was loaded; -1 */
 	struct timer again;
 	char path[PARTITION_PATH_MAX];
@@ -76,6 +77,7 @@ void partition_open_start(struct shard *s, const struct image_topic *t, int32_t 
 	};
 	if (j->found) {
 		j->options.clean = dirs->v[p->dir].was_clean && !atomic_load(&j->found->taken);
+		j->options.is_unsure = dirs->v[p->dir].previous_epoch < 0;
 		j->options.recovery_point = j->found->recovery_point;
 		j->options.start_offset = j->found->log_start;
 	}
@@ -161,6 +163,8 @@ static void open_work(struct job *job)
 	/* What was not known to be flushed is scanned anyway, so epochs are learnt from there, too:
 	 * the file may lack the last ones. */
 	j->options.replay_from = i64_max(0, j->snapshot);
+	if (j->p->epochs.n == 0)
+		j->options.replay_from = 0; /* the file is damaged, or gone */
 	if (!j->options.clean)
 		j->options.replay_from = i64_min(j->options.replay_from, j->options.recovery_point);
 	if ((j->err = log_open(job->home, &j->options, &j->log, &j->recovery)))
@@ -209,6 +213,10 @@ static void replay(void *arg, const struct batch *b)
 {
 	struct open_job *j = arg;
 
+	/* The file may know epochs that a truncation took away, and offsets that others filled. */
+	if (!j->options.clean && !j->is_learning)
+		epoch_cache_truncate_end(&j->p->epochs, b->base_offset);
+	j->is_learning = true;
 	epoch_cache_assign(&j->p->epochs, b->leader_epoch, b->base_offset);
 	if (b->base_offset >= j->snapshot)
 		persist_note(&j->p->producers, b);
@@ -350,7 +358,9 @@ void partition_close(struct partition *p)
 
 	if (p->state != PARTITION_OPEN)
 		return;
-	e = persist_producers_now(p);
+	e = persist_epochs_now(p);
+	if (!e)
+		e = persist_producers_now(p);
 	p->recovery_point = log_end(p->log);
 	if (log_close(p->log) || e) {
 		p->state = PARTITION_OFFLINE;

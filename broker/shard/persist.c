@@ -57,6 +57,8 @@ void persist_epochs(struct partition *p)
 			(struct epoch_row){ p->epochs.v[i].epoch, p->epochs.v[i].start_offset };
 	partition_path(p, j->dir);
 	p->is_saving_epochs = true;
+	p->epochs_saving_from = p->epochs.changed_from;
+	p->epochs.changed_from = INT64_MAX;
 	p->n_jobs++;
 	env_submit(p->shard->env, &j->job);
 }
@@ -74,6 +76,8 @@ static void epochs_done(struct job *job)
 	struct partition *p = j->p;
 
 	p->is_saving_epochs = false;
+	if (j->err)
+		p->epochs.changed_from = i64_min(p->epochs.changed_from, p->epochs_saving_from);
 	if (j->err && !p->is_dropped) {
 		/* Written with the next change; until then a start finds them in the batches. */
 		if (!partition_is_full(p, j->err))
@@ -84,6 +88,33 @@ static void epochs_done(struct job *job)
 	}
 	partition_job_back(p);
 	mem_free(j);
+}
+
+int64_t persist_recovery_point(const struct partition *p)
+{
+	int64_t from = p->epochs.changed_from;
+
+	if (p->is_saving_epochs)
+		from = i64_min(from, p->epochs_saving_from);
+	return i64_min(from, p->log ? log_recovery_point(p->log) : p->recovery_point);
+}
+
+/* Process end: blocks. */
+enum err persist_epochs_now(struct partition *p)
+{
+	struct epoch_row *rows;
+	char dir[PARTITION_PATH_MAX];
+	enum err e;
+
+	if (p->epochs.version == p->epochs_saved)
+		return ERR_OK;
+	rows = mem_alloc(sizeof(*rows) * (size_t)(p->epochs.n + 1));
+	for (int32_t i = 0; i < p->epochs.n; i++)
+		rows[i] = (struct epoch_row){ p->epochs.v[i].epoch, p->epochs.v[i].start_offset };
+	partition_path(p, dir);
+	e = epoch_file_write(p->shard->env, dir, rows, p->epochs.n);
+	mem_free(rows);
+	return e;
 }
 
 /* ---- producers ------------------------------------------------------------------------------- */
@@ -167,6 +198,7 @@ enum err persist_load_epochs(struct env *env, struct partition *p, const char *d
 
 	for (int32_t i = 0; i < n; i++)
 		epoch_cache_assign(&p->epochs, v[i].epoch, v[i].start_offset);
+	p->epochs.changed_from = INT64_MAX;
 	mem_free(v);
 	return e == ERR_CORRUPT ? ERR_OK : e;
 }

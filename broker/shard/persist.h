@@ -11,6 +11,10 @@
 struct partition;
 
 void persist_epochs(struct partition *); /* when they changed since the last time */
+must_check enum err persist_epochs_now(struct partition *); /* likewise; blocks */
+/* How far the log may be trusted without being scanned: what the epoch file does not say yet must
+ * be learnt from the batches after a crash. */
+int64_t persist_recovery_point(const struct partition *);
 void persist_producers(struct partition *, int64_t offset); /* their state just before `offset` */
 must_check enum err persist_producers_now(struct partition *); /* at the log's end; blocks */
 

@@ -13,6 +13,7 @@
 #include "broker/log/partition_meta.h"
 #include "broker/shard/dirs.h"
 #include "broker/shard/partition.h"
+#include "broker/shard/persist.h"
 #include "common/base/log.h"
 
 struct flush_job {
@@ -43,6 +44,7 @@ static void start_flush(struct partition *);
 static void flush_work(struct job *);
 static void flush_done(struct job *);
 static void retain(struct partition *);
+static enum err keep_producers(struct partition *, int64_t now_ms);
 static void purge_work(struct job *);
 static void purge_done(struct job *);
 static struct removal *removal_new(struct shard *, int dir, struct uuid topic_id);
@@ -116,9 +118,14 @@ static void retain(struct partition *p)
 {
 	int64_t now_ms = env_wall_ms(p->shard->env), start = log_start(p->log);
 	int32_t n = 0;
-	enum err e = log_retain(p->log, p->replica.high_watermark, now_ms, &n);
 	struct purge_job *j;
+	enum err e;
 
+	if (atomic_load(&p->shard->broker->dirs->v[p->dir].offline))
+		return; /* nothing is changed there any more */
+	e = keep_producers(p, now_ms);
+	if (!e)
+		e = log_retain(p->log, p->replica.high_watermark, now_ms, &n);
 	if (e) {
 		partition_fail(p, e);
 		return;
@@ -134,6 +141,17 @@ static void retain(struct partition *p)
 				 .now_ms = now_ms };
 	p->n_jobs++;
 	env_submit(p->shard->env, &j->job);
+}
+
+/* Without their records a snapshot is all that a restart knows producers by. */
+static enum err keep_producers(struct partition *p, int64_t now_ms)
+{
+	enum err e = ERR_OK;
+
+	if (producers_count(&p->producers) > 0 &&
+	    log_expires(p->log, p->replica.high_watermark, now_ms))
+		e = persist_producers_now(p);
+	return partition_is_full(p, e) ? ERR_OK : e;
 }
 
 static void purge_work(struct job *job)
