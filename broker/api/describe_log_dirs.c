@@ -1,9 +1,11 @@
 /* DescribeLogDirs(35): what lies in this broker's directories.  The image says which replicas it
- * should have, their shards say where each lies, how large it is and how far behind. */
+ * should have, their shards say where each lies, how large it is and how far behind, and the same
+ * of one that is on its way to another directory. */
 #include "broker/api/describe_log_dirs.h"
 
 #include "broker/api/fanout.h"
 #include "broker/shard/dirs.h"
+#include "broker/shard/move.h"
 #include "kafka/describe_log_dirs.h"
 
 enum { OUT_BYTES, OUT_LAG, OUT_DIR }; /* out[] of a question */
@@ -13,6 +15,7 @@ struct item { /* one replica, by topic and number */
 	int32_t partition;
 	int64_t bytes, lag;
 	int dir; /* -1: its shard does not have it */
+	struct move_state future;
 };
 struct dirs_work {
 	struct item *items;
@@ -41,7 +44,8 @@ enum api_ret handle_describe_log_dirs(struct req *q)
 	f = fanout_new(q);
 	w->n_left = w->n;
 	for (int32_t i = 0; i < w->n; i++)
-		(void)fanout_add(f, w->items[i].topic->id, w->items[i].partition, &w->items[i]);
+		fanout_add(f, w->items[i].topic->id, w->items[i].partition, &w->items[i])->data =
+			&w->items[i].future;
 	return fanout_go(f, answer, done);
 }
 
@@ -114,9 +118,13 @@ static int32_t place_of(const struct image *im, struct str name)
 
 static void answer(struct ask_op *op, struct partition *p)
 {
+	struct move_state *future = op->data;
+
 	op->out[OUT_DIR] = p ? p->dir : -1;
+	future->dir = -1;
 	if (!p || !p->log)
 		return;
+	*future = move_state_of(p);
 	op->out[OUT_BYTES] = log_bytes(p->log);
 	op->out[OUT_LAG] = i64_max(p->replica.high_watermark - p->replica.log_end, 0);
 }
@@ -165,7 +173,8 @@ static void fill_topics(struct req *q, struct describe_log_dirs_response_result 
 	r->topics = schema_new(&describe_log_dirs_response_topic_schema, &q->arena, w->n);
 	for (int32_t i = 0; i < w->n; i++) {
 		const struct item *item = &w->items[i];
-		if (item->dir != dir)
+		bool is_future = item->future.dir == dir;
+		if (item->dir != dir && !is_future)
 			continue;
 		if (item->topic != last) {
 			last = item->topic;
@@ -176,8 +185,9 @@ static void fill_topics(struct req *q, struct describe_log_dirs_response_result 
 		}
 		t->partitions[t->n_partitions++] = (struct describe_log_dirs_response_partition){
 			.partition_index = item->partition,
-			.partition_size = item->bytes,
-			.offset_lag = item->lag,
+			.partition_size = is_future ? item->future.bytes : item->bytes,
+			.offset_lag = is_future ? item->future.lag : item->lag,
+			.is_future_key = is_future,
 		};
 	}
 }

@@ -1,6 +1,7 @@
 /* The APIs this broker serves.  ApiVersions announces exactly these rows; a handler that is not
  * here does not exist. */
 #include "broker/api/alter_configs.h"
+#include "broker/api/alter_replica_log_dirs.h"
 #include "broker/api/create_partitions.h"
 #include "broker/api/create_topics.h"
 #include "broker/api/delete_records.h"
@@ -35,6 +36,7 @@ static const struct api rows[] = {
 	{ API_OFFSET_FOR_LEADER_EPOCH, 0, 4, API_PLAIN, handle_offset_for_leader_epoch },
 	{ API_DESCRIBE_CONFIGS, 0, 4, API_PLAIN, handle_describe_configs },
 	{ API_ALTER_CONFIGS, 0, 2, API_PLAIN, handle_alter_configs },
+	{ API_ALTER_REPLICA_LOG_DIRS, 0, 2, API_PLAIN, handle_alter_replica_log_dirs },
 	{ API_DESCRIBE_LOG_DIRS, 0, 5, API_PLAIN, handle_describe_log_dirs },
 	{ API_CREATE_PARTITIONS, 0, 3, API_PLAIN, handle_create_partitions },
 	{ API_ELECT_LEADERS, 0, 2, API_PLAIN, handle_elect_leaders },

@@ -55,6 +55,14 @@ enum err log_open(struct env *env, const struct log_options *o, struct log **out
 	return ERR_OK;
 }
 
+void log_moved(struct log *l, const char *dir)
+{
+	size_t n = strlen(dir) + 1;
+
+	ASSERT(n <= strlen(l->dir) + 1);
+	memcpy(l->dir, dir, n);
+}
+
 /* A finished index and a sync of everything, so that the clean marker may be written. */
 enum err log_close(struct log *l)
 {

@@ -61,6 +61,9 @@ void log_drop(struct log *);  /* forget, without touching the files */
 must_check enum err log_replay(struct log *, int64_t from,
 			       void (*)(void *arg, const struct batch *), void *arg);
 
+/* Its directory has a new name, no longer than the old one; not while a flush is under way. */
+void log_moved(struct log *, const char *dir);
+
 int64_t log_start(const struct log *);
 int64_t log_end(const struct log *);  /* next offset to be written */
 int64_t log_recovery_point(const struct log *);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #define FILE_NAME_MAX 255
+#define FUTURE "-future"
 
 /* Names to act upon once the listing is over: the directory must not change under it. */
 struct names {
@@ -67,7 +68,7 @@ enum err logdir_scan(struct env *env, const char *dir, void (*each)(void *arg, c
 				 "a stray partition is kept but not served: remove it or rename it "
 				 "back",
 				 F_Z("dir", dir), F_Z("name", names.v[i]));
-		else if (logdir_parse(name, &topic, &partition))
+		else if (logdir_parse(name, &topic, &partition) || ends_with(name, FUTURE))
 			each(arg, names.v[i]);
 	}
 	mem_free(names.v);
@@ -75,17 +76,41 @@ enum err logdir_scan(struct env *env, const char *dir, void (*each)(void *arg, c
 }
 
 /* The name is cut so that it still fits in 255 bytes with id and suffix, as Kafka does. */
-enum err logdir_retire(struct env *env, const char *dir, const char *name, struct uuid id,
-		       enum logdir_fate fate, char out[LOGDIR_NAME_MAX])
+static void add_suffix(const char *name, struct uuid id, const char *suffix,
+		       char out[LOGDIR_NAME_MAX])
 {
-	char from[SMALL_PATH_MAX], to[SMALL_PATH_MAX], hex[33];
-	const char *suffix = fate == LOGDIR_DELETE ? "-delete" : "-stray";
 	size_t room = FILE_NAME_MAX - 1 - 32 - strlen(suffix);
-	enum err e;
+	char hex[33];
 
 	for (int i = 0; i < 16; i++)
 		snprintf(hex + 2 * i, 3, "%02x", id.b[i]);
 	snprintf(out, LOGDIR_NAME_MAX, "%.*s.%s%s", (int)room, name, hex, suffix);
+}
+
+void logdir_future_name(const char *name, struct uuid unique, char out[LOGDIR_NAME_MAX])
+{
+	add_suffix(name, unique, FUTURE, out);
+}
+
+bool logdir_future_parse(struct str future, struct str *name)
+{
+	size_t tail = 1 + 32 + strlen(FUTURE);
+	struct str topic;
+	int32_t partition;
+
+	if (!ends_with(future, FUTURE) || future.n <= tail || future.at[future.n - tail] != '.')
+		return false;
+	*name = (struct str){ future.at, future.n - tail };
+	return logdir_parse(*name, &topic, &partition);
+}
+
+enum err logdir_retire(struct env *env, const char *dir, const char *name, struct uuid id,
+		       enum logdir_fate fate, char out[LOGDIR_NAME_MAX])
+{
+	char from[SMALL_PATH_MAX], to[SMALL_PATH_MAX];
+	enum err e;
+
+	add_suffix(name, id, fate == LOGDIR_DELETE ? "-delete" : "-stray", out);
 	join(from, dir, name);
 	join(to, dir, out);
 	e = env->files->rename(env, from, to);

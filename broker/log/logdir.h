@@ -3,7 +3,7 @@
  *   <topic>-<partition>                     a partition
  *   <topic>-<partition>.<32 hex>-delete     a deleted one, waiting to be removed
  *   <topic>-<partition>.<32 hex>-stray      one that metadata does not know: kept, never served
- *   <topic>-<partition>.<32 hex>-future     Kafka's move between directories: left alone
+ *   <topic>-<partition>.<32 hex>-future     on its way here from another directory
  *
  * Everything here blocks. */
 #pragma once
@@ -15,7 +15,12 @@
 must_check enum err logdir_lock(struct env *, const char *dir, struct file **lock);
 /* "a-b-7" -> topic "a-b", partition 7. */
 bool logdir_parse(struct str name, struct str *topic, int32_t *partition);
-/* Calls each(arg, name) for every partition directory, name valid during the call only.  Removes
+/* The name of a future directory, and the partition directory's that it will become; false: it is
+ * none, or its name was cut. */
+void logdir_future_name(const char *name, struct uuid unique, char out[LOGDIR_NAME_MAX]);
+bool logdir_future_parse(struct str future, struct str *name);
+/* Calls each(arg, name) for every partition directory, future ones too, name valid during the call
+ * only.  Removes
  * what a deletion left half done; a -stray is counted and logged. */
 must_check enum err logdir_scan(struct env *, const char *dir,
 				void (*each)(void *arg, const char *name), void *arg);

@@ -24,7 +24,8 @@ struct broker {
 	struct shard *shards[BROKER_SHARDS_MAX];
 	/* Written by shard 0 before it publishes the first image; the others read it after that. */
 	char cluster_id[CLUSTER_ID_TEXT];
-	struct throttle leader_throttle, follower_throttle; /* shared by the shards */
+	/* shared by the shards */
+	struct throttle leader_throttle, follower_throttle, dirs_throttle;
 	_Atomic int64_t free_bytes_min; /* log.dir.free.bytes.min in force; shard 0 writes it */
 	_Atomic int64_t request_bytes; /* of requests in flight, all shards: for logs and metrics */
 };

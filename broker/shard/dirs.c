@@ -36,6 +36,7 @@ enum err dirs_open(struct env *env, const struct broker_conf *c, struct dirs **o
 
 	d->env = env;
 	strmap_init(&d->found, prng_u64(&env->prng));
+	strmap_init(&d->futures, prng_u64(&env->prng));
 	*out = d;
 	for (int i = 0; !e && i < c->n_dirs; i++) {
 		char *path = mem_alloc(c->dir[i].n + 1);
@@ -132,18 +133,21 @@ static void found_one(void *arg, const char *name)
 	struct finding *f = arg;
 	size_t n = strlen(name);
 	struct dirs_row *row = mem_alloc(sizeof(*row) + n + 1);
+	struct strmap *to = &f->dirs->found;
 
 	memcpy(row->text, name, n);
 	row->name = (struct str){ row->text, n };
 	row->dir = f->dir;
 	atomic_init(&row->taken, false);
-	if (strmap_find(&f->dirs->found, row->name)) {
+	if (logdir_future_parse(str_of(row->text), &row->name))
+		to = &f->dirs->futures;
+	if (strmap_find(to, row->name)) {
 		log_error("dirs", "a partition lies in two log directories, this one is left alone",
 			  F_Z("path", f->dirs->v[f->dir].path), F_Z("partition", name));
 		mem_free(row);
 		return;
 	}
-	strmap_put(&f->dirs->found, row->name, row);
+	strmap_put(to, row->name, row);
 }
 
 /* An unreadable checkpoint counts as empty: more to scan, a high watermark to learn again. */
@@ -175,7 +179,10 @@ void dirs_free(struct dirs *d)
 	}
 	STRMAP_FOR (slot, &d->found)
 		mem_free(slot->value);
+	STRMAP_FOR (slot, &d->futures)
+		mem_free(slot->value);
 	strmap_fini(&d->found);
+	strmap_fini(&d->futures);
 	mem_free(d);
 }
 

@@ -36,6 +36,9 @@ struct dirs {
 	int n;
 	char cluster_id[64]; /* of meta.properties; "" on new directories */
 	struct strmap found; /* name -> struct dirs_row */
+	/* The same of moves that were under way: by the partition's name, text has the future
+	 * one's */
+	struct strmap futures;
 };
 
 must_check enum err dirs_open(struct env *, const struct broker_conf *, struct dirs **, char *why,

@@ -17,6 +17,7 @@
 #include "broker/shard/deletes.h"
 #include "broker/shard/dirs.h"
 #include "broker/shard/follow.h"
+#include "broker/shard/move.h"
 #include "broker/shard/partition_open.h"
 #include "broker/shard/persist.h"
 #include "broker/shard/read.h"
@@ -64,6 +65,7 @@ void partition_opened(struct partition *p)
 	ASSERT(p->state == PARTITION_OPEN && t);
 	partition_refresh_conf(p, t);
 	adopt(p, t);
+	move_resume(p);
 }
 
 /* Every image is given to the replica, which ignores what it knows already. */
@@ -134,6 +136,7 @@ void partition_refresh_conf(struct partition *p, const struct image_topic *t)
 	resolve_throttles(p, t);
 	c = partition_log_config(p);
 	log_set_config(p->log, &c);
+	move_refresh_conf(p, &c);
 	if (p->conf.min_insync_replicas != was)
 		partition_step(p,
 			       &(struct replica_event){ .kind = REPLICA_EV_MIN_ISR,
@@ -312,6 +315,7 @@ void partition_fail(struct partition *p, enum err e)
 	p->state = PARTITION_OFFLINE;
 	if (p->dir >= 0)
 		dirs_fail(p->shard->broker->dirs, p->dir);
+	move_end(p);
 	follow_stop(p);
 	wait_fail(p, KERR_KAFKA_STORAGE_ERROR);
 	deletes_fail(p, KERR_KAFKA_STORAGE_ERROR);
@@ -329,7 +333,7 @@ bool partition_is_full(struct partition *p, enum err e)
 /* ---- the log moves otherwise than by appending ----------------------------------------------- */
 
 /* The replica must hear of every change of the log's ends before anything else asks it. */
-static void log_moved(struct partition *p)
+static void ends_moved(struct partition *p)
 {
 	partition_step(
 		p, &(struct replica_event){ .kind = REPLICA_EV_TRUNCATED,
@@ -346,7 +350,8 @@ enum err partition_truncate(struct partition *p, int64_t offset)
 	if (e)
 		return e;
 	epoch_cache_truncate_end(&p->epochs, log_end(p->log));
-	log_moved(p);
+	move_truncated(p, log_end(p->log));
+	ends_moved(p);
 	return partition_rebuild_producers(p);
 }
 
@@ -358,7 +363,8 @@ enum err partition_restart(struct partition *p, int64_t offset)
 		return e;
 	epoch_cache_truncate_end(&p->epochs, 0);
 	producers_clear(&p->producers);
-	log_moved(p);
+	move_truncated(p, 0);
+	ends_moved(p);
 	return ERR_OK;
 }
 
@@ -376,7 +382,7 @@ void partition_start_moved(struct partition *p)
 	if (log_start(p->log) == p->replica.log_start)
 		return;
 	epoch_cache_truncate_start(&p->epochs, log_start(p->log));
-	log_moved(p);
+	ends_moved(p);
 }
 
 /* ---- questions ------------------------------------------------------------------------------- */

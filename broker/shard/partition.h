@@ -16,6 +16,7 @@
 
 struct shard;
 struct follow;
+struct move;
 
 enum partition_state { PARTITION_OPENING, PARTITION_OPEN, PARTITION_OFFLINE };
 
@@ -69,6 +70,7 @@ struct partition {
 	struct list deletes;    /* parked DeleteRecords (delete_records.h) */
 	struct isr_item isr;
 	struct following follow;
+	struct move *move;      /* to another log directory, or NULL (move.h) */
 	char dir_name[280]; /* "topic-0" */
 };
 

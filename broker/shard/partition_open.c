@@ -15,6 +15,7 @@
 #include "broker/log/logdir.h"
 #include "broker/log/partition_meta.h"
 #include "broker/shard/dirs.h"
+#include "broker/shard/move.h"
 #include "broker/shard/persist.h"
 #include "broker/shard/retention.h"
 #include "broker/shard/shard.h"
@@ -137,6 +138,7 @@ void partition_free(struct partition *p)
 {
 	ASSERT(list_empty(&p->waits) && list_empty(&p->watches) && list_empty(&p->deletes) &&
 	       !p->follow.at);
+	move_close(p);
 	list_remove(&p->hw_lagging);
 	list_remove(&p->throttled);
 	list_remove(&p->opening);
@@ -326,6 +328,7 @@ void partition_drop(struct partition *p, enum kerr e)
 	if (p->is_leaving)
 		map_put(&s->leaving, key, p);
 	partition_let_go(p, e);
+	move_end(p);
 	log_info("partition", "dropped", F_Z("partition", p->dir_name));
 	if (p->n_jobs == 0)
 		forget(p);
@@ -356,6 +359,7 @@ void partition_close(struct partition *p)
 {
 	enum err e;
 
+	move_close(p);
 	if (p->state != PARTITION_OPEN)
 		return;
 	e = persist_epochs_now(p);

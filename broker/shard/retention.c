@@ -183,6 +183,23 @@ void retention_remove(struct partition *p)
 	env_submit(p->shard->env, &r->job);
 }
 
+void retention_remove_named(struct partition *p, int dir, const char *name)
+{
+	struct removal *r = removal_new(p->shard, dir, p->topic_id);
+
+	snprintf(r->name, sizeof(r->name), "%s", name);
+	env_submit(p->shard->env, &r->job);
+}
+
+void retention_remove_retired(struct partition *p, int dir, const char *retired)
+{
+	struct removal *r = removal_new(p->shard, dir, p->topic_id);
+
+	snprintf(r->retired, sizeof(r->retired), "%s", retired);
+	r->is_retired = true;
+	timer_after_ms(p->shard->env, &r->timer, p->conf.file_delete_delay_ms);
+}
+
 void retention_remove_found(struct shard *s, struct dirs_row *row, struct uuid topic_id,
 			    int32_t partition)
 {

@@ -10,6 +10,10 @@ void retention_care(struct partition *, bool retain);
 void retention_flush_due(struct partition *);
 /* Renames the directory of a dropped partition and removes it after file.delete.delay.ms. */
 void retention_remove(struct partition *);
+/* Of a move that ended: the future directory by its name, or the one it replaced, renamed already.
+ */
+void retention_remove_named(struct partition *, int dir, const char *name);
+void retention_remove_retired(struct partition *, int dir, const char *retired);
 /* After a start: the same for a directory found of a partition that was moved away meanwhile. */
 struct dirs_row;
 void retention_remove_found(struct shard *, struct dirs_row *, struct uuid topic_id,

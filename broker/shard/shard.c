@@ -11,6 +11,7 @@
 
 #include "broker/shard/ctllink.h"
 #include "broker/shard/follow.h"
+#include "broker/shard/move.h"
 #include "broker/shard/partition.h"
 #include "broker/shard/read.h"
 #include "broker/shard/retention.h"
@@ -81,8 +82,10 @@ void shard_stop(struct shard *s)
 	timer_clear(s->env, &s->throttle_timer);
 	timer_clear(s->env, &s->lag_timer);
 	timer_clear(s->env, &s->care_timer);
-	MAP_FOR (slot, &s->partitions)
+	MAP_FOR (slot, &s->partitions) {
+		move_stop(slot->value);
 		partition_let_go(slot->value, KERR_NOT_LEADER_OR_FOLLOWER);
+	}
 }
 
 void shard_close_logs(struct shard *s)

@@ -135,6 +135,8 @@ static void take_dynamic(struct shard *s)
 		throttle_reset(&b->leader_throttle);
 	if (was.follower_throttle != s->dynamic.follower_throttle)
 		throttle_reset(&b->follower_throttle);
+	if (was.dirs_throttle != s->dynamic.dirs_throttle)
+		throttle_reset(&b->dirs_throttle);
 }
 
 /* Eligibility of peers and defaults of topics reach partitions whose own topic did not change. */

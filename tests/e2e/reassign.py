@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """reassign.py - replicas move between brokers (KIP-455) while records are written and read."""
 import os
-import struct
 import sys
 import time
 
@@ -9,7 +8,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lib.clients import producer, send_ok, values
 from lib.cluster import Cluster, Failed, expect, expect_eq, main, test, wait_for
 from lib.history import Load, equal_replicas
-from lib.wire import Reader, array, ask, compact, reassign, reassignments
+from lib.wire import reassign, reassignments, set_config
 
 NO_REASSIGNMENT, BAD_ASSIGNMENT, BAD_FACTOR = 85, 39, 38
 
@@ -142,15 +141,6 @@ def twenty_partitions_move_between_five_brokers_under_load():
             load.check_partition(i)
             equal_replicas(c, "t", i, now[i])
         print(f"  {load.n_acked} records, longest time without an acknowledgement {load.longest_gap * 1000:.0f} ms")
-
-
-def set_config(c, kind, name, **values_by_name):
-    body = array([compact(k.replace("_", ".").encode()) + struct.pack(">b", 0 if v is not None else 1) +
-                  compact(None if v is None else str(v).encode()) + b"\0" for k, v in values_by_name.items()])
-    body = array([struct.pack(">b", kind) + compact(name.encode()) + body + b"\0"]) + b"\0\0"
-    r = Reader(ask(c, 44, 1, body))
-    error, why = r.take("iBh")[2], r.text()
-    expect_eq((error, why), (0, None), f"{name}: {values_by_name}")
 
 
 TOPIC, BROKER = 2, 4

@@ -76,11 +76,20 @@ class Reader:
         return self.array(lambda: self.take("i"))
 
 
-# ---- reassignments ------------------------------------------------------------------------------
-
-
 def array(items):
     return uvarint(0) if items is None else uvarint(len(items) + 1) + b"".join(items)
+
+
+def set_config(c, kind, name, **values_by_name):
+    body = array([compact(k.replace("_", ".").encode()) + struct.pack(">b", 0 if v is not None else 1) +
+                  compact(None if v is None else str(v).encode()) + b"\0" for k, v in values_by_name.items()])
+    body = array([struct.pack(">b", kind) + compact(name.encode()) + body + b"\0"]) + b"\0\0"
+    r = Reader(ask(c, 44, 1, body))
+    error, why = r.take("iBh")[2], r.text()
+    expect_eq((error, why), (0, None), f"{name}: {values_by_name}")
+
+
+# ---- reassignments ------------------------------------------------------------------------------
 
 
 def reassign(c, topic, plan, broker=1, may_change_rf=True):

@@ -367,3 +367,21 @@ TEST(opening_a_log_drops_snapshots_of_no_segment_but_the_newest)
 	mem_free(v);
 	kit_fini(&k);
 }
+
+TEST(a_future_directory_names_what_it_will_be)
+{
+	char name[LOGDIR_NAME_MAX], longest[LOGDIR_NAME_MAX];
+	struct str is;
+
+	logdir_future_name("a-b-12", (struct uuid){ { 1 } }, name);
+	EXPECT_Z(name, "a-b-12.01000000000000000000000000000000-future");
+	EXPECT(logdir_future_parse(str_of(name), &is));
+	EXPECT_STR(is, "a-b-12");
+	EXPECT(!logdir_future_parse(STR("a-b-12"), &is));
+	EXPECT(!logdir_future_parse(STR("-future"), &is));
+	memset(longest, 'x', sizeof(longest));
+	snprintf(longest + 240, 5, "-100");
+	logdir_future_name(longest, (struct uuid){ { 1 } }, name);
+	EXPECT_EQ(strlen(name), 255);
+	EXPECT(!logdir_future_parse(str_of(name), &is));
+}
