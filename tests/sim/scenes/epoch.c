@@ -82,7 +82,7 @@ static void leaders_that_write_nothing(struct stage *s)
  * session with Y alive.  The session must not remember the epoch (KAFKA-9338, KAFKA-8052). */
 static void a_session_outlives_an_epoch(struct stage *s)
 {
-	open_stage(s, &(struct staging){ .min_isr = 2, .partitions = 2 });
+	open_stage(s, &(struct staging){ .min_isr = 2, .partitions = 4 });
 	acked(s, "M1", ALL);
 	kill_node(s, X);
 	wait_leader(s, Y);

@@ -112,11 +112,15 @@ static void a_diverging_fetch_counts_for_nothing(struct stage *s)
 	wait_isr(s, "YZ");
 	acked_by(s, "S1", 1, X);
 	acked_by(s, "S2", 1, X);
-	hold(s, QUESTIONS, Z, Y);
-	hold(s, ANSWERS, Y, X);
-	send_on(s, "M2", ALL);
+	hold(s, QUESTIONS, X, Y);
 	mend_all(s);
+	pass_ms(s, 500); /* in service again, so it might join */
+	cut_off(s, Y, Z);
+	send_on(s, "M2", ALL);
+	hold(s, ANSWERS, Y, X);
+	let_go_of(s, QUESTIONS);
 	wait_held(s, ANSWERS);
+	pass_ms(s, 20);
 	expect_isr(s, "YZ");
 	kill_node(s, Z);
 	wait_isr(s, "Y");
@@ -125,32 +129,66 @@ static void a_diverging_fetch_counts_for_nothing(struct stage *s)
 	expect_log(s, X, "M1 S1 S2");
 	let_go(s);
 	wait_isr(s, "XY");
+	mend_all(s);
 	start_node(s, Z);
 	expect_everywhere(s, "M1 M2");
 }
 
-/* Y's answer with S1 is on its way to Z when X takes over.  Z still follows Y elsewhere, so the
- * connection lives and the answer arrives: for a partition that Z now follows at X (KAFKA-13207,
- * KAFKA-18723). */
+/* Y tells Z to give S1 up, and that answer is on its way when X takes over.  Z still follows Y
+ * elsewhere, so the connection lives and the answer arrives late: for a partition that Z follows
+ * at X, where it has cut its log and taken M2.  M2 must not be cut (KAFKA-13207). */
 static void an_answer_of_the_leader_before_is_void(struct stage *s)
 {
-	open_stage(s, &(struct staging){ .min_isr = 1, .partitions = 2 });
+	open_stage(s, &(struct staging){ .min_isr = 1, .partitions = 4 });
 	acked(s, "M1", ALL);
-	kill_node(s, X);
-	wait_leader(s, Y);
-	start_node(s, X);
 	wait_whole(s);
-	hold(s, ANSWERS, Y, X);
+	cut_off(s, X, Y);
+	acked(s, "S1", 1);
+	wait_log(s, Z, "M1 S1");
 	hold(s, ANSWERS, Y, Z);
-	acked_by(s, "S1", 1, Y);
+	isolate(s, X);
+	wait_leader(s, Y);
 	wait_held(s, ANSWERS);
+	pass_ms(s, 50);
+	mend_all(s);
+	wait_isr(s, "XYZ");
 	elect_preferred(s);
 	acked(s, "M2", ALL);
 	expect_log(s, Z, "M1 M2");
 	let_go(s);
+	pass_ms(s, 5);
+	expect_log(s, Z, "M1 M2");
 	expect_everywhere(s, "M1 M2");
-	acked(s, "M3", ALL);
-	expect_everywhere(s, "M1 M2 M3");
+}
+
+/* The same, but Y leads again, in a third epoch, when its answer of the first arrives
+ * (KAFKA-18723, KAFKA-7786). */
+static void an_answer_of_an_epoch_before_is_void(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .min_isr = 1, .partitions = 4 });
+	acked(s, "M1", ALL);
+	wait_whole(s);
+	cut_off(s, X, Y);
+	acked(s, "S1", 1);
+	wait_log(s, Z, "M1 S1");
+	hold(s, ANSWERS, Y, Z);
+	isolate(s, X);
+	wait_leader(s, Y);
+	wait_held(s, ANSWERS);
+	pass_ms(s, 50);
+	mend_all(s);
+	wait_isr(s, "XYZ");
+	elect_preferred(s);
+	acked(s, "M2", ALL);
+	isolate(s, X);
+	wait_leader(s, Y);
+	pass_ms(s, 50);
+	cut_off(s, Y, Z); /* what Z cuts stays cut */
+	let_go(s);
+	pass_ms(s, 5);
+	expect_log(s, Z, "M1 M2");
+	mend_all(s);
+	expect_everywhere(s, "M1 M2");
 }
 
 /* While X was away with S1 and S2, its leader's log moved on and lost its beginning: there is no
@@ -259,6 +297,7 @@ const struct scene truncation_scenes[] = {
 	{ "a_reader_never_gets_what_is_truncated", a_reader_never_gets_what_is_truncated },
 	{ "a_diverging_fetch_counts_for_nothing", a_diverging_fetch_counts_for_nothing },
 	{ "an_answer_of_the_leader_before_is_void", an_answer_of_the_leader_before_is_void },
+	{ "an_answer_of_an_epoch_before_is_void", an_answer_of_an_epoch_before_is_void },
 	{ "the_common_part_was_deleted", the_common_part_was_deleted },
 	{ "a_longer_log_keeps_the_common_part", a_longer_log_keeps_the_common_part },
 	{ "m3_on_y_alone_is_kept_when_y_leads", m3_on_y_alone_is_kept_when_y_leads },
