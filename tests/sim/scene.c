@@ -8,8 +8,9 @@
 #define NAME_BYTES 128
 
 static const struct scene *const tables[] = {
-	recovery_scenes, min_isr_scenes,   election_scenes, truncation_scenes, epoch_scenes,
-	isr_scenes,      watermark_scenes, storage_scenes,  regression_scenes,
+	recovery_scenes,  min_isr_scenes,    election_scenes,   eligible_scenes,
+	reassign_scenes,  truncation_scenes, epoch_scenes,      isr_scenes,
+	watermark_scenes, storage_scenes,    regression_scenes,
 };
 
 static void play_in(uint64_t seed, const struct scene *, bool is_loud);
@@ -147,7 +148,17 @@ void pass_ms(struct stage *s, int64_t ms)
 	world_run(s->cluster->world, ms * 1000);
 }
 
+static const char letters[] = "XYZWVU";
+
 char stage_letter(int who)
 {
-	return (char)(who == CONTROLLER ? 'C' : 'X' + who);
+	return who == CONTROLLER ? 'C' : letters[who];
+}
+
+int stage_who(char letter)
+{
+	const char *at = strchr(letters, letter);
+
+	ASSERT(at);
+	return (int)(at - letters);
 }

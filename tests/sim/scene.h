@@ -12,7 +12,7 @@
 #include "common/wire/kerr.h"
 #include "tests/sim/client.h"
 
-enum { X, Y, Z, CONTROLLER = 20 };
+enum { X, Y, Z, W, V, CONTROLLER = 20 }; /* W, V: where a scene asks for more brokers */
 #define ALL (-1) /* acks */
 
 struct stage;
@@ -36,9 +36,9 @@ enum held {
 };
 
 /* scenes/: each table ends with a NULL name. */
-extern const struct scene recovery_scenes[], min_isr_scenes[], election_scenes[],
-	truncation_scenes[], epoch_scenes[], isr_scenes[], watermark_scenes[], storage_scenes[],
-	regression_scenes[];
+extern const struct scene recovery_scenes[], min_isr_scenes[], election_scenes[], eligible_scenes[],
+	reassign_scenes[], truncation_scenes[], epoch_scenes[], isr_scenes[], watermark_scenes[],
+	storage_scenes[], regression_scenes[];
 
 /* False: no scene has the name. */
 bool scene_play(const char *name, bool is_loud);
@@ -61,6 +61,8 @@ void then_acked(struct stage *, const char *record);
 void then_refused(struct stage *, const char *record, enum kerr);
 void elect_preferred(struct stage *); /* X, of partition 0 */
 void delete_below(struct stage *, int64_t offset);
+/* To these brokers, the first preferred; NULL: as it was. */
+void reassign(struct stage *, const char *names);
 /* A consumer reads that replica from its start to its end, again and again: whatever it is given
  * must be committed and stay what it was. */
 void read_on(struct stage *, int broker);
@@ -100,7 +102,9 @@ void wait_log(struct stage *, int broker, const char *records);
 void wait_watermark(struct stage *, int broker, int64_t);
 void wait_read(struct stage *, const char *record); /* by read_on's consumer */
 void expect_unread(struct stage *, const char *record);
+void wait_replicas(struct stage *, const char *names);
 void expect_isr(struct stage *, const char *names);
+void expect_elr(struct stage *, const char *names);
 void expect_log(struct stage *, int broker, const char *records); /* "M1 M2" */
 void expect_everywhere(struct stage *, const char *records);
 void expect_no_clean_mark(struct stage *, int broker);

@@ -3,6 +3,7 @@
 
 #include "common/wire/batch.h"
 #include "common/wire/schema.h"
+#include "kafka/alter_partition_reassignments.h"
 #include "kafka/delete_records.h"
 #include "kafka/elect_leaders.h"
 #include "kafka/produce.h"
@@ -262,4 +263,47 @@ void delete_below(struct stage *s, int64_t offset)
 	s->asked = offset;
 	actor_do(&s->prompt.machine->actor[0], delete_now, s, NULL);
 	stage_wait(s, is_done, "", "the deletion of records");
+}
+
+static void on_reassigned(void *arg, enum err e, const void *reply)
+{
+	struct stage *s = arg;
+	const struct alter_partition_reassignments_response *r = reply;
+
+	s->is_done = !e && r->error_code == KERR_NONE && r->n_responses == 1 &&
+		     r->responses[0].partitions[0].error_code == KERR_NONE;
+}
+
+static void reassign_now(void *x, void *unused)
+{
+	struct stage *s = x;
+	struct alter_partition_reassignments_request q;
+	struct alter_partition_reassignments_request_topic topic;
+	struct alter_partition_reassignments_request_partition part;
+	int32_t ids[SIM_BROKERS_MAX];
+
+	(void)unused;
+	schema_init(&alter_partition_reassignments_request_schema, &q);
+	schema_init(&alter_partition_reassignments_request_topic_schema, &topic);
+	schema_init(&alter_partition_reassignments_request_partition_schema, &part);
+	part.n_replicas = s->names ? (int32_t)strlen(s->names) : -1;
+	part.replicas = s->names ? ids : NULL;
+	for (int32_t i = 0; i < part.n_replicas; i++)
+		ids[i] = stage_who(s->names[i]) + 1;
+	topic.name = str_of(s->topic->name);
+	topic.partitions = &part;
+	topic.n_partitions = 1;
+	q.topics = &topic;
+	q.n_topics = 1;
+	client_ask(&s->prompt, Y, API_ALTER_PARTITION_REASSIGNMENTS, 0, &q, on_reassigned, s);
+}
+
+void reassign(struct stage *s, const char *names)
+{
+	story_tell(s->cluster->world, "---- the replicas shall be %s ----",
+		   names ? names : "as they were");
+	s->is_done = false;
+	s->names = names;
+	actor_do(&s->prompt.machine->actor[0], reassign_now, s, NULL);
+	stage_wait(s, is_done, "", "the reassignment to begin");
 }

@@ -18,16 +18,21 @@ int stage_leader(const struct stage *s)
 
 /* ---- waiting -------------------------------------------------------------------------------- */
 
+static bool are(const struct image_ids *ids, const char *names)
+{
+	if (ids->n != (int32_t)strlen(names))
+		return false;
+	for (const char *n = names; *n; n++)
+		if (!image_ids_has(ids, stage_who(*n) + 1))
+			return false;
+	return true;
+}
+
 static bool has_isr(const struct stage *s, const char *names)
 {
 	const struct image_partition *d = cluster_decided(s->cluster, s->topic, 0);
 
-	if (!d || d->isr.n != (int32_t)strlen(names))
-		return false;
-	for (const char *n = names; *n; n++)
-		if (!image_ids_has(&d->isr, *n - 'X' + 1))
-			return false;
-	return true;
+	return d && are(&d->isr, names);
 }
 
 /* The leader has heard of it, too. */
@@ -63,13 +68,13 @@ void wait_isr(struct stage *s, const char *names)
 
 static bool leads(const struct stage *s, const char *name)
 {
-	return stage_leader(s) == *name - 'X' &&
-	       cluster_leads(s->cluster, *name - 'X', s->topic, 0);
+	return stage_leader(s) == stage_who(*name) &&
+	       cluster_leads(s->cluster, stage_who(*name), s->topic, 0);
 }
 
 void wait_leader(struct stage *s, int broker)
 {
-	const char name[2] = { (char)('X' + broker), 0 };
+	const char name[2] = { stage_letter(broker), 0 };
 
 	stage_wait(s, leads, name, "the leader");
 }
@@ -78,12 +83,12 @@ static bool leads_other(const struct stage *s, const char *old)
 {
 	int now = stage_leader(s);
 
-	return now >= 0 && now != *old - 'X' && cluster_leads(s->cluster, now, s->topic, 0);
+	return now >= 0 && now != stage_who(*old) && cluster_leads(s->cluster, now, s->topic, 0);
 }
 
 int wait_new_leader(struct stage *s, int old)
 {
-	const char name[2] = { (char)('X' + old), 0 };
+	const char name[2] = { stage_letter(old), 0 };
 
 	stage_wait(s, leads_other, name, "a leader other than");
 	return stage_leader(s);
@@ -160,9 +165,28 @@ void expect_isr(struct stage *s, const char *names)
 		story_fail(EXIT_SAFETY, "%s: the isr should be %s", s->name, names);
 }
 
+void expect_elr(struct stage *s, const char *names)
+{
+	if (!are(&cluster_decided(s->cluster, s->topic, 0)->elr, names))
+		story_fail(EXIT_SAFETY, "%s: the elr should be \"%s\"", s->name, names);
+}
+
+/* No reassignment is under way. */
+static bool has_replicas(const struct stage *s, const char *names)
+{
+	const struct image_partition *d = cluster_decided(s->cluster, s->topic, 0);
+
+	return d && are(&d->replicas, names) && d->adding.n == 0 && d->removing.n == 0;
+}
+
+void wait_replicas(struct stage *s, const char *names)
+{
+	stage_wait(s, has_replicas, names, "the replicas");
+}
+
 static bool is_at(const struct stage *s, const char *who)
 {
-	const struct partition *p = replica_of(s, *who - 'X');
+	const struct partition *p = replica_of(s, stage_who(*who));
 
 	return p && p->replica.high_watermark >= s->asked;
 }
@@ -249,7 +273,10 @@ void expect_no_clean_mark(struct stage *s, int broker)
 
 void expect_everywhere(struct stage *s, const char *records)
 {
+	const struct image_partition *d;
+
 	wait_whole(s);
-	for (int i = 0; i < s->topic->rf; i++)
-		expect_log(s, i, records);
+	d = cluster_decided(s->cluster, s->topic, 0);
+	for (int32_t i = 0; i < d->replicas.n; i++)
+		expect_log(s, d->replicas.v[i] - 1, records);
 }

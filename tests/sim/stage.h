@@ -34,6 +34,7 @@ struct stage {
 	int n_holding;
 	/* what is asked in the client's turn, and its answer */
 	int64_t asked;
+	const char *names;
 	bool is_done;
 	/* scene_read.c */
 	int read_from;
@@ -46,6 +47,7 @@ struct stage {
 int stage_leader(const struct stage *); /* by the controller's word; below 0: none */
 struct machine *stage_machine(const struct stage *, int who);
 char stage_letter(int who);
+int stage_who(char letter);
 uint64_t stage_value(const char *record);
 void stage_wait(struct stage *, bool (*is_so)(const struct stage *, const char *), const char *arg,
 		const char *what);

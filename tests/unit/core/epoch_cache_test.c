@@ -34,6 +34,60 @@ TEST(lookup_table)
 	epoch_cache_fini(&c);
 }
 
+/* By the definition (KIP-101, KIP-279): the largest epoch that is not above the asked one, and
+ * where the next one begins; nothing for an epoch that was never heard of, and for one from before the
+ * log's start that start (KAFKA-6857, 7897, 7959). */
+static struct epoch_entry defined_end(const struct epoch_cache *c, int32_t ask, int64_t log_end)
+{
+	struct epoch_entry best = { EPOCH_NONE, OFFSET_NONE };
+
+	if (ask < 0 || c->n == 0 || ask > c->v[c->n - 1].epoch)
+		return best;
+	if (ask < c->v[0].epoch)
+		return (struct epoch_entry){ ask, c->v[0].start_offset };
+	for (int32_t i = 0; i < c->n; i++)
+		if (c->v[i].epoch <= ask)
+			best = (struct epoch_entry){ c->v[i].epoch,
+						     i + 1 < c->n ? c->v[i + 1].start_offset
+								  : log_end };
+	return best;
+}
+
+/* Every cache of the epochs 0 to 5 over a log of six records, asked for every epoch. */
+TEST(every_small_cache_answers_by_the_definition)
+{
+	enum { EPOCHS = 6, END = 6, NOT_THERE = END + 1 };
+	int32_t start[EPOCHS] = { 0 }, n_caches = 0;
+
+	for (int32_t digit = 0; digit < EPOCHS;) {
+		struct epoch_cache c;
+		bool ascends = true;
+		int64_t last = -1;
+
+		epoch_cache_init(&c);
+		for (int32_t e = 0; e < EPOCHS; e++) {
+			if (start[e] == NOT_THERE)
+				continue;
+			ascends &= start[e] > last;
+			last = start[e];
+			if (ascends)
+				(void)epoch_cache_assign(&c, e, start[e]);
+		}
+		for (int32_t ask = -2; ascends && ask <= EPOCHS + 1; ask++) {
+			struct epoch_entry have = epoch_cache_end_of(&c, ask, END);
+			struct epoch_entry want = defined_end(&c, ask, END);
+
+			EXPECT_EQ(have.epoch, want.epoch);
+			EXPECT_EQ(have.start_offset, want.start_offset);
+		}
+		n_caches += ascends;
+		epoch_cache_fini(&c);
+		for (digit = 0; digit < EPOCHS && ++start[digit] > NOT_THERE; digit++)
+			start[digit] = 0;
+	}
+	EXPECT(n_caches > 1000);
+}
+
 TEST(empty_cache_knows_nothing)
 {
 	struct epoch_cache c = cache_of(NULL, 0);

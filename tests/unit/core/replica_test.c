@@ -350,6 +350,27 @@ TEST(follower_takes_the_watermark_of_its_leader)
 	EXPECT(!fx.became_follower);
 }
 
+/* KAFKA-9491: every cut of every small log, at either end or of all of it. */
+TEST(no_cut_leaves_the_watermark_outside_the_log)
+{
+	enum { END = 6 };
+
+	for (int64_t hw = 0; hw <= END; hw++)
+		for (int64_t start = 0; start <= END + 2; start++)
+			for (int64_t end = start; end <= END + 2; end++) {
+				struct replica r;
+
+				replica_init(&r, 3, LAG);
+				replica_load(&r, 0, hw, END);
+				assign(&r, 1000, (struct given){ 1, 5, 10, { 1, 2, 3 }, false });
+				step(&r, (struct replica_event){ .kind = REPLICA_EV_TRUNCATED,
+								 .now_ms = 1,
+								 .truncated = { start, end } });
+				EXPECT_EQ(r.high_watermark, i64_max(start, i64_min(hw, end)));
+				EXPECT_EQ(fx.hw_moved, r.high_watermark != hw);
+			}
+}
+
 TEST(losing_the_leadership)
 {
 	struct replica r = leader_of_three();
