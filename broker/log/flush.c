@@ -32,7 +32,10 @@ struct log_flush *log_flush_begin(struct log *l)
 		return NULL;
 	while (first > 0 && l->v[first - 1].dirty)
 		first--; /* rolled at the recovery point: only its indexes are new */
-	*f = (struct log_flush){ .env = l->home.env, .upto = l->end, .generation = l->generation };
+	*f = (struct log_flush){ .env = l->home.env,
+				 .upto = l->end,
+				 .active_base = log_active(l)->base,
+				 .generation = l->generation };
 	for (int32_t i = first; i < l->n; i++) {
 		struct segment *s = &l->v[i];
 
@@ -86,6 +89,8 @@ enum err log_flush_end(struct log *l, struct log_flush *f)
 
 		if (log_segment_end(l, i) > f->upto)
 			break;
+		if (s->base == f->active_base && i < l->n - 1)
+			break; /* rolled meanwhile: its indexes are the next flush's */
 		s->dirty = s->dirty && i == l->n - 1 && l->end > f->upto;
 		if (!s->dirty && i < l->n - 1)
 			segment_close(s);

@@ -33,6 +33,7 @@ struct log_flush {
 	struct file *files[(INDEX_KINDS + 1) * FLUSH_SEGMENTS_MAX];
 	int n_files;
 	int64_t upto;        /* durable when the work is done */
+	int64_t active_base; /* of the segment whose indexes were still being written */
 	uint32_t generation; /* of the log when it began */
 	enum err err;
 };

@@ -1,28 +1,66 @@
-/* check.c - what must be true after every event (the numbers are the invariants of the
- * partition log): compared are replicas, clients and the truth of cluster.h. */
+/* check.c - what must be true of replicas after every event, and of what clients are told (the
+ * numbers are those of rules.c).  Compared are the replicas of the machine that just ran, the last
+ * look at each, and the truth of cluster.h. */
+#include "tests/sim/check.h"
+
+#include <stdarg.h>
 #include <stdio.h>
 
-#include "broker/shard/partition.h"
-#include "common/wire/batch.h"
-#include "tests/sim/cluster.h"
-#include "tests/sim/disk.h"
-
-#define READ_BYTES (1 << 20)
-#define WHERE_BYTES 96
+#define DETAIL_BYTES 300
 
 static void check_replica(struct cluster *, int broker, struct sim_topic *, int partition);
-static void check_leader(const char *where, int broker, const struct sim_topic *, struct truth *,
-			 const struct partition *);
-static void check_committed(const char *where, struct sim_topic *, struct truth *, struct view *,
-			    const struct partition *);
-static int64_t check_batches(const char *where, struct truth *, const uint8_t *at, int64_t n,
-			     int64_t below);
-static void check_batch(const char *where, struct truth *, const struct batch *);
-static struct fact *add_fact(struct truth *);
-static void skip_unseen(struct truth *, int64_t to);
-static void write_down(const char *where, struct truth *, const struct batch *);
+static void check_absence(struct spot *);
+static bool is_as_before(const struct spot *);
+static void check_marks(struct spot *);
+static void check_leader(struct spot *);
+static void check_follower(struct spot *);
+static void check_advance(const struct spot *);
+static void remember(struct spot *);
 static void check_told(struct sim_topic *, int partition, struct promise);
 static void check_promise(const struct sim_topic *, int partition, struct promise);
+
+void spot_broken(const struct spot *s, int rule, const char *fmt, ...)
+{
+	char detail[DETAIL_BYTES];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(detail, sizeof(detail), fmt, args);
+	va_end(args);
+	rule_broken(rule, "%s-%d on broker %d in epoch %d: %s", s->topic->name, s->number,
+		    s->broker + 1, s->p ? s->p->replica.leader_epoch : -1, detail);
+}
+
+static struct spot spot_of(struct cluster *c, int broker, struct sim_topic *t, int number)
+{
+	struct truth *truth = &t->truth[number];
+
+	return (struct spot){
+		c,
+		broker,
+		t,
+		number,
+		truth,
+		&truth->views[broker],
+		cluster_replica(c, broker, t, number),
+	};
+}
+
+bool spot_at(struct spot *s, struct cluster *c, int broker, struct sim_topic *t, int number)
+{
+	*s = spot_of(c, broker, t, number);
+	return s->p && !log_failed(s->p->log);
+}
+
+bool spot_is_registered(const struct spot *s)
+{
+	const struct image_broker *known =
+		s->c->decided ? image_broker(s->c->decided, s->broker + 1) : NULL;
+	const struct boot *boot = s->c->broker[s->broker]->broker;
+
+	return known && boot && !known->is_fenced &&
+	       uuid_eq(known->incarnation, boot->broker.incarnation);
+}
 
 void check_machine(struct cluster *c, const struct machine *m)
 {
@@ -40,202 +78,244 @@ void check_machine(struct cluster *c, const struct machine *m)
 
 static void check_replica(struct cluster *c, int broker, struct sim_topic *t, int number)
 {
-	const struct partition *p = cluster_replica(c, broker, t, number);
-	struct truth *truth = &t->truth[number];
-	struct view *view = &truth->views[broker];
-	const struct replica *r;
-	char where[WHERE_BYTES];
+	struct spot s;
 
-	if (!p || log_failed(p->log))
+	if (!spot_at(&s, c, broker, t, number)) {
+		check_absence(&s);
 		return;
-	r = &p->replica;
-	if (view->life != c->broker[broker]->machine->life)
-		*view = (struct view){ .life = c->broker[broker]->machine->life,
-				       .leader_epoch = -1 };
-	snprintf(where, sizeof(where), "%s-%d on broker %d in epoch %d", t->name, number,
-		 broker + 1, r->leader_epoch);
-	replica_check(r);
-	epoch_cache_check(&p->epochs);
-	if (r->log_end != log_end(p->log) || r->log_start > r->high_watermark ||
-	    r->high_watermark > r->log_end) /* 2 */
-		story_fail(EXIT_SAFETY, "%s: start %lld, high watermark %lld, end %lld, log %lld",
-			   where, (long long)r->log_start, (long long)r->high_watermark,
-			   (long long)r->log_end, (long long)log_end(p->log));
-	if (r->log_end < view->verified && !t->is_unclean) /* 11 */
-		story_fail(EXIT_SAFETY, "%s: cut from %lld to %lld, committed there is %lld", where,
-			   (long long)view->log_end, (long long)r->log_end,
-			   (long long)view->verified);
-	if (r->role == REPLICA_LEADER)
-		check_leader(where, broker, t, truth, p);
-	check_committed(where, t, truth, view, p);
-	view->is_leader = r->role == REPLICA_LEADER;
-	view->leader_epoch = r->leader_epoch;
-	view->high_watermark = r->high_watermark;
-	view->log_end = r->log_end;
+	}
+	if (!s.view->is_known || s.view->life != c->broker[broker]->machine->life)
+		check_reopened(&s);
+	s.view->durable = log_recovery_point(s.p->log);
+	check_index(&s, false);
+	if (is_as_before(&s))
+		return;
+	check_marks(&s);
+	check_log(&s);
+	if (s.p->replica.role == REPLICA_LEADER)
+		check_leader(&s);
+	else
+		check_follower(&s);
+	check_committed(&s);
+	remember(&s);
 }
 
-static void check_leader(const char *where, int broker, const struct sim_topic *t,
-			 struct truth *truth, const struct partition *p)
+/* 27: a replica that was open in this life goes with its topic, or to another broker. */
+static void check_absence(struct spot *s)
 {
-	const struct replica *r = &p->replica;
-	const struct view *view = &truth->views[broker];
-	int8_t *leader = &truth->leader_of[r->leader_epoch % SIM_EPOCHS_MAX];
+	const struct boot *boot = s->c->broker[s->broker]->broker;
+	const struct image_topic *topic;
+	const struct image_partition *p;
+	struct view *v = s->view;
 
-	if (*leader >= 0 && *leader != broker) /* 9 */
-		story_fail(EXIT_SAFETY, "%s: broker %d leads in that epoch too", where,
-			   *leader + 1);
-	*leader = (int8_t)broker;
-	if (view->is_leader && view->leader_epoch == r->leader_epoch &&
-	    r->high_watermark < view->high_watermark) /* 1 */
-		story_fail(EXIT_SAFETY, "%s: the high watermark went from %lld back to %lld", where,
-			   (long long)view->high_watermark, (long long)r->high_watermark);
+	if (!v->is_known || v->life != s->c->broker[s->broker]->machine->life)
+		return;
+	s->p = partition_find(broker_shard(&boot->broker, s->topic->id, s->number), s->topic->id,
+			      s->number);
+	if (s->p) {
+		v->is_harmed = true;
+		return;
+	}
+	topic = image_topic_by_id(s->c->decided, s->topic->id);
+	p = topic ? image_partition(topic, s->number) : NULL;
+	if (p && image_ids_has(&p->replicas, s->broker + 1))
+		spot_broken(s, 27, "the replica is gone, the topic is not");
+	v->is_known = false;
+	v->n_batches = 0;
+}
+
+void check_expect_rot(struct cluster *c, int broker)
+{
+	for (int t = 0; t < c->n_topics; t++)
+		for (int i = 0; i < SIM_PARTITIONS_MAX; i++)
+			c->topic[t].truth[i].views[broker].is_rotten = true;
+}
+
+static uint32_t ids_of(const struct replica *r, uint32_t mask)
+{
+	int32_t ids[REPLICAS_MAX], n = replica_ids_of(r, mask, ids);
+	uint32_t all = 0;
+
+	for (int32_t i = 0; i < n; i++)
+		all |= 1u << ids[i];
+	return all;
+}
+
+static bool is_as_before(const struct spot *s)
+{
+	const struct replica *r = &s->p->replica;
+	const struct view *v = s->view;
+
+	return v->log_end == r->log_end && v->high_watermark == r->high_watermark &&
+	       v->log_start == r->log_start && v->leader_epoch == r->leader_epoch &&
+	       v->partition_epoch == r->partition_epoch &&
+	       v->is_leader == (r->role == REPLICA_LEADER) && v->is_pending == r->is_pending &&
+	       v->n_isr == replica_isr_count(r) && v->min_isr == replica_min_isr(r);
+}
+
+static void remember(struct spot *s)
+{
+	const struct replica *r = &s->p->replica;
+	struct view *v = s->view;
+
+	v->is_leader = r->role == REPLICA_LEADER;
+	v->is_pending = r->is_pending;
+	v->leader_epoch = r->leader_epoch;
+	v->partition_epoch = r->partition_epoch;
+	v->log_start = r->log_start;
+	v->high_watermark = r->high_watermark;
+	v->log_end = r->log_end;
+	v->isr = ids_of(r, r->isr);
+	v->maximal = ids_of(r, replica_maximal_isr(r));
+	v->n_isr = replica_isr_count(r);
+	v->min_isr = replica_min_isr(r);
+}
+
+/* ---- one replica by itself ------------------------------------------------------------------ */
+
+static void check_marks(struct spot *s)
+{
+	const struct replica *r = &s->p->replica;
+	struct view *v = s->view;
+
+	replica_check(r);
+	epoch_cache_check(&s->p->epochs);
+	if (r->log_end != log_end(s->p->log) || r->log_start > r->high_watermark ||
+	    r->high_watermark > r->log_end) /* 2 */
+		spot_broken(s, 2, "start %lld, high watermark %lld, end %lld, log %lld",
+			    (long long)r->log_start, (long long)r->high_watermark,
+			    (long long)r->log_end, (long long)log_end(s->p->log));
+	if (r->log_end < v->verified && !s->topic->is_unclean) /* 11 */
+		spot_broken(s, 11, "cut from %lld to %lld, committed there is %lld",
+			    (long long)v->log_end, (long long)r->log_end, (long long)v->verified);
+	if (r->log_end < v->log_end)
+		check_candidates(s->c, s->topic, s->number);
+}
+
+/* ---- leaders -------------------------------------------------------------------------------- */
+
+static void check_leader(struct spot *s)
+{
+	const struct replica *r = &s->p->replica;
+	const struct view *v = s->view;
+	struct truth *truth = s->truth;
+	int8_t *leader = &truth->leader_of[r->leader_epoch % SIM_EPOCHS_MAX];
+	int64_t committed = truth->high_watermark;
+
+	if (*leader >= 0 && *leader != s->broker)
+		spot_broken(s, 9, "broker %d leads in that epoch too", *leader + 1);
+	*leader = (int8_t)s->broker;
+	if (epoch_cache_latest(&s->p->epochs) != r->leader_epoch)
+		spot_broken(s, 10, "the leader's newest epoch is %d",
+			    epoch_cache_latest(&s->p->epochs));
+	if (v->is_leader && v->leader_epoch == r->leader_epoch &&
+	    r->high_watermark < v->high_watermark)
+		spot_broken(s, 1, "the high watermark went from %lld back to %lld",
+			    (long long)v->high_watermark, (long long)r->high_watermark);
 	if (r->leader_epoch > truth->newest_epoch) {
 		truth->newest_epoch = r->leader_epoch;
-		if (t->is_unclean) { /* what this leader has is the truth from now on */
+		if (s->topic->is_unclean) { /* what this leader has is the truth from now on */
 			truth->high_watermark = truth->n = truth->log_start = r->log_start;
-			truth->views[broker].verified = 0;
+			truth->views[s->broker].verified = 0;
 		}
 	}
-	if (r->leader_epoch == truth->newest_epoch && r->log_end < truth->high_watermark) /* 6 */
-		story_fail(EXIT_SAFETY, "%s: the leader's log ends at %lld, committed is %lld",
-			   where, (long long)r->log_end, (long long)truth->high_watermark);
-	truth->log_start = i64_max(truth->log_start, r->log_start);
-	if (r->leader_epoch == truth->newest_epoch || !t->is_unclean)
-		truth->high_watermark = i64_max(truth->high_watermark, r->high_watermark); /* 3 */
+	if (r->leader_epoch == truth->newest_epoch && r->log_end < truth->high_watermark)
+		spot_broken(s, 6, "the leader's log ends at %lld, committed is %lld",
+			    (long long)r->log_end, (long long)truth->high_watermark);
+	if (r->leader_epoch == truth->newest_epoch || !s->topic->is_unclean) { /* 3 */
+		truth->log_start = i64_max(truth->log_start, r->log_start);
+		truth->high_watermark = i64_max(truth->high_watermark, r->high_watermark);
+	}
+	check_leader_knows(s);
+	check_advance(s);
+	if (truth->high_watermark > committed)
+		check_candidates(s->c, s->topic, s->number);
 }
 
-/* ---- the truth ------------------------------------------------------------------------------ */
-
-static void check_committed(const char *where, struct sim_topic *t, struct truth *truth,
-			    struct view *view, const struct partition *p)
+/* 16: who was in sync before and after the turn was in sync when it moved the high watermark.  A
+ * member counts by what its log has, not by what the leader believes. */
+static void check_advance(const struct spot *s)
 {
-	const struct replica *r = &p->replica;
-	static uint8_t bytes[READ_BYTES];
+	const struct replica *r = &s->p->replica;
+	const struct view *v = s->view;
+	uint32_t in_sync = ids_of(r, replica_maximal_isr(r)) & v->maximal;
 
-	if (r->log_end < view->verified)
-		view->verified = r->log_end;
-	if (t->is_unclean && (r->role != REPLICA_LEADER || r->leader_epoch != truth->newest_epoch))
+	if (!v->is_leader || v->leader_epoch != r->leader_epoch ||
+	    r->high_watermark <= v->high_watermark || s->topic->is_unclean)
 		return;
-	view->verified = i64_max(view->verified, r->log_start);
-	if (truth->n < r->log_start)
-		skip_unseen(truth, r->log_start);
-	while (view->verified < r->high_watermark) {
-		struct log_read part;
-		enum err e = log_read(p->log, view->verified, r->log_end, READ_BYTES, true, &part);
-		bool is_whole;
-		int64_t next;
+	if (r->partition_epoch <= v->partition_epoch + 1 &&
+	    i32_max(v->n_isr, replica_isr_count(r)) < i32_min(v->min_isr, replica_min_isr(r)))
+		spot_broken(s, 16, "the high watermark went to %lld with %d of %d in sync",
+			    (long long)r->high_watermark, replica_isr_count(r), replica_min_isr(r));
+	for (int b = 0; b < s->c->n_brokers; b++) {
+		const struct replica_peer *peer = replica_peer_of(r, b + 1);
+		struct spot other;
 
-		if (e || part.n == 0)
-			story_fail(EXIT_SAFETY, "%s: offset %lld cannot be read: %s", where,
-				   (long long)view->verified, err_text(e));
-		is_whole = disk_copy_out(part.file, part.at, (size_t)part.n, bytes);
-		file_put(part.file);
-		if (!is_whole)
-			story_fail(EXIT_SAFETY, "%s: the file of offset %lld is too short", where,
-				   (long long)view->verified);
-		next = check_batches(where, truth, bytes, part.n, r->high_watermark);
-		if (next <= view->verified) /* 12 */
-			story_fail(EXIT_SAFETY, "%s: after offset %lld comes %lld", where,
-				   (long long)view->verified, (long long)next);
-		view->verified = next;
-	}
-}
-
-static int64_t check_batches(const char *where, struct truth *truth, const uint8_t *at, int64_t n,
-			     int64_t below)
-{
-	int64_t next = -1;
-
-	while (n > 0) {
-		struct batch b;
-
-		if (batch_view(&b, at, n) != BATCH_OK || b.size > n || !batch_crc_ok(&b)) /* 12 */
-			story_fail(EXIT_SAFETY, "%s: a damaged batch", where);
-		if (b.base_offset >= below)
-			break;
-		check_batch(where, truth, &b);
-		next = batch_last_offset(&b) + 1;
-		at += b.size;
-		n -= b.size;
-	}
-	return next;
-}
-
-static void check_batch(const char *where, struct truth *truth, const struct batch *b)
-{
-	if (b->base_offset > truth->n) /* 12 */
-		story_fail(EXIT_SAFETY, "%s: offsets %lld to %lld are missing", where,
-			   (long long)truth->n, (long long)b->base_offset);
-	if (b->base_offset == truth->n) {
-		write_down(where, truth, b);
-		return;
-	}
-	for (int64_t at = b->base_offset; at <= batch_last_offset(b); at++) { /* 4, 5, 15 */
-		const struct fact *f = &truth->facts[at];
-
-		if (at < truth->n && f->base_offset == UNSEEN)
+		if (!(in_sync & 1u << (b + 1)) || b == s->broker || !peer ||
+		    !spot_at(&other, s->c, b, s->topic, s->number) || !spot_is_registered(&other) ||
+		    peer->alive_epoch != image_broker(s->c->decided, b + 1)->epoch)
 			continue;
-		if (at >= truth->n || f->crc != b->crc || f->epoch != b->leader_epoch ||
-		    f->base_offset != b->base_offset)
-			story_fail(EXIT_SAFETY,
-				   "%s: offset %lld has crc %08x of epoch %d, committed is crc "
-				   "%08x of epoch %d",
-				   where, (long long)at, b->crc, b->leader_epoch,
-				   at < truth->n ? f->crc : 0, at < truth->n ? f->epoch : -1);
+		if (other.p->replica.log_end < r->high_watermark)
+			spot_broken(s, 16, "the high watermark went to %lld, broker %d has %lld",
+				    (long long)r->high_watermark, b + 1,
+				    (long long)other.p->replica.log_end);
 	}
 }
 
-static void check_sequence(const char *where, struct truth *truth, const struct batch *b)
-{
-	uint64_t key = (uint64_t)b->producer_id + 1;
-	intptr_t last = (intptr_t)map_find(&truth->sequences, key);
+/* ---- followers ------------------------------------------------------------------------------ */
 
-	if (b->producer_id < 0 || truth->is_unclean)
+static void check_follower(struct spot *s)
+{
+	const struct replica *r = &s->p->replica;
+	struct view *v = s->view;
+	struct spot leader;
+	int at;
+
+	if (v->leader_epoch != r->leader_epoch || r->log_end < v->log_end)
+		v->took_records = false;
+	else if (r->log_end > v->log_end)
+		v->took_records = true;
+	if (!v->took_records || r->leader_epoch < 0)
 		return;
-	if (last > 0 && b->base_sequence != last - 1) /* 43 */
-		story_fail(EXIT_SAFETY,
-			   "%s: producer %lld's sequence %d at offset %lld comes after %lld", where,
-			   (long long)b->producer_id, b->base_sequence, (long long)b->base_offset,
-			   (long long)last - 2);
-	map_put(&truth->sequences, key, (void *)(intptr_t)(batch_last_sequence(b) + 2));
+	at = s->truth->leader_of[r->leader_epoch % SIM_EPOCHS_MAX];
+	if (at < 0 || !spot_at(&leader, s->c, at, s->topic, s->number) ||
+	    leader.p->replica.role != REPLICA_LEADER ||
+	    leader.p->replica.leader_epoch != r->leader_epoch)
+		return;
+	if (r->log_end > leader.p->replica.log_end)
+		spot_broken(s, 13, "the log ends at %lld, the leader's at %lld",
+			    (long long)r->log_end, (long long)leader.p->replica.log_end);
 }
 
-static struct fact *add_fact(struct truth *truth)
+/* Pure looks at the other nodes; unclean elections may lose what was committed. */
+void check_candidates(struct cluster *c, struct sim_topic *t, int number)
 {
-	if (truth->n == truth->cap) {
-		truth->cap = 2 * truth->cap + 256;
-		truth->facts = mem_grow(truth->facts, sizeof(*truth->facts) * (size_t)truth->cap);
+	const struct image_topic *topic = c->decided ? image_topic_by_id(c->decided, t->id) : NULL;
+	const struct image_partition *p = topic ? image_partition(topic, number) : NULL;
+	int64_t committed = t->truth[number].high_watermark;
+	bool is_kept = false;
+
+	if (!p || t->is_unclean)
+		return;
+	for (int32_t i = 0; i < p->replicas.n; i++) {
+		int32_t id = p->replicas.v[i];
+		struct spot s;
+
+		if (!spot_at(&s, c, id - 1, t, number)) {
+			is_kept = true; /* for all we know */
+			continue;
+		}
+		is_kept |= s.p->replica.log_end >= committed;
+		if ((image_ids_has(&p->isr, id) || image_ids_has(&p->elr, id)) &&
+		    spot_is_registered(&s) && s.p->replica.log_end < committed)
+			spot_broken(&s, 7,
+				    "it could be elected with its %lld records, committed "
+				    "are %lld",
+				    (long long)s.p->replica.log_end, (long long)committed);
 	}
-	return &truth->facts[truth->n++];
-}
-
-/* The high watermark and retention passed them in one turn. */
-static void skip_unseen(struct truth *truth, int64_t to)
-{
-	while (truth->n < to)
-		*add_fact(truth) = (struct fact){ .base_offset = UNSEEN };
-	map_fini(&truth->sequences);
-	map_init(&truth->sequences, 1);
-}
-
-static void write_down(const char *where, struct truth *truth, const struct batch *b)
-{
-	struct record_walk walk;
-	struct record r;
-
-	check_sequence(where, truth, b);
-	record_walk_init(&walk, b, b->at + BATCH_HEADER_BYTES,
-			 (size_t)(b->size - BATCH_HEADER_BYTES));
-	while (record_walk_next(&walk, &r)) {
-		struct fact f = { 0, b->crc, b->leader_epoch, b->base_offset };
-
-		ASSERT(r.value.n >= sizeof(f.value));
-		memcpy(&f.value, r.value.at, sizeof(f.value));
-		*add_fact(truth) = f;
-	}
-	if (walk.bad || truth->n != batch_last_offset(b) + 1) /* 12 */
-		story_fail(EXIT_SAFETY, "%s: the records of the batch at %lld do not fill it",
-			   where, (long long)b->base_offset);
+	if (!is_kept)
+		rule_broken(8, "%s-%d: nobody has all of the %lld committed records", t->name,
+			    number, (long long)committed);
 }
 
 /* ---- clients -------------------------------------------------------------------------------- */
@@ -271,7 +351,7 @@ static void check_told(struct sim_topic *t, int number, struct promise p)
 	truth->open[truth->n_open++] = p;
 }
 
-/* 6, 14, 15, 16 */
+/* 14, 15, 16 */
 static void check_promise(const struct sim_topic *t, int number, struct promise p)
 {
 	const struct truth *truth = &t->truth[number];
@@ -280,12 +360,12 @@ static void check_promise(const struct sim_topic *t, int number, struct promise 
 	if (is_there && truth->facts[p.offset].base_offset == UNSEEN)
 		return;
 	if (!is_there || truth->facts[p.offset].value != p.value)
-		story_fail(EXIT_SAFETY,
-			   "%s-%d: a client was told %016llx at offset %lld; committed there is "
-			   "%016llx of %lld",
-			   t->name, number, (unsigned long long)p.value, (long long)p.offset,
-			   is_there ? (unsigned long long)truth->facts[p.offset].value : 0,
-			   (long long)truth->n);
+		rule_broken(15,
+			    "%s-%d: a client was told %016llx at offset %lld; committed there is "
+			    "%016llx of %lld",
+			    t->name, number, (unsigned long long)p.value, (long long)p.offset,
+			    is_there ? (unsigned long long)truth->facts[p.offset].value : 0,
+			    (long long)truth->n);
 }
 
 bool check_committed_already(const struct sim_topic *t, int number, uint64_t value)
@@ -298,28 +378,8 @@ bool check_committed_already(const struct sim_topic *t, int number, uint64_t val
 	return false;
 }
 
-static void check_end_of(const struct cluster *c, const struct sim_topic *t, int number)
+void check_open_promises(const struct sim_topic *t, int number)
 {
-	const struct truth *truth = &t->truth[number];
-
-	for (int64_t i = 0; i < truth->n_open; i++)
-		check_promise(t, number, truth->open[i]);
-	for (int b = 0; b < c->n_brokers; b++) {
-		const struct partition *p = cluster_replica(c, b, t, number);
-
-		if (p && p->replica.high_watermark != truth->n)
-			story_fail(EXIT_SAFETY,
-				   "%s-%d on broker %d ends at %lld, committed is %lld", t->name,
-				   number, b + 1, (long long)p->replica.high_watermark,
-				   (long long)truth->n);
-	}
-}
-
-void check_end(struct cluster *c)
-{
-	for (int b = 0; b < c->n_brokers; b++)
-		check_machine(c, c->broker[b]->machine);
-	for (int t = 0; t < c->n_topics; t++)
-		for (int i = 0; i < c->topic[t].n_partitions; i++)
-			check_end_of(c, &c->topic[t], i);
+	for (int64_t i = 0; i < t->truth[number].n_open; i++)
+		check_promise(t, number, t->truth[number].open[i]);
 }

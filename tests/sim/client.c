@@ -139,8 +139,8 @@ bool client_retries(int16_t code)
 	       code == KERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND || code == KERR_REQUEST_TIMED_OUT ||
 	       code == KERR_KAFKA_STORAGE_ERROR || code == KERR_FENCED_LEADER_EPOCH ||
 	       code == KERR_UNKNOWN_LEADER_EPOCH || code == KERR_BROKER_NOT_AVAILABLE ||
-	       code == KERR_OFFSET_NOT_AVAILABLE || code == KERR_REPLICA_NOT_AVAILABLE ||
-	       code == KERR_UNKNOWN_TOPIC_ID;
+	       code == KERR_UNKNOWN_TOPIC_ID || code == KERR_INCONSISTENT_TOPIC_ID ||
+	       code == KERR_OFFSET_NOT_AVAILABLE || code == KERR_REPLICA_NOT_AVAILABLE;
 }
 
 /* ---- questions ------------------------------------------------------------------------------ */

@@ -3,12 +3,21 @@
 #include <stdio.h>
 
 #include "broker/shard/partition.h"
+#include "tests/sim/rules.h"
+
+#define RECORDS_BYTES_MAX ((size_t)16 << 20)
+
+static void truth_init(struct truth *, bool is_unclean);
+static void truth_fini(struct truth *);
 
 struct cluster *cluster_new(uint64_t seed)
 {
 	struct cluster *c = mem_alloc(sizeof(*c));
 
 	c->world = world_new(seed);
+	c->codec = codec_state_new();
+	codec_buf_init(&c->records, RECORDS_BYTES_MAX);
+	prng_seed(&c->chance, seed ^ 0xc4ec);
 	return c;
 }
 
@@ -31,29 +40,59 @@ struct sim_topic *cluster_topic(struct cluster *c, int n_partitions, int rf, int
 	t->min_isr = min_isr;
 	t->retention_ms = -1;
 	t->is_unclean = is_unclean;
-	for (int i = 0; i < n_partitions; i++) {
-		memset(t->truth[i].leader_of, -1, sizeof(t->truth[i].leader_of));
-		t->truth[i].newest_epoch = -1;
-		t->truth[i].is_unclean = is_unclean;
-		map_init(&t->truth[i].sequences, 1);
-	}
+	for (int i = 0; i < SIM_PARTITIONS_MAX; i++)
+		truth_init(&t->truth[i], is_unclean);
 	return t;
+}
+
+static void truth_init(struct truth *truth, bool is_unclean)
+{
+	*truth = (struct truth){ .newest_epoch = -1, .is_unclean = is_unclean };
+	memset(truth->leader_of, -1, sizeof(truth->leader_of));
+	map_init(&truth->producers, 1);
+	map_init(&truth->matching, 1);
+}
+
+static void truth_fini(struct truth *truth)
+{
+	for (int b = 0; b < SIM_BROKERS_MAX; b++)
+		mem_free(truth->views[b].batches);
+	map_fini(&truth->producers);
+	map_fini(&truth->matching);
+	mem_free(truth->facts);
+	mem_free(truth->open);
 }
 
 void cluster_free(struct cluster *c)
 {
 	for (int t = 0; t < c->n_topics; t++)
-		for (int i = 0; i < c->topic[t].n_partitions; i++) {
-			map_fini(&c->topic[t].truth[i].sequences);
-			mem_free(c->topic[t].truth[i].facts);
-			mem_free(c->topic[t].truth[i].open);
-		}
+		for (int i = 0; i < SIM_PARTITIONS_MAX; i++)
+			truth_fini(&c->topic[t].truth[i]);
+	for (int i = 0; i < SIM_IMAGES; i++)
+		image_put(c->history[i]);
 	image_put(c->decided);
+	mem_free(c->gone);
+	codec_buf_fini(&c->records);
+	codec_state_free(c->codec);
 	world_free(c->world);
 	mem_free(c->controller);
 	for (int i = 0; i < c->n_brokers; i++)
 		mem_free(c->broker[i]);
 	mem_free(c);
+}
+
+struct str cluster_records(struct cluster *c, const struct batch *b)
+{
+	struct str packed = { (const char *)b->at + BATCH_HEADER_BYTES,
+			      (size_t)(b->size - BATCH_HEADER_BYTES) };
+	int codec = b->attributes & BATCH_CODEC_MASK;
+
+	if (codec == CODEC_NONE)
+		return packed;
+	if (codec_decompress(c->codec, codec, packed, &c->records))
+		rule_broken(12, "the records at offset %lld do not decompress",
+			    (long long)b->base_offset);
+	return (struct str){ (const char *)c->records.at, c->records.n };
 }
 
 struct partition *cluster_replica(const struct cluster *c, int broker, const struct sim_topic *t,

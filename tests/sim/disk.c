@@ -39,6 +39,11 @@ void disk_limit(struct disk *d, int64_t bytes_max)
 	d->bytes_max = bytes_max;
 }
 
+int64_t disk_files_open(const struct disk *d)
+{
+	return d->n_open;
+}
+
 bool disk_is_sound(const struct disk *d)
 {
 	return d->fault_den == 0 && d->bytes_max == INT64_MAX;
@@ -164,8 +169,9 @@ void inode_power_loss(struct disk *d, struct inode *i)
 	from = i64_min(from, n);
 	if (how == ALL_LOST || (how != ALL_KEPT && i->n < i->n_durable))
 		n = i->n_durable;
-	else if (how == CUT_SHORT && n > from)
-		n = from + (int64_t)world_chance(d->world, STREAM_DISK, (uint64_t)(n - from) + 1);
+	else if (how == CUT_SHORT) /* what was synced stays */
+		n = i->n_durable +
+		    (int64_t)world_chance(d->world, STREAM_DISK, (uint64_t)(n - i->n_durable) + 1);
 	out = mem_alloc((size_t)n + SECTOR);
 	if (i64_min(from, n) > 0)
 		memcpy(out, i->at, (size_t)i64_min(from, n));
@@ -224,6 +230,7 @@ static enum err disk_open(struct env *env, const char *path, unsigned flags, str
 			      actor_of(env)->machine,
 			      actor_of(env)->machine->life };
 	name->inode->refs++;
+	d->n_open++;
 	*out = &h->file;
 	return ERR_OK;
 }
@@ -234,6 +241,7 @@ static void disk_close(struct file *f)
 
 	if (h->inode->locked_by == h)
 		h->inode->locked_by = NULL;
+	h->disk->n_open--;
 	inode_put(h->disk, h->inode);
 	mem_free(h);
 }

@@ -20,6 +20,7 @@ void disk_fail(struct disk *, unsigned faults, uint32_t den);
 bool disk_has_lost(const struct disk *); /* something that an eviction takes */
 void disk_evict(struct disk *); /* clean pages: what comes back is what the device has */
 void disk_limit(struct disk *, int64_t bytes_max); /* beyond it: ERR_NOSPACE */
+int64_t disk_files_open(const struct disk *);
 bool disk_is_sound(const struct disk *); /* neither of the two */
 int64_t disk_bytes(const struct disk *);
 bool disk_has(struct disk *, const char *path);

@@ -35,6 +35,7 @@ struct disk {
 	struct change *pending;
 	int n_pending, cap_pending;
 	int64_t bytes, bytes_max;
+	int64_t n_open; /* those that dead processes left, too */
 	unsigned faults;
 	uint32_t fault_den;
 	uint8_t n_power_losses;

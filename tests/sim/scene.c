@@ -92,6 +92,7 @@ void open_stage(struct stage *s, const struct staging *how)
 	if (how->retention_ms)
 		s->topic->retention_ms = how->retention_ms;
 	(void)admin_new(c, "admin");
+	s->next_sequence = -1;
 	add_client(s, &s->prompt, "prompt");
 	add_client(s, &s->patient, "patient");
 	add_client(s, &s->reader, "reader");

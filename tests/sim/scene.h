@@ -50,6 +50,8 @@ void open_stage(struct stage *, const struct staging *);
 /* Sends once and waits: acknowledged, or refused with that code. */
 void acked(struct stage *, const char *record, int acks);
 void acked_by(struct stage *, const char *record, int acks, int broker);
+/* By the idempotent producer, with that sequence number: acks=all. */
+void acked_as(struct stage *, const char *record, int32_t sequence);
 void refused(struct stage *, const char *record, int acks, enum kerr);
 void refused_by(struct stage *, const char *record, int acks, enum kerr, int broker);
 /* Sends to that broker; it is not acknowledged within a second. */

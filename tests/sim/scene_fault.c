@@ -124,6 +124,7 @@ void flip_byte(struct stage *s, int broker, const char *record)
 		name->inode->at[at] ^= 1;
 		if (at < name->inode->n_durable)
 			name->inode->durable[at] ^= 1;
+		check_expect_rot(s->cluster, broker);
 		return;
 	}
 	story_fail(EXIT_CRASH, "%s: %c has no %s", s->name, stage_letter(broker), record);

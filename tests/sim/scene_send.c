@@ -10,6 +10,7 @@
 
 #define BATCH_BYTES 256
 #define ASK_MS 60000
+#define PRODUCER_ID 7 /* of the only idempotent producer on stage */
 
 static struct sending *send_by(struct stage *, struct client *, const char *record, int acks,
 			       int broker);
@@ -31,9 +32,11 @@ static struct sending *send_by(struct stage *s, struct client *client, const cha
 {
 	struct sending *sending = mem_alloc(sizeof(*sending));
 
-	*sending = (struct sending){
-		.next = s->sent, .record = record, .acks = acks, .broker = broker
-	};
+	*sending = (struct sending){ .next = s->sent,
+				     .record = record,
+				     .acks = acks,
+				     .broker = broker,
+				     .sequence = s->next_sequence };
 	s->sent = sending;
 	story_tell(s->cluster->world, "---- %s to %c, acks=%d ----", record, stage_letter(broker),
 		   acks);
@@ -58,6 +61,11 @@ static void send_now(void *x, void *y)
 
 	batch_builder_init(&b, bytes, sizeof(bytes));
 	b.head.producer_id = b.head.base_sequence = b.head.producer_epoch = -1;
+	if (s->sent->sequence >= 0) {
+		b.head.producer_id = PRODUCER_ID;
+		b.head.producer_epoch = 0;
+		b.head.base_sequence = s->sent->sequence;
+	}
 	is_in = batch_builder_add(&b, &r);
 	ASSERT(is_in);
 	schema_init(&produce_request_schema, &q);
@@ -129,6 +137,13 @@ static void expect_unacked(const struct stage *s, const struct sending *sending)
 void acked_by(struct stage *s, const char *record, int acks, int broker)
 {
 	expect_acked(s, send_by(s, &s->prompt, record, acks, broker));
+}
+
+void acked_as(struct stage *s, const char *record, int32_t sequence)
+{
+	s->next_sequence = sequence;
+	acked(s, record, ALL);
+	s->next_sequence = -1;
 }
 
 void acked(struct stage *s, const char *record, int acks)

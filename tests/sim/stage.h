@@ -12,6 +12,7 @@ struct sending { /* a record on its way; the memory stays as long as the world *
 	struct sending *next;
 	const char *record;
 	int acks, broker;
+	int32_t sequence; /* -1: of no idempotent producer */
 	bool is_answered;
 	enum err err;
 	int16_t code;
@@ -30,6 +31,7 @@ struct stage {
 	struct client patient; /* sends and goes on: its answers may take long */
 	struct client reader;
 	struct sending *sent; /* the newest first */
+	int32_t next_sequence; /* -1: what is sent next is of no idempotent producer */
 	struct holding holding[HOLDS_MAX];
 	int n_holding;
 	/* what is asked in the client's turn, and its answer */

@@ -82,16 +82,24 @@ void story_last_lines(void)
 
 void story_fail(int code, const char *fmt, ...)
 {
-	struct story *s = story_of_run();
-	struct outcome scratch, *o = s->outcome ? s->outcome : &scratch;
+	char message[sizeof(((struct outcome *)0)->message)];
 	va_list args;
 
-	o->code = code;
-	o->rule = fmt;
-	o->at_us = s->world->now_us;
 	va_start(args, fmt);
-	vsnprintf(o->message, sizeof(o->message), fmt, args);
+	vsnprintf(message, sizeof(message), fmt, args);
 	va_end(args);
+	story_fail_as(code, fmt, message);
+}
+
+void story_fail_as(int code, const char *rule, const char *message)
+{
+	struct story *s = story_of_run();
+	struct outcome scratch, *o = s->outcome ? s->outcome : &scratch;
+
+	o->code = code;
+	o->rule = rule;
+	o->at_us = s->world->now_us;
+	snprintf(o->message, sizeof(o->message), "%s", message);
 	story_last_lines();
 	printf("\n%s at %.3f ms: %s\n", code == EXIT_LIVENESS ? "STUCK" : "VIOLATION",
 	       (double)s->world->now_us / 1e3, o->message);

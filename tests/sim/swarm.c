@@ -5,6 +5,8 @@
 #define SECOND 1000000
 #define WHY_BYTES 160
 #define SETTLED_CHECK_US 100000
+#define REST_SEEDS 4 /* one seed in so many is watched at rest */
+#define REST_US (10 * SECOND)
 
 static int64_t between(struct prng *p, int64_t low, int64_t high)
 {
@@ -156,19 +158,46 @@ void swarm_tell(const struct swarm *s, const struct cluster *c)
 
 /* ---- the two phases ------------------------------------------------------------------------- */
 
-static bool is_done(const struct cluster *c, char *why, size_t cap)
+static bool is_done(struct cluster *c, char *why, size_t cap)
 {
 	for (int i = 0; i < c->n_clients; i++)
 		if (!c->client[i]->is_idle(c->client[i]->arg, why, cap))
 			return false;
-	return cluster_is_whole(c, why, cap);
+	return cluster_is_whole(c, why, cap) && !cluster_waits(c, why, cap);
+}
+
+static void come_together(const struct swarm *s, struct cluster *c)
+{
+	int64_t until = c->world->now_us + s->liveness_us;
+	char why[WHY_BYTES] = "";
+
+	while (!is_done(c, why, sizeof(why))) {
+		if (c->world->now_us >= until)
+			story_fail(EXIT_LIVENESS, "after %.0f s without faults: %s",
+				   (double)s->liveness_us / SECOND, why);
+		world_run(c->world, SETTLED_CHECK_US);
+	}
+}
+
+/* One that begins now reads everything; after that nothing moves any more. */
+static void come_to_rest(const struct swarm *s, struct cluster *c)
+{
+	struct rest rest;
+
+	(void)consumer_new(c, "fresh");
+	come_together(s, c);
+	if (s->seed % REST_SEEDS > 0)
+		return;
+	c->is_at_rest = true;
+	world_run(c->world, REST_US);
+	rest = rest_measure(c);
+	world_run(c->world, REST_US);
+	rest_compare(c, rest);
+	c->is_at_rest = false;
 }
 
 void swarm_run(const struct swarm *s, const struct schedule *faults, struct cluster *c)
 {
-	char why[WHY_BYTES] = "";
-	int64_t until;
-
 	cluster_start_all(c);
 	add_clients(s, c);
 	world_run(c->world, SECOND);
@@ -178,12 +207,7 @@ void swarm_run(const struct swarm *s, const struct schedule *faults, struct clus
 	story_tell(c->world, "---- the faults end; everything must come together ----");
 	nemesis_heal(c);
 	c->is_quiet = true;
-	until = c->world->now_us + s->liveness_us;
-	while (!is_done(c, why, sizeof(why))) {
-		if (c->world->now_us >= until)
-			story_fail(EXIT_LIVENESS, "after %.0f s without faults: %s",
-				   (double)s->liveness_us / SECOND, why);
-		world_run(c->world, SETTLED_CHECK_US);
-	}
+	come_together(s, c);
+	come_to_rest(s, c);
 	check_end(c);
 }

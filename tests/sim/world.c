@@ -210,6 +210,7 @@ void machine_power_off(struct machine *m)
 	if (machine_runs(m))
 		end_life(m, MACHINE_OFF);
 	m->state = MACHINE_OFF;
+	m->losses++;
 	net_end(m, true);
 	disk_power_loss(m->disk);
 }

@@ -59,9 +59,34 @@ static void level_after_truncation(struct stage *s)
 	expect_everywhere(s, "M1");
 }
 
+/* All that was written is past its time and deleted.  The producer that did not hear its answer
+ * sends again, after both replicas died: it is a duplicate still, and only a snapshot says so. */
+static void retention_forgets_no_producer(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .brokers = 2,
+					 .rf = 2,
+					 .min_isr = 1,
+					 .roll_ms = 500,
+					 .retention_ms = 1000 });
+	acked_as(s, "M1", 0);
+	acked_as(s, "M2", 1);
+	pass_ms(s, 5000);
+	expect(s, first_offset(s, X) == 2 && first_offset(s, Y) == 2, "both to be deleted");
+	kill_node(s, X);
+	kill_node(s, Y);
+	start_node(s, X);
+	start_node(s, Y);
+	wait_whole(s);
+	acked_as(s, "M2", 1);
+	expect(s, watermark(s, X) == 2, "that nothing was appended");
+	acked_as(s, "M3", 2);
+	expect_everywhere(s, "M3");
+}
+
 const struct scene regression_scenes[] = {
 	{ "the_scan_teaches_epochs", the_scan_teaches_epochs },
 	{ "stopped_before_it_could_register", stopped_before_it_could_register },
 	{ "level_after_truncation", level_after_truncation },
+	{ "retention_forgets_no_producer", retention_forgets_no_producer },
 	{ NULL, NULL },
 };

@@ -360,6 +360,34 @@ static void count_replayed(void *arg, const struct batch *b)
 	*n += b->n_records;
 }
 
+/* The flush began while the segment was the active one, so it did not sync the indexes, which the
+ * roll finished: another flush must, before a restart may trust them. */
+TEST(a_roll_during_a_flush_leaves_the_indexes_to_the_next)
+{
+	struct log_time found;
+	struct log_flush *f;
+	struct kit k;
+
+	kit_init(&k, 21);
+	EXPECT_OK(kit_open(&k));
+	for (int64_t i = 0; i < 20; i++)
+		EXPECT_OK(kit_append_one(&k, i, 1, 100, 1000 + i));
+	f = log_flush_begin(k.l);
+	EXPECT(f != NULL);
+	EXPECT_OK(kit_append_one(&k, 20, 1, 3900, 2000)); /* rolls */
+	log_flush_work(f);
+	EXPECT_OK(log_flush_end(k.l, f));
+	EXPECT(log_flush_due(k.l, k.now_ms));
+	kit_flush(&k);
+	kit_crash(&k);
+	for (int i = 0; i < 3; i++)
+		fakefs_power_loss(&k.fs);
+	EXPECT_OK(kit_open(&k));
+	EXPECT_OK(log_find_time(k.l, 1010, k.end, &found));
+	EXPECT_EQ(found.offset, 10);
+	kit_fini(&k);
+}
+
 TEST(opening_replays_the_batches_asked_for)
 {
 	int64_t records = 0, want = 0, from;
