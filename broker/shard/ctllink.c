@@ -203,7 +203,7 @@ static void fill_endpoints(struct ctllink *l, Weir__RegisterBroker *in)
 }
 
 /* Refusals are mostly an operator's mistake or another process with this id: said
- * twice, tried on. */
+ * twice, however often the connection failed before; tried on. */
 static void registered(void *arg, enum err e, const ProtobufCMessage *m)
 {
 	struct ctllink *l = arg;
@@ -214,7 +214,7 @@ static void registered(void *arg, enum err e, const ProtobufCMessage *m)
 	if (e || r->status->code != KERR_NONE ||
 	    r->body_case != WEIR__RESPONSE__BODY_REGISTERED_BROKER ||
 	    !accept_cluster(l, r->registered_broker->cluster_id)) {
-		if (l->tries < 2)
+		if (l->n_refused++ < 2)
 			log_warn("controller", "registration refused, trying again",
 				 F_Z("why", e                    ? err_text(e)
 					    : r->status->message ? r->status->message
@@ -222,7 +222,7 @@ static void registered(void *arg, enum err e, const ProtobufCMessage *m)
 		ctl_restart(l);
 		return;
 	}
-	l->tries = 0;
+	l->tries = l->n_refused = 0;
 	l->state = CTL_REGISTERED;
 	if (l->broker_epoch != r->registered_broker->broker_epoch)
 		dirs_registered(l->broker->dirs, r->registered_broker->broker_epoch);

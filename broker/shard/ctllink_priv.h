@@ -13,6 +13,7 @@ struct ctllink {
 	enum ctl_state state;
 	struct rpc *rpc;
 	int controller, tries; /* which of the configured ones; attempts in a row */
+	int n_refused; /* registrations, since the last that was taken */
 	struct timer retry, heartbeat;
 	int64_t broker_epoch; /* -1 before the first registration */
 	int64_t sent_applied;

@@ -263,7 +263,7 @@ def an_empty_controller_does_not_take_a_cluster_of_another_id():
         os.rename(data, data + ".kept")
         os.mkdir(data)
         c.weir("local", "restart", str(boss), check=False)
-        wait_for(lambda: "cluster" in c.log_text(1).splitlines()[-1], 10, "broker 1 to speak of its cluster")
+        wait_for(lambda: "belongs to cluster" in c.log_text(1), 10, "broker 1 to speak of its cluster")
         for node in (1, 2, 3):
             expect(os.path.isdir(c.log_dir(node, "t")), f"broker {node} lost its records")
         c.refresh()

@@ -6,7 +6,7 @@ passed=0 failed=0
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 for t in tests/e2e/*.py tests/e2e/*.sh tests/interop/*.py "$BUILD"/tests/e2e/*_test; do
-	[ -x "$t" ] || continue
+	case $t in *'*'*) continue ;; esac
 	case $t in *"$1"*) ;; *) continue ;; esac
 	{ timeout -k 10 "${TEST_TIMEOUT:-900}" "$t" ${N:+"$N"} 2>&1; echo "exit $?"; } | tee "$out" | grep -v '^exit '
 	rc=$(sed -n 's/^exit \([0-9]*\)$/\1/p' "$out" | tail -n 1)
