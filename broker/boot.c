@@ -20,6 +20,7 @@ static enum err listen_all(struct boot *, char *why, size_t cap);
 static void stop_shards(void *arg);
 static void nobody_waits(void *arg);
 static void stop_shard(struct call *);
+static void drained(void *call);
 static void shard_stopped(struct call *);
 static void close_shards(struct boot *, bool is_clean);
 
@@ -157,6 +158,13 @@ static void nobody_waits(void *arg)
 
 static void stop_shard(struct call *c)
 {
+	api_shard_drain(c->to->api, drained, c);
+}
+
+static void drained(void *call)
+{
+	struct call *c = call;
+
 	shard_stop(c->to);
 	api_shard_stop(c->to->api);
 	call_return(c);

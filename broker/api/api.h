@@ -67,6 +67,9 @@ struct api_shard *api_shard_new(struct shard *);
 void api_shard_free(struct api_shard *);
 /* peers->listen's accept: arg is the struct broker. */
 void api_accept(void *arg, struct env *, struct conn *);
+/* Ends long polls and closes every connection at a moment when all it asked is answered: a client
+ * with nothing in flight turns to another broker at once.  done: when none is left, or soon. */
+void api_shard_drain(struct api_shard *, void (*done)(void *arg), void *arg);
 /* Stops serving: closes every connection of this shard. */
 void api_shard_stop(struct api_shard *);
 

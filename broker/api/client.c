@@ -16,6 +16,7 @@
 #include <stdatomic.h>
 
 #include "broker/api/producer_ids.h"
+#include "broker/api/relay.h"
 #include "broker/api/versions.h"
 #include "broker/core/fetch_session.h"
 #include "common/base/log.h"
@@ -27,6 +28,8 @@
 #define DECODED_BYTES_MAX ((size_t)16 << 20)
 #define ARENA_BYTES_MAX ((size_t)1 << 30) /* what a handler makes of DECODED_BYTES_MAX fits */
 #define FREE_REQS_MAX 256
+#define DRAIN_MS 300 /* what is unanswered then is cut off */
+#define BUSY_MS 30   /* since it asked: it will soon ask again */
 
 static void on_frame(void *arg, struct conn *, struct buf *);
 static void on_down(void *arg, struct conn *, enum err why);
@@ -44,6 +47,7 @@ static void send_reply(struct client *, struct req *, struct writer *);
 static void admit(struct client *);
 static void client_free(struct client *);
 static struct req *first_of(const struct list *);
+static void on_drain(void *arg);
 
 static const struct conn_events events = { .frame = on_frame,
 					   .down = on_down,
@@ -275,6 +279,7 @@ static void pump(struct client *c)
 		c->is_clogged = c->api->shard->env->peers->pending(c->conn) > OUTPUT_BYTES_MAX;
 	}
 	c->is_pumping = false;
+	c->is_ending |= c->api->drained && c->heard_ms >= c->api->drain_from_ms;
 	if (c->is_ending && !first_of(&c->started) && !first_of(&c->waiting)) {
 		c->api->shard->env->peers->finish(c->conn);
 		client_free(c);
@@ -444,18 +449,53 @@ struct api_shard *api_shard_new(struct shard *s)
 	list_init(&a->paused);
 	list_init(&a->free_reqs);
 	a->producer_ids = producer_ids_new(s);
+	a->relays = relays_new(s);
+	timer_init(&a->drain, on_drain, a);
 	s->image_adopted = image_adopted;
 	a->sessions = fetch_sessions_new(s->broker->conf->session_slots, prng_u64(&s->env->prng));
 	client_idle_start(a);
 	return a;
 }
 
+/* Not at once: a client that is busy has perhaps sent already what it would lose.  The best moment
+ * is right behind an answer (pump), so its next question is waited for. */
+void api_shard_drain(struct api_shard *a, void (*done)(void *arg), void *arg)
+{
+	a->drained = done;
+	a->drained_arg = arg;
+	a->drain_from_ms = env_mono_ms(a->shard->env);
+	timer_after_ms(a->shard->env, &a->drain, list_empty(&a->clients) ? 0 : 1);
+}
+
+static void on_drain(void *arg)
+{
+	struct api_shard *a = arg;
+	int64_t waited_ms = env_mono_ms(a->shard->env) - a->drain_from_ms;
+
+	LIST_FOR (c, &a->clients, struct client, node) {
+		struct req *head = first_of(&c->started);
+		bool is_busy = c->heard_ms >= a->drain_from_ms - BUSY_MS;
+
+		if (head)
+			hurry(head);
+		else if (list_empty(&c->waiting) && (!is_busy || waited_ms > BUSY_MS))
+			client_close(c);
+	}
+	if (!list_empty(&a->clients) && waited_ms < DRAIN_MS)
+		timer_after_ms(a->shard->env, &a->drain, 1);
+	else
+		a->drained(a->drained_arg);
+}
+
 void api_shard_stop(struct api_shard *a)
 {
 	a->is_stopping = true;
+	timer_clear(a->shard->env, &a->drain);
 	client_idle_stop(a);
 	while (!list_empty(&a->clients))
 		client_close(CONTAINER_OF(a->clients.next, struct client, node));
+	relays_free(a->relays);
+	a->relays = NULL;
 }
 
 void client_close(struct client *c)

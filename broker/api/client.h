@@ -22,6 +22,11 @@ struct api_shard {
 	int64_t bytes; /* of request frames in flight */
 	struct fetch_sessions *sessions;
 	struct producer_ids *producer_ids;
+	struct relays *relays;
+	struct timer drain; /* api_shard_drain is under way */
+	int64_t drain_from_ms;
+	void (*drained)(void *arg);
+	void *drained_arg;
 	bool is_stopping;
 };
 struct client {

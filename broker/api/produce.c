@@ -5,12 +5,17 @@
 
 #include "broker/api/client.h"
 #include "broker/api/leader_hints.h"
+#include "broker/api/relay.h"
 #include "broker/shard/append.h"
 #include "kafka/produce.h"
+
+#define MOVED_NOWHERE (-2)
 
 struct produce_work {
 	int32_t n_out; /* calls not yet back, and one for phase 1 */
 	bool has_error;
+	bool is_final;    /* some batch was appended here, or refused for what it is */
+	int32_t moved_to; /* who leads the others now; -1: nobody that we know, or several */
 	struct append_call *calls; /* by shard */
 };
 
@@ -22,7 +27,9 @@ static void call_done(struct call *);
 static void answer(struct req *, struct append_op *);
 static void name_records(struct req *, struct produce_response_partition *,
 			 const struct validate_result *);
+static void note_move(struct produce_work *, const struct append_op *);
 static enum api_ret finish(struct req *);
+static bool is_late(const struct req *);
 
 enum api_ret handle_produce(struct req *q)
 {
@@ -41,6 +48,7 @@ enum api_ret handle_produce(struct req *q)
 						    t->n_partition_responses);
 	}
 	w->n_out = 1;
+	w->moved_to = MOVED_NOWHERE;
 	if (in->acks < -1 || in->acks > 1)
 		refuse_all(q, in, out, KERR_INVALID_REQUIRED_ACKS);
 	else if (!str_null(in->transactional_id))
@@ -88,6 +96,7 @@ static void route(struct req *q, const struct produce_request *in, struct produc
 			slot->base_offset = -1;
 			slot->error_code = (int16_t)e;
 			w->has_error |= e != KERR_NONE;
+			w->is_final |= e != KERR_NONE;
 			if (e != KERR_NONE)
 				continue;
 			struct append_call *c = &w->calls[broker_shard(b, topic->id, p->index)->id];
@@ -142,10 +151,8 @@ static void call_done(struct call *call)
 
 	for (struct append_op *op = c->ops; op; op = op->next)
 		answer(q, op);
-	if (--w->n_out == 0) {
-		(void)finish(q);
+	if (--w->n_out == 0 && finish(q) == API_DONE)
 		req_done(q);
-	}
 }
 
 /* The slot is filled on the connection's shard, in the reply that it lies in. */
@@ -158,6 +165,7 @@ static void answer(struct req *q, struct append_op *op)
 	slot->base_offset = op->base_offset;
 	slot->log_append_time_ms = op->append_time_ms;
 	slot->log_start_offset = op->log_start;
+	note_move(w, op);
 	if (op->error == KERR_NONE)
 		return;
 	w->has_error = true;
@@ -188,6 +196,15 @@ static void name_records(struct req *q, struct produce_response_partition *slot,
 	}
 }
 
+static void note_move(struct produce_work *w, const struct append_op *op)
+{
+	if (op->error != KERR_NOT_LEADER_OR_FOLLOWER || op->is_unsure)
+		w->is_final = true;
+	else
+		w->moved_to =
+			w->moved_to == MOVED_NOWHERE || w->moved_to == op->leader ? op->leader : -1;
+}
+
 /* acks=0 gets no answer; an error is told by closing the connection. */
 static enum api_ret finish(struct req *q)
 {
@@ -196,5 +213,18 @@ static enum api_ret finish(struct req *q)
 
 	q->is_silent = in->acks == 0;
 	q->is_closing = in->acks == 0 && w->has_error;
-	return API_DONE;
+	return is_late(q) && relay_produce(q->shard->api->relays, q, w->moved_to) ? API_WAIT
+										  : API_DONE;
+}
+
+/* All of it belongs to one other leader, because we are shutting down. */
+static bool is_late(const struct req *q)
+{
+	const struct produce_request *in = q->in;
+	const struct produce_work *w = q->work;
+	const struct shard *s = q->shard;
+	const struct image_broker *self = image_broker(s->image, s->broker->conf->node_id);
+
+	return self && self->in_controlled_shutdown && in->acks != 0 && !w->is_final &&
+	       w->moved_to >= 0 && w->moved_to != self->id;
 }

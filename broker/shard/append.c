@@ -60,6 +60,7 @@ static void append_one(struct append_call *c, struct append_op *op)
 
 	op->base_offset = op->append_time_ms = op->log_start = -1;
 	op->leader = op->leader_epoch = -1;
+	op->is_unsure = false;
 	op->refused = NULL;
 	if ((op->error = admit(c, op, p)) != KERR_NONE ||
 	    (op->error = validate(c, op, p, &r)) != KERR_NONE) {
@@ -70,6 +71,7 @@ static void append_one(struct append_call *c, struct append_op *op)
 	if (!is_known(op, p, &by, &required) && op->error == KERR_NONE) {
 		enum err e = write_batch(p, &r, &by);
 		op->base_offset = by.first_offset;
+		op->is_unsure = by.id < 0;
 		required = by.last_offset + 1;
 		if (partition_is_full(p, e)) {
 			op->error = refuse_full(op, p);

@@ -22,6 +22,9 @@ struct append_op {
 	/* What validation found, on the heap, the asker's to free; NULL: nothing. */
 	struct validate_result *refused;
 	int64_t base_offset, append_time_ms, log_start;
+	/* It is in our log whatever the error says; stored again elsewhere it would be a duplicate
+	 * that nobody can recognise. */
+	bool is_unsure;
 	/* With NOT_LEADER_OR_FOLLOWER: who leads, as far as we know. */
 	int32_t leader, leader_epoch;
 	/* while parked */

@@ -6,8 +6,9 @@
 #pragma once
 #include "broker/core/throttle.h"
 #include "broker/shard/broker_conf.h"
-#include "common/base/base.h"
+#include "common/env/env.h"
 
+struct image;
 struct shard;
 struct dirs;
 
@@ -32,5 +33,8 @@ struct broker {
 
 /* The shard that owns a partition. */
 struct shard *broker_shard(const struct broker *, struct uuid topic_id, int32_t partition);
+/* Where brokers find that one: its listener of the same name as our inter-broker one, else its
+ * first.  False: the image does not know it, or no address of it. */
+bool broker_addr(const struct broker *, const struct image *, int32_t id, struct peer_addr *);
 /* The key of a partition in a shard's map. */
 uint64_t partition_key(struct uuid topic_id, int32_t partition);

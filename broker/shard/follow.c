@@ -179,25 +179,17 @@ static void follow_free(struct follow *f)
 
 /* ---- the connection -------------------------------------------------------------------------- */
 
-/* At the listener of the same name as our inter-broker one, else at the leader's first. */
 static void dial(struct follow *f)
 {
-	const struct broker_conf *c = f->shard->broker->conf;
-	const struct image_broker *b = image_broker(f->shard->image, f->broker);
-	struct peer_addr at = { .port = 0 };
+	struct shard *s = f->shard;
+	struct peer_addr at;
 
-	for (int32_t i = 0; b && i < b->n_endpoints; i++)
-		if (i == 0 || str_eq(b->endpoints[i].name, c->listener[c->inter_broker].name)) {
-			snprintf(at.host, sizeof(at.host), "%.*s", (int)b->endpoints[i].host.n,
-				 b->endpoints[i].host.at);
-			at.port = b->endpoints[i].port;
-		}
-	if (at.port == 0) {
+	if (!broker_addr(s->broker, s->image, f->broker, &at)) {
 		rest(f, "the leader has no address");
 		return;
 	}
 	f->link = LINK_DIALLING;
-	f->conn = f->shard->env->peers->dial(f->shard->env, &at, &events, f);
+	f->conn = s->env->peers->dial(s->env, &at, &events, f);
 }
 
 static void rest(struct follow *f, const char *why)

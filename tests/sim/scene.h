@@ -38,7 +38,7 @@ enum held {
 /* scenes/: each table ends with a NULL name. */
 extern const struct scene recovery_scenes[], min_isr_scenes[], election_scenes[], eligible_scenes[],
 	reassign_scenes[], truncation_scenes[], epoch_scenes[], isr_scenes[], watermark_scenes[],
-	storage_scenes[], regression_scenes[];
+	storage_scenes[], regression_scenes[], shutdown_scenes[];
 
 /* False: no scene has the name. */
 bool scene_play(const char *name, bool is_loud);
@@ -73,6 +73,7 @@ void pass_ms(struct stage *, int64_t);
 void kill_node(struct stage *, int who);
 void power_off_node(struct stage *, int who);
 void start_node(struct stage *, int who);
+void wait_end(struct stage *, int who);
 void stop_node(struct stage *, int who);  /* SIGTERM; waits for the end */
 void ask_to_stop(struct stage *, int who); /* SIGTERM; does not wait */
 void pause_node(struct stage *, int who);

@@ -50,9 +50,14 @@ void ask_to_stop(struct stage *s, int who)
 
 void stop_node(struct stage *s, int who)
 {
+	ask_to_stop(s, who);
+	wait_end(s, who);
+}
+
+void wait_end(struct stage *s, int who)
+{
 	int64_t until = s->cluster->world->now_us + BOUND_US;
 
-	ask_to_stop(s, who);
 	while (sim_node_runs(node(s, who))) {
 		if (s->cluster->world->now_us >= until)
 			story_fail(EXIT_LIVENESS, "%s: %c does not stop", s->name,
