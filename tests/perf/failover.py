@@ -7,7 +7,9 @@ Three brokers, replication factor 3, acks=all, idempotent librdkafka defaults, o
 a millisecond to each partition in turn (rdkafka_bench gap).  Each story ends a broker N times,
 brings it back and waits until the ISR is whole again: SIGKILL of the leader, SIGKILL of a
 follower, SIGTERM of the leader (controlled shutdown).  A gap is the longest time between two
-delivery reports of one partition.
+delivery reports of one partition.  The servers' part of it, from the signal until the last new
+leader accepts (or, for a follower, until the last ISR is without it), is read from the brokers' log
+lines, to the millisecond.
 
 Three partitions give the client a connection to every broker, as in any real use.  With
 --partitions 1 its only connection may be the one to the leader: librdkafka then connects to
@@ -15,55 +17,77 @@ another broker at once, but asks it for the new leader at its next look round, u
 """
 import argparse
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from datetime import datetime, timezone
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 from lib.cluster import BUILD, Cluster, Failed, wait_for
 
-SECONDS = 4  # of the producer, for each kill
+SECONDS = 3  # of the producer, for each kill
 BENCH = os.path.join(BUILD, "tests/perf/rdkafka_bench")
 
 
-def gap_ms(c, topic, partitions, end_one):
-    """Runs the producer, ends a broker in the middle; returns the gap and the broker."""
+class LogTail:
+    """What the brokers' logs get from here on."""
+
+    def __init__(self, c):
+        self.files = {}
+        for n in c.brokers.values():
+            f = self.files[n["log"]] = open(n["log"], errors="replace")
+            f.seek(0, os.SEEK_END)
+
+    def last_ms(self, since, what):
+        """Milliseconds from `since` to the last line that matches; None: there is none."""
+        last = None
+        for f in self.files.values():
+            for line in f:
+                if re.search(what, line):
+                    at = datetime.strptime(line.split()[0], "%Y-%m-%dT%H:%M:%S.%fZ")
+                    last = max(last or 0, (at.replace(tzinfo=timezone.utc).timestamp() - since) * 1000)
+            f.close()
+        return last
+
+
+def leader_of(c, topic):
+    return c.partition(topic)["leader"]
+
+
+def follower_of(c, topic):
+    p = c.partition(topic)
+    return next(b for b in p["isr"] if b != p["leader"])
+
+
+# What a story is called, whom it ends, how, and which line of a broker's log tells that it is over.
+LEADS, ISR = r" partition leader partition={topic}-", r" partition isr partition={topic}-"
+STORIES = {
+    "leader": ("kill -9 of the leader", leader_of, signal.SIGKILL, LEADS),
+    "follower": ("kill -9 of a follower", follower_of, signal.SIGKILL, ISR),
+    "shutdown": ("controlled shutdown of the leader", leader_of, signal.SIGTERM, LEADS),
+}
+
+
+def gap_ms(c, topic, partitions, story):
+    """Runs the producer, ends a broker in the middle; returns the gap, the servers' part of it and
+    the broker."""
+    _, choose, sig, line = STORIES[story]
     client = subprocess.Popen([BENCH, "gap", "-b", c.bootstrap, "-t", topic, "-n", str(SECONDS),
                                "-p", str(partitions)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         client.stdout.readline()
         time.sleep(1)
-        victim = end_one(c, topic)
+        victim = choose(c, topic)
+        tail, since = LogTail(c), time.time()
+        os.kill(c.nodes[victim]["pid"], sig)
         out, _ = client.communicate(timeout=SECONDS + 60)
     finally:
         client.kill()
     if client.returncode:
         raise Failed(f"records were lost or refused: {out}")
-    return float(out.rsplit("gap_ms=", 1)[1]), victim
-
-
-def kill_leader(c, topic):
-    victim = c.partition(topic)["leader"]
-    c.kill(victim)
-    return victim
-
-
-def kill_follower(c, topic):
-    p = c.partition(topic)
-    victim = next(b for b in p["isr"] if b != p["leader"])
-    c.kill(victim)
-    return victim
-
-
-def stop_leader(c, topic):
-    victim = c.partition(topic)["leader"]
-    os.kill(c.nodes[victim]["pid"], signal.SIGTERM)
-    return victim
-
-
-STORIES = {"leader": ("kill -9 of the leader", kill_leader), "follower": ("kill -9 of a follower", kill_follower),
-           "shutdown": ("controlled shutdown of the leader", stop_leader)}
+    return float(out.rsplit("gap_ms=", 1)[1]), tail.last_ms(since, line.format(topic=topic)), victim
 
 
 def is_gone(pid):
@@ -80,20 +104,22 @@ def whole(c, topic, partitions):
 
 
 def run_story(c, story, o):
-    words, end_one = STORIES[story]
-    topic, gaps = f"gap-{story}", []
+    topic, gaps, servers = f"gap-{story}", [], []
     c.create(topic, partitions=o.partitions, min_insync_replicas=2)
     for _ in range(o.kills):
-        gap, victim = gap_ms(c, topic, o.partitions, end_one)
+        gap, server, victim = gap_ms(c, topic, o.partitions, story)
         gaps.append(gap)
+        if server is not None:
+            servers.append(server)
         wait_for(lambda: is_gone(c.nodes[victim]["pid"]), 30, f"the end of broker {victim}")
         c.restart(victim)
         whole(c, topic, o.partitions)
         # Otherwise one broker leads everything after two kills.
         c.weir("leaders", "elect", "--all", check=False)
-    gaps.sort()
-    at = lambda q: gaps[min(len(gaps) - 1, int(len(gaps) * q))]
-    print(f"{words:<34} n={len(gaps)} p50={at(.5):.0f} p90={at(.9):.0f} p99={at(.99):.0f} max={gaps[-1]:.0f} ms", flush=True)
+    for what, v in ((STORIES[story][0], gaps), ("  the servers' part", servers)):
+        v.sort()
+        at = lambda q: v[min(len(v) - 1, int(len(v) * q))]
+        print(f"{what:<34} n={len(v)} p50={at(.5):.0f} p90={at(.9):.0f} p99={at(.99):.0f} max={v[-1]:.0f} ms", flush=True)
 
 
 def main():
