@@ -23,9 +23,8 @@
  *   a leader's match of a peer <= its next <= log.end; it never cuts its log
  *   nothing at or below known_commit is ever cut
  *
- * A node whose disk was replaced may find its own id in the voter set: messages to the own id go
- * nowhere.  The shell appends (APPENDED) only while raft_can_append says so.  All memory is the
- * caller's but the runs of the log; raft_fini frees them.  Times are ms of any steady clock. */
+ * The shell appends (APPENDED) only while raft_can_append says so.  All memory is the caller's but
+ * the runs of the log; raft_fini frees them.  Times are ms of any steady clock. */
 #pragma once
 #include "common/base/prng.h"
 #include "controller/core/raft_state.h"

@@ -131,14 +131,14 @@ static bool is_up_to_date(const struct raft *r, const struct raft_msg *m)
 	return m->vote.end_term > own || (m->vote.end_term == own && m->vote.end >= r->log.end);
 }
 
-/* The log is a credential, so all of it must be on disk before the request leaves. */
+/* The log is a credential: all of it must be on disk before a request leaves. */
 static void ask(struct raft *r, enum raft_msg_kind kind, int64_t term, struct raft_effects *out)
 {
 	for (int32_t i = 0; i < r->n_peers; i++) {
 		struct raft_msg *m;
 
 		r->peers[i].granted = false;
-		if (!r->peers[i].is_voter)
+		if (!r->peers[i].is_voter || r->peers[i].who.id == r->o.self.id)
 			continue;
 		m = raft_send(r, out, kind, r->peers[i].who);
 		m->term = term;

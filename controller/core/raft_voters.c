@@ -103,7 +103,8 @@ void raft_forget_observers(struct raft *r, bool all)
 void raft_say_hello(struct raft *r, struct raft_effects *out)
 {
 	for (int32_t i = 0; i < r->n_peers; i++)
-		raft_send(r, out, RAFT_HELLO, r->peers[i].who);
+		if (r->peers[i].who.id != r->o.self.id)
+			raft_send(r, out, RAFT_HELLO, r->peers[i].who);
 }
 
 void raft_on_hello(struct raft *r, const struct raft_msg *m, struct raft_effects *out)

@@ -100,6 +100,7 @@ void raftworld_copy(struct raftworld *to, const struct raftworld *from)
 	memcpy(to->batches, from->batches, (size_t)from->n_batches * sizeof(from->batches[0]));
 	to->next_directory = from->next_directory;
 	to->is_manual = from->is_manual;
+	to->small_frames = from->small_frames;
 	to->max_term = from->max_term;
 	for (int32_t id = 1; id <= from->n; id++) {
 		copy_node(&to->nodes[id], &from->nodes[id]);
@@ -511,8 +512,9 @@ static void post(struct raftworld *w, struct rw_node *d, const struct raft_out *
 {
 	struct rw_mail *mail = &w->mail[w->n_mail];
 
-	if (w->n_mail == RW_MAIL || o->msg.to.id == d->id)
+	if (w->n_mail == RW_MAIL)
 		return;
+	ASSERT(o->msg.to.id != d->id);
 	w->n_mail++;
 	*mail = (struct rw_mail){ .at = RW_HELD, .after = o->after, .m = o->msg };
 	if (o->msg.kind == RAFT_APPEND && o->msg.append.end > o->msg.append.prev) {
@@ -640,11 +642,14 @@ static void put_on_disk(struct raftworld *w, struct rw_node *d, const struct rw_
 	}
 }
 
-/* Whole batches, at most RW_SENT of them. */
+/* Whole batches; frames are of any size, but small. */
 static int64_t fit(const void *arg, int64_t from, int64_t to)
 {
 	const struct rw_node *d = arg;
-	int32_t at = rw_log_find(d->w->batches, &d->log, from) + RW_SENT - 1;
+	int32_t at = rw_log_find(d->w->batches, &d->log, from) + (int32_t)((from + to) % RW_SENT);
+
+	if (d->w->small_frames)
+		at = rw_log_find(d->w->batches, &d->log, from);
 
 	return i64_min(to, d->w->batches[d->log.v[i32_min(at, d->log.n - 1)]].end);
 }

@@ -36,8 +36,7 @@ struct rw_disk {
 };
 struct rw_op {
 	enum { RW_CUT, RW_APPEND, RW_HARD, RW_SNAPSHOT } kind;
-	int64_t seq;
-	int64_t at, term;                /* CUT; SNAPSHOT: the log's new start */
+	int64_t seq, at, term;           /* CUT; SNAPSHOT: the log's new start */
 	int32_t batch;
 	struct raft_voter voted;
 	struct rw_snapshot snapshot;
@@ -90,7 +89,7 @@ struct raftworld {
 	int32_t n_batches;
 	struct rw_batch batches[RW_BATCHES];
 	int32_t next_directory;
-	bool is_manual;                  /* arrivals and syncs wait to be told */
+	bool is_manual, small_frames;    /* time stands still; a batch each */
 	int64_t max_term;
 	struct rw_node nodes[RW_NODES + 1];      /* by id; 0 is unused */
 	/* what the checks know */

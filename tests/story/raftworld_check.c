@@ -231,6 +231,8 @@ void raftworld_check_end(struct raftworld *w)
 		raftworld_wrong(w, "nothing is wrong any more, and still nobody leads");
 		return;
 	}
+	if (!raft_is_voter(&l->r))
+		raftworld_wrong(w, "%d leads and has been removed", leader);
 	for (int32_t i = 0; i < l->r.voters.set.n; i++) {
 		const struct rw_node *d = &w->nodes[l->r.voters.set.v[i].id];
 
