@@ -114,7 +114,8 @@ class Cluster:
                 self.check_files()
         finally:
             for node in getattr(self, "nodes", {}).values():
-                end_process(node["pid"])
+                if node["pid"]:
+                    end_process(node["pid"])
             if not os.environ.get("KEEP"):
                 shutil.rmtree(self.dir, ignore_errors=True)
 
