@@ -40,7 +40,7 @@ int config_broker_levels(struct req *q, const struct conf_row *row,
 	int n = dynamic_levels(q, row->name, v);
 	char tmp[64];
 
-	if (conf_is_set(store, row))
+	if (conf_is_set(store, row) && !topic_conf_is_shared(row))
 		add(v, &n, str_of(row->name),
 		    arena_str(&q->arena, conf_value(store, row, tmp, sizeof(tmp))), CONFIG_OF_FILE);
 	add(v, &n, str_of(row->name), str_of(row->def), CONFIG_DEFAULT);
@@ -84,7 +84,7 @@ static bool file_says(const struct req *q, const struct conf_row *topic_row)
 	};
 	const struct broker *b = q->shard->broker;
 
-	if (!topic_row->alias)
+	if (!topic_row->alias || topic_conf_is_shared(topic_row))
 		return false;
 	if (conf_is_set(b->store, conf_find(b->rows, b->n_rows, str_of(topic_row->alias))))
 		return true;

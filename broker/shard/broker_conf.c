@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 
+#include "common/base/log.h"
 #include "common/base/text.h"
 
 #define AT(field) offsetof(struct broker_conf, field)
@@ -374,5 +375,9 @@ enum err broker_conf_finish(struct broker_conf *c, const struct conf_store *stor
 	    (e = finish_controllers(c, why, cap)) || (e = finish_dirs(c, why, cap)))
 		return e;
 	finish_times(c, store, v, n);
+	if (is_set(store, v, n, "min.insync.replicas"))
+		log_warn("config",
+			 "min.insync.replicas in a broker's file has no effect: set it for topics, "
+			 "for the cluster, or in the controller's file for new topics");
 	return ERR_OK;
 }

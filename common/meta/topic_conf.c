@@ -229,6 +229,11 @@ bool topic_conf_throttles(struct str list, int32_t partition, int32_t broker)
 	return false;
 }
 
+bool topic_conf_is_shared(const struct conf_row *row)
+{
+	return strcmp(row->name, "min.insync.replicas") == 0;
+}
+
 void topic_conf_defaults(struct topic_conf *c)
 {
 	*c = (struct topic_conf){ 0 };
@@ -277,7 +282,9 @@ void topic_conf_of(const struct topic_conf *fixed, const struct image *im, int32
 
 		if (topic != NULL)
 			v = image_topic_config(topic, str_of(row->name));
-		if (str_null(v) && me != NULL)
+		if (topic_conf_is_shared(row))
+			set_row(out, row, str_of(row->def));
+		else if (str_null(v) && me != NULL)
 			v = configured(me->configs, me->n_configs, broker_name);
 		if (str_null(v))
 			v = configured(im->broker_configs, im->n_broker_configs, broker_name);

@@ -5,6 +5,10 @@
  * file, else the row's default.  The controller checks against the rows, brokers run on the values
  * and answer DescribeConfigs from both.
  *
+ * min.insync.replicas comes from the records alone, topic or cluster-wide: leader and controller
+ * must mean the same by it, or one commits without replicas that the other takes for complete
+ * (KIP-966).  As in Kafka, what a broker's file says of it has no effect.
+ *
  * Rows named internal.* are for tests and not described. */
 #pragma once
 #include "common/base/conf.h"
@@ -45,6 +49,7 @@ extern const struct conf_row topic_conf_rows[];
 extern const int topic_conf_n_rows;
 
 const struct conf_row *topic_conf_row(struct str name);          /* NULL: no such topic config */
+bool topic_conf_is_shared(const struct conf_row *);      /* never of one broker: see above */
 /* Does the value fit?  why: one sentence with the way out. */
 must_check enum err topic_conf_check(struct str name, struct str value, char *why, size_t cap);
 

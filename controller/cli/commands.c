@@ -310,7 +310,7 @@ const struct cmd commands[] = {
 	{ "local up", "", 0, 0, "start a cluster on this machine, or what of it is down",
 	  "No root, no containers. Data, logs and pid files lie in one directory and survive "
 	  "`down`.",
-	  "weir local up\nweir local up -n 5 --config min.insync.replicas=2", .json = LOCAL_NODES,
+	  "weir local up\nweir local up -n 5 --config log.retention.hours=1", .json = LOCAL_NODES,
 	  .run = cmd_local_up,
 	  .flags = { { "brokers", 'n', "N", "number of brokers (default: 3)" },
 		     { "controllers", 0, "N", "number of controllers (default: 1)" },

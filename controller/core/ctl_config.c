@@ -3,6 +3,8 @@
  *
  * A resource is all or nothing: its operations are worked out on a copy of its overrides, the
  * result is checked against the rows of topic_conf, and only differences become records. */
+#include <stdio.h>
+
 #include "common/base/text.h"
 #include "common/meta/dynamic_conf.h"
 #include "controller/core/decide.h"
@@ -29,6 +31,7 @@ static struct kerr_why alter_resource(struct ctl_result *, const Weir__AlterConf
 static bool find_resource(struct edit *);
 static bool apply_op(struct edit *, const Weir__AlterConfig *);
 static bool edit_list(struct edit *, struct override *, const Weir__AlterConfig *);
+static void restore_min_isr(struct edit *);
 static struct kerr_why finish(struct edit *);
 static void write_differences(struct edit *);
 static const struct conf_row *row_of(const struct edit *, struct str name);
@@ -88,7 +91,21 @@ static struct kerr_why alter_resource(struct ctl_result *r, const Weir__AlterCon
 	for (size_t i = 0; i < e->m->n_configs; i++)
 		if (!apply_op(e, e->m->configs[i]))
 			return e->why;
+	restore_min_isr(e);
 	return finish(e);
+}
+
+/* Taken back means back to the default, and here that is what a new topic would get.  Else the
+ * older AlterConfigs, in which a client that never heard of our default names the one config it
+ * wants to change, would lower min.insync.replicas to 1 without a word. */
+static void restore_min_isr(struct edit *e)
+{
+	int32_t want =
+		e->topic != NULL ? default_min_isr(e->r, e->topic->partitions[0].replicas.n) : 1;
+
+	for (int32_t i = 0; i < e->n && want > 1; i++)
+		if (str_eq(e->v[i].name, STR("min.insync.replicas")) && str_null(e->v[i].value))
+			e->v[i].value = str_of(zprintf(e->r, "%d", want));
 }
 
 /* Topic by name, broker by id, every broker by the empty name. */
@@ -239,6 +256,13 @@ static enum err check_value(const struct edit *e, const struct conf_row *row,
 
 	if (is_own)
 		return conf_check(row, o->value, why, cap);
+	if (row != NULL && topic_conf_is_shared(row) && e->topic == NULL && e->m->name[0] != 0) {
+		snprintf(why, cap,
+			 "%s must be the same on every broker: set it for a topic, or as the "
+			 "default of the cluster (broker \"\")",
+			 row->name);
+		return ERR_INVALID;
+	}
 	return topic_conf_check(row != NULL ? str_of(row->name) : o->name, o->value, why, cap);
 }
 

@@ -144,25 +144,29 @@ static void write_config(struct ctl_result *r, const char *topic, const char *na
 	c->value = zdup(r, str_of(value));
 }
 
+static void write_safe_default(struct ctl_result *r, const Weir__CreateTopic *m, int32_t rf)
+{
+	int32_t want = default_min_isr(r, rf);
+
+	for (size_t i = 0; i < m->n_configs; i++)
+		if (strcmp(m->configs[i]->name, "min.insync.replicas") == 0)
+			return;
+	if (want > 1)
+		write_config(r, m->name, "min.insync.replicas", zprintf(r, "%d", want));
+}
+
 /* Kafka's default of one in-sync replica lets an acks=all write be lost with one disk.  Whoever
  * asks for three copies gets two before a write is acknowledged, and can see it among the configs.
  */
-static void write_safe_default(struct ctl_result *r, const Weir__CreateTopic *m, int32_t rf)
+int32_t default_min_isr(const struct ctl_result *r, int32_t rf)
 {
 	const struct image *im = r->ctl->image;
 	int32_t want = r->ctl->options->default_min_insync;
 
-	if (want == -1)
-		want = rf >= 3 ? 2 : 1;
-	for (size_t i = 0; i < m->n_configs; i++)
-		if (strcmp(m->configs[i]->name, "min.insync.replicas") == 0)
-			return;
 	for (int32_t i = 0; i < im->n_broker_configs; i++)
 		if (str_eq(im->broker_configs[i].name, STR("min.insync.replicas")))
-			return;
-	want = i32_min(want, rf);
-	if (want > 1)
-		write_config(r, m->name, "min.insync.replicas", zprintf(r, "%d", want));
+			return 1;
+	return i32_min(want >= 0 ? want : rf >= 3 ? 2 : 1, rf);
 }
 
 /* Names become directory names, so the alphabet is a file system's; Kafka's Topic.validate. */

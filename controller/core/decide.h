@@ -85,6 +85,9 @@ struct kerr_why {
 struct kerr_why because(struct ctl_result *, enum kerr, const char *fmt, ...) printf_like(3, 4);
 /* The brokers of a manual assignment, checked as Kafka does. */
 struct kerr_why check_assignment(struct ctl_result *, const Weir__BrokerIds *, struct image_ids *);
+/* The min.insync.replicas to be written as a config of a topic with so many replicas that says
+ * nothing itself; 1: none, or the cluster has a default of its own. */
+int32_t default_min_isr(const struct ctl_result *, int32_t replication_factor);
 /* Configs of a new topic; and what is odd about a topic's configs. */
 struct kerr_why check_configs(struct ctl_result *, Weir__Config *const *, size_t n);
 char *config_warning(struct ctl_result *, const struct topic_conf *, int32_t replication_factor);

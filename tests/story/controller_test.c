@@ -8,8 +8,9 @@
  *   create NAME [partitions=N] [rf=N] [assign=1,2;2,3] [NAME=VALUE]...
  *   delete NAME | grow NAME COUNT | ids BROKER | rebalance | show | replay
  *   alter LEADER TOPIC/P ISR [leader_epoch=N] [partition_epoch=N] [epoch=N] [recovered]
- *   set|unset|append|subtract TOPIC|- NAME [VALUE]
+ *   set|unset|append|subtract|replace TOPIC|- NAME [VALUE]       replace: the older AlterConfigs
  *   elect preferred|unclean TOPIC/P|all
+ *   safe        new topics get min.insync.replicas=2, as they do by default
  *   activate | feature NAME LEVEL up|down
  *   reassign TOPIC/P IDS|cancel [same_rf] */
 #include "tests/lib/test.h"
@@ -241,6 +242,7 @@ static bool do_config(struct ctlworld *w, const struct words *x)
 	r.name = r.type == IMAGE_BROKER ? (char[]){ "" } : x->v[1];
 	r.configs = configs;
 	r.n_configs = 1;
+	r.has_replace_all = r.replace_all = x->v[0][0] == 'r';
 	m.resources = resources;
 	m.n_resources = 1;
 	(void)ctlworld_do(w, &cmd);
@@ -310,6 +312,13 @@ static bool do_feature(struct ctlworld *w, const struct words *x)
 	return true;
 }
 
+static bool do_safe(struct ctlworld *w, const struct words *x)
+{
+	(void)x;
+	w->options.default_min_insync = -1;
+	return true;
+}
+
 static bool do_rebalance(struct ctlworld *w, const struct words *x)
 {
 	struct ctl_cmd cmd = { .kind = CTL_REBALANCE };
@@ -352,12 +361,14 @@ static const struct {
 	{ "set", 4, do_config },
 	{ "unset", 3, do_config },
 	{ "append", 4, do_config },
+	{ "replace", 4, do_config },
 	{ "subtract", 4, do_config },
 	{ "elect", 3, do_elect },
 	{ "activate", 1, do_activate },
 	{ "feature", 4, do_feature },
 	{ "reassign", 3, do_reassign },
 	{ "rebalance", 1, do_rebalance },
+	{ "safe", 1, do_safe },
 	{ "show", 1, do_show },
 	{ "replay", 1, do_replay },
 };

@@ -117,6 +117,22 @@ TEST(an_override_beats_the_cluster_which_beats_the_file)
 	image_put(im);
 }
 
+/* Leader and controller must mean the same by it. */
+TEST(min_isr_comes_from_the_records_alone)
+{
+	struct image *im = one_topic(2);
+	struct topic_conf fixed, c;
+
+	topic_conf_defaults(&fixed);
+	fixed.min_insync_replicas = 3;
+	topic_conf_of(&fixed, im, -1, image_topic_named(im, STR("t")), &c);
+	EXPECT_EQ(c.min_insync_replicas, 1);
+	config(im, IMAGE_BROKER, "", "min.insync.replicas", "2");
+	topic_conf_of(&fixed, im, -1, image_topic_named(im, STR("t")), &c);
+	EXPECT_EQ(c.min_insync_replicas, 2);
+	image_put(im);
+}
+
 TEST(a_brokers_file_fills_the_same_fields)
 {
 	struct options {
