@@ -18,6 +18,7 @@
 static bool find_duplicate(const struct producer_entry *, const struct producer_append *,
 			   struct producer_batch *was);
 static int32_t first_seq(const struct producer_batch *);
+static bool goes_on(const struct producer_entry *, const struct producer_entry *row);
 static bool in_sequence(const struct producer_entry *, const struct producer_append *);
 static void push_batch(struct producer_entry *, const struct producer_append *);
 static bool is_expired(const struct producer_entry *, int64_t now_ms, int64_t expiration_ms);
@@ -119,12 +120,28 @@ void producers_expire(struct producers *p, int64_t now_ms, int64_t expiration_ms
 
 void producers_load(struct producers *p, const struct producer_entry *row)
 {
+	struct producer_entry *was = map_remove(&p->by_id, (uint64_t)row->id);
 	struct producer_entry *e = mem_alloc(sizeof(*e));
 
 	ASSERT(row->id >= 0 && row->n <= PRODUCER_WINDOW);
 	*e = *row;
-	mem_free(map_remove(&p->by_id, (uint64_t)row->id));
+	if (was && goes_on(was, row)) {
+		int keep = i32_min(was->n, PRODUCER_WINDOW - 1);
+
+		memcpy(e->batches, was->batches + was->n - keep,
+		       (size_t)keep * sizeof(e->batches[0]));
+		e->batches[keep] = row->batches[0];
+		e->n = (uint8_t)(keep + 1);
+	}
+	mem_free(was);
 	map_put(&p->by_id, (uint64_t)row->id, e);
+}
+
+/* The row has the batch behind those that are there. */
+static bool goes_on(const struct producer_entry *e, const struct producer_entry *row)
+{
+	return e->epoch == row->epoch && e->n > 0 && row->n == 1 &&
+	       row->batches[0].last_offset > e->batches[e->n - 1].last_offset;
 }
 
 const struct producer_entry *producers_find(const struct producers *p, int64_t id)

@@ -53,10 +53,12 @@ enum producer_verdict producers_check(const struct producers *, const struct pro
 				      struct producer_batch *was);
 void producers_note(struct producers *, const struct producer_append *);
 void producers_expire(struct producers *, int64_t now_ms, int64_t expiration_ms);
-void producers_load(struct producers *, const struct producer_entry *);   /* a row of a snapshot */
+/* A row of a snapshot.  A producer may have several, each with one batch, oldest first: they are
+ * added to each other, and what else they say is as in the last. */
+void producers_load(struct producers *, const struct producer_entry *);
 const struct producer_entry *producers_find(const struct producers *, int64_t id);    /* or NULL */
 /* First offset of the oldest open transaction, -1 without one: bounds the last stable offset. */
 int64_t producers_first_open(const struct producers *);
 int32_t producers_count(const struct producers *);
-/* Rows in ascending id order, for a snapshot: only the last batch of each is meaningful there. */
+/* In ascending id order, for a snapshot. */
 int32_t producers_rows(const struct producers *, const struct producer_entry **rows, int32_t cap);

@@ -1,8 +1,4 @@
-/* producer_file.c - producer snapshots; the format is in producer_file.h.
- *
- * A row has room for one batch only, so after a restart from a snapshot a retry of an older batch
- * is out of order instead of a duplicate, until the log behind the snapshot has been replayed.
- * Kafka's files say the same. */
+/* producer_file.c - producer snapshots; the format is in producer_file.h. */
 #include "broker/log/producer_file.h"
 #include "broker/log/segment.h"
 #include "broker/log/small_file.h"

@@ -5,6 +5,11 @@
  *   0 8 producer id    8 2 epoch    10 4 last sequence    14 8 last offset    22 4 offset delta
  *   26 8 timestamp    34 4 coordinator epoch    38 8 first offset of the open transaction or -1
  *
+ * A row has room for one batch.  Weir writes a row for each batch that it remembers of a producer,
+ * oldest first, so that after a restart a retry of any of them is still a duplicate: from Kafka's
+ * one row it would be out of order, which an idempotent producer takes as fatal.  A reader that
+ * knows one row for each producer keeps the last, which is the one that Kafka writes.
+ *
  * A snapshot is written at every roll (offset = base of the new segment) and at a clean close; it
  * goes when its segment goes.  At the start log_open removes those that belong to no segment but
  * the newest. */

@@ -192,6 +192,37 @@ TEST(rows_are_sorted_and_reload)
 	producers_fini(&q);
 }
 
+/* A clean restart must know a retry of each of the five that a client may have in flight. */
+TEST(a_producer_has_a_row_for_each_batch)
+{
+	struct producers p, q;
+	const struct producer_entry *e;
+	struct producer_batch was;
+
+	producers_init(&p, 1);
+	producers_init(&q, 2);
+	for (int i = 0; i < 7; i++) {
+		struct producer_append a = batch_of(0, i, 1, 20 + i);
+		producers_note(&p, &a);
+	}
+	e = producers_find(&p, batch_of(0, 0, 1, 20).id);
+	for (int i = 0; i < e->n; i++) {
+		struct producer_entry row = *e;
+
+		row.n = 1;
+		row.batches[0] = e->batches[i];
+		producers_load(&q, &row);
+	}
+	for (int i = 2; i < 7; i++) {
+		struct producer_append a = batch_of(0, i, 1, 90);
+		EXPECT_EQ(producers_check(&q, &a, &was), PRODUCER_DUPLICATE);
+		EXPECT_EQ(was.last_offset, 20 + i);
+	}
+	EXPECT_EQ(producers_find(&q, e->id)->n, PRODUCER_WINDOW);
+	producers_fini(&p);
+	producers_fini(&q);
+}
+
 /* Naive model: the whole history of one producer. */
 #define HISTORY 64
 struct naive {
