@@ -243,9 +243,11 @@ struct raft_msg *raft_send(struct raft *r, struct raft_effects *out, enum raft_m
 
 	ASSERT(out->n < RAFT_SENT_MAX);
 	out->n++;
-	*o = (struct raft_out){
-		.msg = { .kind = kind, .from = r->o.self, .to = to, .term = r->term }
-	};
+	memset(o, 0, sizeof(*o)); /* all of the union */
+	o->msg.kind = kind;
+	o->msg.from = r->o.self;
+	o->msg.to = to;
+	o->msg.term = r->term;
 	return &o->msg;
 }
 

@@ -19,7 +19,7 @@ for f in controller/core/raft*.c common/base/base.c common/base/prng.c common/ba
 	objects="$objects $o"
 done
 $cc -o $dir/tests $objects || exit 1
-if ! RAFT_SEEDS=100 $dir/tests >$dir/out 2>&1; then
+if ! RAFT_STATES=20000 RAFT_SEEDS=100 $dir/tests >$dir/out 2>&1; then
 	cat $dir/out
 	echo "FAIL raft_mutants: the tests fail without any mistake"
 	exit 1
@@ -44,7 +44,7 @@ mutant() {
 		shift 2
 	done
 	$cc -o $dir/mutant $left || exit 1
-	if RAFT_SEEDS=$seeds timeout 300 $dir/mutant >$dir/out 2>&1; then
+	if RAFT_STATES=50000 RAFT_SEEDS=$seeds timeout 300 $dir/mutant >$dir/out 2>&1; then
 		echo "FAIL mutant/$name survived $seeds walks"
 		failed=$((failed + 1))
 	else

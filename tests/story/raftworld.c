@@ -51,8 +51,6 @@ void raftworld_init(struct raftworld *w, int32_t n, int32_t n_voters, bool with_
 	}
 	for (int32_t id = 1; id <= n; id++)
 		w->nodes[id].disk.snapshot.set.set = w->first;
-	for (int32_t t = 0; t < RW_TERMS; t++)
-		w->leaders[t].id = -1;
 }
 
 void raftworld_fini(struct raftworld *w)
@@ -91,7 +89,8 @@ static void copy_node(struct rw_node *to, const struct rw_node *from)
  * large. */
 void raftworld_copy(struct raftworld *to, const struct raftworld *from)
 {
-	size_t terms = (size_t)from->max_term + 1;
+	/* Also the terms that only the older copy had: they are empty here. */
+	size_t terms = (size_t)i64_max(from->max_term, to->max_term) + 1;
 
 	raftworld_fini(to);
 	memcpy(to, from, offsetof(struct raftworld, mail));
@@ -110,6 +109,7 @@ void raftworld_copy(struct raftworld *to, const struct raftworld *from)
 	memcpy(to->leaders, from->leaders, terms * sizeof(from->leaders[0]));
 	memcpy(to->votes, from->votes, terms * sizeof(from->votes[0]));
 	to->n_committed = from->n_committed;
+	to->committed_in = from->committed_in;
 	memcpy(to->committed, from->committed,
 	       (size_t)from->n_committed * sizeof(from->committed[0]));
 	to->tale = from->tale;

@@ -36,7 +36,7 @@ struct rw_disk {
 };
 struct rw_op {
 	enum { RW_CUT, RW_APPEND, RW_HARD, RW_SNAPSHOT } kind;
-	int64_t seq, at, term;           /* CUT; SNAPSHOT: the log's new start */
+	int64_t seq, at, term;           /* at: CUT; SNAPSHOT: the log's new start */
 	int32_t batch;
 	struct raft_voter voted;
 	struct rw_snapshot snapshot;
@@ -46,8 +46,8 @@ struct rw_mail {
 	int64_t at;                      /* when it arrives; RW_HELD: not yet sent */
 	int64_t after;
 	struct raft_msg m;
-	int32_t n;                       /* payload */
-	int16_t batches[RW_SENT];
+	int32_t n;
+	int16_t batches[RW_SENT];        /* payload */
 	struct rw_snapshot snapshot;
 };
 
@@ -98,6 +98,7 @@ struct raftworld {
 		struct raft_voter by, whom;
 	} votes[RW_TERMS][RW_NODES];     /* on disk, or promised by a message */
 	int32_t n_committed;
+	int64_t committed_in;            /* the latest term in which something was */
 	int16_t committed[RW_BATCHES];
 	struct text *tale;               /* NULL: silent */
 	char wrong[200];                 /* the first violation */
@@ -108,7 +109,6 @@ void raftworld_init(struct raftworld *, int32_t n, int32_t n_voters, bool with_d
 		    uint64_t seed);
 void raftworld_fini(struct raftworld *);
 void raftworld_copy(struct raftworld *, const struct raftworld *);
-
 void raftworld_start(struct raftworld *, int32_t id);
 /* keep: how many ops that were not synced survive. */
 void raftworld_crash(struct raftworld *, int32_t id, int32_t keep);

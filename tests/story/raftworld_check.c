@@ -49,9 +49,10 @@ static void check_leader(struct raftworld *w, const struct rw_node *d)
 	struct raft_voter self = raftworld_voter(w, d->id);
 	struct raft_voter *seat = &w->leaders[d->r.term];
 	int32_t last = w->n_committed > 0 ? w->committed[w->n_committed - 1] : -1;
-	bool has = last < 0 || d->log.before == last;
+	/* Votes may come so late that a later term has come and gone. */
+	bool has = last < 0 || d->log.before == last || d->r.term <= w->committed_in;
 
-	if (seat->id >= 0)
+	if (seat->id > 0)
 		raftworld_wrong(w, "%d and %d led term %lld", seat->id, d->id,
 				(long long)d->r.term);
 	*seat = self;
@@ -159,6 +160,7 @@ void raftworld_check_applied(struct raftworld *w, const struct rw_node *d, int32
 		end = w->batches[w->committed[at - 1]].end;
 	if (base == end) {
 		w->committed[w->n_committed++] = (int16_t)batch;
+		w->committed_in = i64_max(w->committed_in, d->r.term);
 		return;
 	}
 	while (at > 0 && w->batches[w->committed[at - 1]].base > base)

@@ -82,9 +82,13 @@ TEST(every_message_has_a_name)
 
 static struct raft_msg from_leader(enum raft_msg_kind kind, int64_t term)
 {
-	struct raft_msg m = { .kind = kind, .from.id = 2, .to = r.o.self, .term = term };
+	struct raft_msg m;
 
-	m.from.directory.b[0] = 2;
+	memset(&m, 0, sizeof(m));
+	m.kind = kind;
+	m.from.id = m.from.directory.b[0] = 2;
+	m.to = r.o.self;
+	m.term = term;
 	return m;
 }
 
