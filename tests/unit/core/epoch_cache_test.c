@@ -35,8 +35,8 @@ TEST(lookup_table)
 }
 
 /* By the definition (KIP-101, KIP-279): the largest epoch that is not above the asked one, and
- * where the next one begins; nothing for an epoch that was never heard of, and for one from before the
- * log's start that start (KAFKA-6857, 7897, 7959). */
+ * where the next one begins; nothing for an epoch that was never heard of, and for one from before
+ * the log's start that start (KAFKA-6857, 7897, 7959). */
 static struct epoch_entry defined_end(const struct epoch_cache *c, int32_t ask, int64_t log_end)
 {
 	struct epoch_entry best = { EPOCH_NONE, OFFSET_NONE };
