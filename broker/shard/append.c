@@ -60,6 +60,8 @@ static void append_one(struct append_call *c, struct append_op *op)
 
 	op->base_offset = op->append_time_ms = op->log_start = -1;
 	op->leader = op->leader_epoch = -1;
+	if (p)
+		(void)partition_is_lost(p); /* admit says so */
 	op->is_unsure = false;
 	op->refused = NULL;
 	if ((op->error = admit(c, op, p)) != KERR_NONE ||

@@ -579,6 +579,7 @@ static enum err range_answer(struct follow *f, enum asked_kind kind, struct read
 		return ERR_OK;
 	}
 	p->follow.state = FOLLOW_FETCHING;
+	p->follow.is_urgent = true; /* it left the session while it asked */
 	take_verdict(f, p, follow_fit_range(p, one->offset, f->range_end));
 	return ERR_OK;
 }

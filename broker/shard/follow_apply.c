@@ -34,6 +34,8 @@ enum follow_verdict follow_apply(struct partition *p, const struct fetch_respons
 	bool is_refused = false;
 	enum err e;
 
+	if (partition_is_lost(p))
+		return FOLLOW_DEAD;
 	if (r->error_code != KERR_NONE)
 		return refused(p, r->error_code);
 	if (r->diverging_epoch.end_offset >= 0 || r->diverging_epoch.epoch >= 0)

@@ -322,6 +322,15 @@ void partition_fail(struct partition *p, enum err e)
 	read_wake(p, READ_LOST);
 }
 
+/* Asked before each use: who notices the failure is on any thread, and holds no partitions. */
+bool partition_is_lost(struct partition *p)
+{
+	if (p->state == PARTITION_OPEN && p->dir >= 0 &&
+	    atomic_load(&p->shard->broker->dirs->v[p->dir].offline))
+		partition_fail(p, ERR_IO);
+	return p->state == PARTITION_OFFLINE;
+}
+
 bool partition_is_full(struct partition *p, enum err e)
 {
 	if (e != ERR_NOSPACE)

@@ -97,6 +97,8 @@ void partition_free(struct partition *);
 void partition_step(struct partition *, const struct replica_event *);
 /* The log refused: the directory goes offline, whoever waits is told. */
 void partition_fail(struct partition *, enum err);
+/* True: it is offline; also when its directory failed with another partition (KIP-112). */
+bool partition_is_lost(struct partition *);
 /* Was it only a full disk?  Then nothing is lost: writing goes on when there is room (dirs_fill).
  */
 bool partition_is_full(struct partition *, enum err);

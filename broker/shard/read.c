@@ -71,6 +71,8 @@ static void read_one(struct read_call *c, struct read_op *op, bool min_one, int6
 	op->high_watermark = op->last_stable = op->log_start = -1;
 	op->diverging = (struct epoch_entry){ EPOCH_NONE, OFFSET_NONE };
 	op->leader = op->leader_epoch_now = -1;
+	if (p)
+		(void)partition_is_lost(p); /* check says so */
 	if ((op->error = check(c, op, p)) != KERR_NONE)
 		return;
 	r = &p->replica;
