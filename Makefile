@@ -159,6 +159,7 @@ LIBBROKER := $(B)/libbroker.a
 LIBCONTROLLER := $(B)/libcontroller.a
 LIBCLI  := $(B)/libcli.a
 LIBTEST := $(B)/libtest.a
+LIBSIM  := $(B)/libsim.a
 LIBS_ALL := $(LIBTEST) $(LIBBROKER) $(LIBCLI) $(LIBCONTROLLER) $(LIBCOMMON)
 
 $(LIBCOMMON): $(call obj,$(COMMON_C) $(GEN_C))
@@ -166,6 +167,7 @@ $(LIBBROKER): $(call obj,$(BROKER_C))
 $(LIBCONTROLLER): $(call obj,$(CONTROLLER_C))
 $(LIBCLI): $(call obj,$(CLI_C))
 $(LIBTEST): $(call obj,$(TESTLIB_C))
+$(LIBSIM): $(call obj,$(filter-out tests/sim/main.c,$(SIM_C)))
 $(B)/lib%.a:
 	@mkdir -p $(@D) && rm -f $@
 	@ar rcs $@ $^
@@ -190,6 +192,7 @@ $(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(LIBS_ALL)
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< -Wl,--start-group $(filter %.a,$^) \
 		-Wl,--end-group $(PKG_LIBS)
+$(B)/tests/story/follower_test: $(LIBSIM)
 $(B)/tests/%: $(B)/obj/tests/%.o $(LIBS_ALL)
 	$(link)
 
