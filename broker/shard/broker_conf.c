@@ -107,7 +107,7 @@ static const struct conf_row rows[] = {
 	I32("max.request.partition.size.limit", partitions_per_reply_max, 1, 100000, "2000",
 	    "partitions in one answer of DescribeTopicPartitions"),
 	/* controller link */
-	I32("broker.heartbeat.interval.ms", heartbeat_ms, 10, 60000, "500",
+	I32("broker.heartbeat.interval.ms", heartbeat_ms, 10, 60000, "200",
 	    "how often the controller hears from us"),
 	I32("broker.session.timeout.ms", session_timeout_ms, 100, 3600000, "9000",
 	    "kept for Kafka's files; the controller's own value counts"),

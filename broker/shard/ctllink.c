@@ -1,7 +1,10 @@
-/* ctllink.c - the connection to the controller: dial, register, heartbeat, again.
+/* ctllink.c - the connection to the active controller: dial, register, heartbeat, again.
  *
  *   RESTING --retry--> DIALLING --on_up--> REGISTERING --registered--> REGISTERED
- *   any --on_down, refusal, a gap in the metadata--> rest: RESTING, next configured controller
+ *   any --on_down, refusal, silence, a gap in the metadata--> rest: RESTING, the next one
+ *
+ * The next one is whom a standby named, else the next configured.  Each is tried once without a
+ * pause: after an election every millisecond counts, and a standby knows.
  *
  * While it is down the broker goes on with the image it has: leaders serve, followers fetch; only
  * what needs a decision waits.  Questions and ISR changes are ctllink_ask.c, metadata is
@@ -14,6 +17,7 @@
 #include "broker/shard/ctllink_priv.h"
 #include "broker/shard/dirs.h"
 #include "common/base/log.h"
+#include "common/base/text.h"
 #include "common/wire/kerr.h"
 
 /* The controller answers a registration when it is on its disk.  Backoff between attempts; and how
@@ -21,16 +25,20 @@
 #define REGISTER_TIMEOUT_MS 5000
 #define REST_MIN_MS 20
 #define REST_MAX_MS 1000
+#define REST_MAX_OF_MANY_MS 250
+#define BEATS_UNHEARD 3 /* heartbeats without an answer: one of several controllers is left */
 #define SHUTDOWN_ALONE_MS 1000
 
 static void dial(void *arg);
 static void rest(struct ctllink *);
+static int64_t pause_ms(struct ctllink *);
 static void on_up(void *arg, struct rpc *);
 static void on_down(void *arg, struct rpc *, enum err why);
 static void on_push(void *arg, struct rpc *, const ProtobufCMessage *);
 static void send_register(struct ctllink *);
 static void fill_endpoints(struct ctllink *, Weir__RegisterBroker *);
 static void registered(void *arg, enum err, const ProtobufCMessage *);
+static void go_elsewhere(struct ctllink *, const Weir__Status *);
 static bool accept_cluster(struct ctllink *, const char *cluster_id);
 static void on_heartbeat_timer(void *arg);
 static void beat(struct ctllink *);
@@ -92,32 +100,46 @@ static void dial(void *arg)
 	struct ctllink *l = arg;
 
 	l->state = CTL_DIALLING;
-	l->rpc = rpc_dial(l->env, &l->broker->conf->controller[l->controller],
-			  &weir__response__descriptor, &events, l);
+	l->addr = l->hint.port > 0 ? l->hint : l->broker->conf->controller[l->controller];
+	l->rpc = rpc_dial(l->env, &l->addr, &weir__response__descriptor, &events, l);
 }
 
 /* The first failure in a row is said, the others are not: a controller may be away for long. */
 static void rest(struct ctllink *l)
 {
-	if (l->tries == 0)
-		log_warn("controller", "not connected, trying again",
-			 F_Z("controller", l->broker->conf->controller[l->controller].host),
-			 F_I64("port", l->broker->conf->controller[l->controller].port));
+	if (l->tries == l->broker->conf->n_controllers)
+		log_warn("controller", "no active controller, trying again",
+			 F_Z("controller", l->addr.host), F_I64("port", l->addr.port),
+			 F_Z("why", l->refusal));
 	l->state = CTL_RESTING;
 	l->rpc = NULL;
-	l->controller = (l->controller + 1) % l->broker->conf->n_controllers;
+	if (l->hint.port > 0)
+		l->hint.port = 0;
+	else
+		l->controller = (l->controller + 1) % l->broker->conf->n_controllers;
 	timer_clear(l->env, &l->heartbeat);
 	/* Nobody is there to move our leaders: do not sit out the whole shutdown.  Every failed try
 	 * comes by here and must not put it off again. */
 	if (l->shutdown_done && l->shutdown.at_us > env_mono_us(l->env) + SHUTDOWN_ALONE_MS * 1000)
 		timer_after_ms(l->env, &l->shutdown, SHUTDOWN_ALONE_MS);
-	timer_after_ms(l->env, &l->retry,
-		       rpc_backoff_ms(&l->env->prng, l->tries++, REST_MIN_MS, REST_MAX_MS));
+	timer_after_ms(l->env, &l->retry, pause_ms(l));
+}
+
+static int64_t pause_ms(struct ctllink *l)
+{
+	int n = l->broker->conf->n_controllers, tries = l->tries++;
+
+	if (n == 1)
+		return rpc_backoff_ms(&l->env->prng, tries, REST_MIN_MS, REST_MAX_MS);
+	if (tries < n)
+		return 0;
+	return rpc_backoff_ms(&l->env->prng, (tries - n) / n, REST_MIN_MS, REST_MAX_OF_MANY_MS);
 }
 
 void ctl_restart(struct ctllink *l)
 {
 	rpc_close(l->rpc);
+	ctl_link_lost(l);
 	rest(l);
 }
 
@@ -143,6 +165,7 @@ static void on_push(void *arg, struct rpc *rpc, const ProtobufCMessage *m)
 	const Weir__Response *r = (const Weir__Response *)(const void *)m;
 
 	(void)rpc;
+	l->heard_us = env_mono_us(l->env);
 	if (r->body_case == WEIR__RESPONSE__BODY_METADATA)
 		ctl_meta_push(l, r->metadata);
 	else if (r->body_case == WEIR__RESPONSE__BODY_HEARTBEAT)
@@ -175,6 +198,8 @@ static void send_register(struct ctllink *l)
 	in.previous_epoch = l->broker_epoch >= 0 ? l->broker_epoch : dirs_previous_epoch(dirs);
 	in.has_metadata_offset = true;
 	in.metadata_offset = l->image ? l->image->offset : 0;
+	in.has_metadata_epoch = l->image != NULL;
+	in.metadata_epoch = l->image ? l->image->controller_epoch : 0;
 	fill_endpoints(l, &in);
 	request.body_case = WEIR__REQUEST__BODY_REGISTER_BROKER;
 	request.register_broker = &in;
@@ -211,6 +236,10 @@ static void registered(void *arg, enum err e, const ProtobufCMessage *m)
 
 	if (e == ERR_CLOSED)
 		return; /* down follows */
+	if (!e && r->status->code == KERR_NOT_CONTROLLER) {
+		go_elsewhere(l, r->status);
+		return;
+	}
 	if (e || r->status->code != KERR_NONE ||
 	    r->body_case != WEIR__RESPONSE__BODY_REGISTERED_BROKER ||
 	    !accept_cluster(l, r->registered_broker->cluster_id)) {
@@ -223,6 +252,8 @@ static void registered(void *arg, enum err e, const ProtobufCMessage *m)
 		return;
 	}
 	l->tries = l->n_refused = 0;
+	l->refusal[0] = '\0';
+	l->heard_us = env_mono_us(l->env);
 	l->state = CTL_REGISTERED;
 	if (l->broker_epoch != r->registered_broker->broker_epoch)
 		dirs_registered(l->broker->dirs, r->registered_broker->broker_epoch);
@@ -232,6 +263,32 @@ static void registered(void *arg, enum err e, const ProtobufCMessage *m)
 		 F_Z("cluster_id", l->broker->cluster_id));
 	ctl_link_up(l);
 	on_heartbeat_timer(l);
+}
+
+/* A standby says who is active; it may have become so itself since it was asked. */
+static void go_elsewhere(struct ctllink *l, const Weir__Status *s)
+{
+	struct peer_addr there = { .port = 0 };
+	bool was_hint = l->hint.port > 0;
+	struct text t;
+
+	text_init(&t, l->refusal, sizeof(l->refusal));
+	text_str(&t, str_of(s->message ? s->message : ""));
+	if (s->active_host && s->has_active_port && strlen(s->active_host) < sizeof(there.host)) {
+		memcpy(there.host, s->active_host, strlen(s->active_host));
+		there.port = s->active_port;
+	}
+	if (s->has_active_controller && s->active_controller == s->answered_by &&
+	    l->tries++ < l->broker->conf->n_controllers) {
+		send_register(l);
+		return;
+	}
+	ctl_restart(l);
+	/* A hint that was wrong is not taken again before everybody has been asked. */
+	if (there.port > 0 && !was_hint) {
+		l->hint = there;
+		timer_after_ms(l->env, &l->retry, 0);
+	}
 }
 
 /* A directory that belongs to one cluster never joins another. */
@@ -260,7 +317,17 @@ static bool accept_cluster(struct ctllink *l, const char *cluster_id)
 static void on_heartbeat_timer(void *arg)
 {
 	struct ctllink *l = arg;
+	int64_t patience_us = (int64_t)BEATS_UNHEARD * l->broker->conf->heartbeat_ms * 1000;
+	int64_t now_us = env_mono_us(l->env);
 
+	/* If it was ourselves who slept, the answers are there and not read yet. */
+	if (l->broker->conf->n_controllers > 1 && now_us - l->heard_us > patience_us &&
+	    now_us - l->heartbeat.at_us < patience_us / 2) {
+		log_warn("controller", "it does not answer, asking the others",
+			 F_Z("controller", l->addr.host), F_I64("port", l->addr.port));
+		ctl_restart(l);
+		return;
+	}
 	beat(l);
 	timer_after_ms(l->env, &l->heartbeat, l->broker->conf->heartbeat_ms);
 }

@@ -30,7 +30,8 @@ int64_t ctllink_broker_epoch(const struct ctllink *);
 
 /* A question to the controller from any shard.  The asker sets request, timeout and arena; its
  * memory is the link's until `done` runs on the asker's shard.  While the link is down the question
- * waits for its timeout; one that was on its way when it broke fails. */
+ * waits, within its timeout, for the next active controller; one that was on its way when the link
+ * broke is asked again there, as Kafka's brokers do, whatever became of it. */
 struct ctl_call {
 	struct call call;
 	Weir__Request *request;
@@ -44,6 +45,7 @@ struct ctl_call {
 	void *arg;
 	struct list node; /* the link's */
 	struct timer deadline;
+	int64_t until_us;
 	struct ctllink *link;
 };
 void ctllink_ask(struct shard *from, struct ctl_call *);

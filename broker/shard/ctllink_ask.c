@@ -14,6 +14,7 @@
 #define RESPONSE_ARENA_MAX ((size_t)64 << 20)
 
 static void ask_arrives(struct call *);
+static void ask_wait(struct ctl_call *);
 static void ask_send(struct ctl_call *);
 static void ask_expired(void *arg);
 static void ask_answered(void *arg, enum err, const ProtobufCMessage *);
@@ -52,6 +53,18 @@ void ctl_link_up(struct ctllink *l)
 	alter_send(l);
 }
 
+/* Only when the connection was closed from this side: otherwise each call has had its answer. */
+void ctl_link_lost(struct ctllink *l)
+{
+	while (!list_empty(&l->asked)) {
+		struct ctl_call *c = CONTAINER_OF(l->asked.next, struct ctl_call, node);
+		list_remove(&c->node);
+		ask_wait(c);
+	}
+	if (l->is_altering && !l->isr_pause.set)
+		timer_after_ms(l->env, &l->isr_pause, ALTER_PAUSE_MS);
+}
+
 /* ---- questions ------------------------------------------------------------------------------- */
 
 void ctllink_ask(struct shard *from, struct ctl_call *c)
@@ -79,13 +92,20 @@ static void ask_arrives(struct call *call)
 		call_return(call);
 		return;
 	}
-	if (l->state == CTL_REGISTERED) {
-		ask_send(c);
-		return;
-	}
-	list_push_back(&l->asks, &c->node);
+	c->until_us = env_mono_us(l->env) + c->timeout_ms * 1000;
 	timer_init(&c->deadline, ask_expired, c);
-	timer_after_ms(l->env, &c->deadline, c->timeout_ms);
+	if (l->state == CTL_REGISTERED)
+		ask_send(c);
+	else
+		ask_wait(c);
+}
+
+static void ask_wait(struct ctl_call *c)
+{
+	struct ctllink *l = c->link;
+
+	list_push_back(&l->asks, &c->node);
+	l->env->ops->timer_set(l->env, &c->deadline, c->until_us);
 }
 
 static void ask_expired(void *arg)
@@ -99,15 +119,25 @@ static void ask_expired(void *arg)
 
 static void ask_send(struct ctl_call *c)
 {
+	int64_t left_ms = (c->until_us - env_mono_us(c->link->env)) / 1000;
+
 	list_push_back(&c->link->asked, &c->node);
-	rpc_call(c->link->rpc, &c->request->base, c->timeout_ms, ask_answered, c);
+	rpc_call(c->link->rpc, &c->request->base, i64_max(left_ms, 1), ask_answered, c);
 }
 
 static void ask_answered(void *arg, enum err e, const ProtobufCMessage *m)
 {
 	struct ctl_call *c = arg;
 
+	const Weir__Response *r = (const Weir__Response *)(const void *)m;
+
 	list_remove(&c->node);
+	/* The controller is gone, or is not the active one any more: the next one is asked. */
+	if (!c->link->is_stopped &&
+	    (e == ERR_CLOSED || (!e && r->status->code == KERR_NOT_CONTROLLER))) {
+		ask_wait(c);
+		return;
+	}
 	if (e) {
 		c->code = e == ERR_TIMEOUT ? KERR_REQUEST_TIMED_OUT : KERR_NETWORK_EXCEPTION;
 	} else {

@@ -14,6 +14,10 @@ struct ctllink {
 	struct rpc *rpc;
 	int controller, tries; /* which of the configured ones; attempts in a row */
 	int n_refused; /* registrations, since the last that was taken */
+	struct peer_addr addr; /* of the attempt that is under way, or the last one */
+	struct peer_addr hint; /* where the active one is, as another said; port 0: unknown */
+	char refusal[256];     /* why there is none, in its words; empty */
+	int64_t heard_us;      /* anything from it */
 	struct timer retry, heartbeat;
 	int64_t broker_epoch; /* -1 before the first registration */
 	int64_t sent_applied;
@@ -41,7 +45,8 @@ void ctl_restart(struct ctllink *); /* closes the connection and dials again */
 void ctl_meta_push(struct ctllink *, const Weir__MetadataBatch *);
 void ctl_meta_free(struct ctllink *);
 int64_t ctl_applied(const struct ctllink *); /* the lowest of all shards */
-void ctl_link_up(struct ctllink *); /* registered: send what waits */
+void ctl_link_up(struct ctllink *);   /* registered: send what waits */
+void ctl_link_lost(struct ctllink *); /* what was on its way waits again */
 void ctl_ask_init(struct ctllink *);
 void ctl_ask_stop(struct ctllink *);
 char *arena_str_z(struct arena *, struct str); /* a copy with its NUL */

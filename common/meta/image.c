@@ -55,6 +55,7 @@ void image_put(struct image *im)
 		text_free(im->features[i].name);
 	configs_free(im->broker_configs, im->n_broker_configs);
 	mem_free(im->features);
+	mem_free(im->voters);
 	mem_free(im->brokers);
 	mem_free(im->topics);
 	mem_free(im->topics_by_id);
@@ -73,6 +74,7 @@ struct image *image_clone(struct image *from)
 	im->topics_by_id = array_copy(from->topics_by_id, from->n_topics, sizeof(from->topics[0]));
 	im->broker_configs = configs_copy(from->broker_configs, from->n_broker_configs);
 	im->features = array_copy(from->features, from->n_features, sizeof(from->features[0]));
+	im->voters = array_copy(from->voters, from->n_voters, sizeof(from->voters[0]));
 	for (int32_t i = 0; i < im->n_brokers; i++)
 		broker_get(im->brokers[i]);
 	for (int32_t i = 0; i < im->n_topics; i++)

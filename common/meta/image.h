@@ -52,6 +52,12 @@ struct image_feature {
 	struct str name;
 	int32_t level;
 };
+struct image_voter {                     /* a controller that votes */
+	int32_t id;
+	struct uuid directory;
+	char host[256];
+	int32_t port;
+};
 struct image_topic {
 	_Atomic uint32_t refs;
 	struct uuid id;
@@ -74,6 +80,8 @@ struct image {
 	int32_t n_broker_configs;
 	struct image_feature *features;  /* finalised levels, by name */
 	int32_t n_features;
+	struct image_voter *voters;      /* as in their record; none: not written yet */
+	int32_t n_voters;
 	int64_t next_producer_id;
 	struct image_topic **topics_by_id;       /* the same topics, by id */
 };

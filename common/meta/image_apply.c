@@ -19,6 +19,7 @@ static enum err apply_partition(struct image *, const Weir__PartitionRecord *);
 static enum err apply_partition_change(struct image *, const Weir__PartitionChangeRecord *);
 static enum err apply_config(struct image *, const Weir__ConfigRecord *);
 static enum err apply_feature(struct image *, const Weir__FeatureRecord *);
+static enum err apply_voters(struct image *, const Weir__VotersRecord *);
 
 /* Unknown kinds are ERR_NOT_FOUND and change nothing: an older node reads a newer log. */
 enum err image_apply(struct image *im, const Weir__MetadataRecord *r)
@@ -46,6 +47,7 @@ enum err image_apply(struct image *im, const Weir__MetadataRecord *r)
 		im->controller_epoch = r->leader->epoch;
 		return ERR_OK;
 	case WEIR__METADATA_RECORD__BODY_NOOP: return ERR_OK;
+	case WEIR__METADATA_RECORD__BODY_VOTERS: return apply_voters(im, r->voters);
 	case WEIR__METADATA_RECORD__BODY__NOT_SET:
 	case _WEIR__METADATA_RECORD__BODY__CASE_IS_INT_SIZE: break;
 	}
@@ -362,5 +364,29 @@ static enum err apply_feature(struct image *im, const Weir__FeatureRecord *r)
 		im->features[at].name = text_dup(name);
 	}
 	im->features[at].level = r->level;
+	return ERR_OK;
+}
+
+/* The whole set each time. */
+static enum err apply_voters(struct image *im, const Weir__VotersRecord *r)
+{
+	struct image_voter *v = mem_alloc(r->n_voters * sizeof(*v) + 1);
+
+	for (size_t i = 0; i < r->n_voters; i++) {
+		const Weir__Voter *m = r->voters[i];
+		struct text host;
+
+		text_init(&host, v[i].host, sizeof(v[i].host));
+		text_str(&host, str_of(m->host));
+		v[i].id = m->id;
+		v[i].port = m->port;
+		if (!uuid_of(&m->directory_id, &v[i].directory) || host.cut) {
+			mem_free(v);
+			return ERR_INVALID;
+		}
+	}
+	mem_free(im->voters);
+	im->voters = v;
+	im->n_voters = (int32_t)r->n_voters;
 	return ERR_OK;
 }

@@ -12,6 +12,7 @@ struct dump {
 	Weir__MetadataRecord record;
 };
 
+static void dump_voters(struct dump *, const struct image *);
 static void dump_broker(struct dump *, const struct image_broker *);
 static void dump_configs(struct dump *, int32_t type, char *resource, const struct image_config *,
 			 int32_t n);
@@ -48,6 +49,7 @@ void image_dump(const struct image *im, void (*each)(void *, const Weir__Metadat
 		d.record.leader = &r;
 		emit(&d, WEIR__METADATA_RECORD__BODY_LEADER);
 	}
+	dump_voters(&d, im);
 	for (int32_t i = 0; i < im->n_features; i++) {
 		Weir__FeatureRecord r = WEIR__FEATURE_RECORD__INIT;
 
@@ -70,6 +72,31 @@ void image_dump(const struct image *im, void (*each)(void *, const Weir__Metadat
 		dump_broker(&d, im->brokers[i]);
 	for (int32_t i = 0; i < im->n_topics; i++)
 		dump_topic(&d, im->topics[i]);
+}
+
+static void dump_voters(struct dump *d, const struct image *im)
+{
+	Weir__VotersRecord r = WEIR__VOTERS_RECORD__INIT;
+	Weir__Voter *rows, **list;
+
+	if (im->n_voters == 0)
+		return;
+	rows = mem_alloc((size_t)im->n_voters * sizeof(*rows));
+	list = mem_alloc((size_t)im->n_voters * sizeof(Weir__Voter *));
+	for (int32_t i = 0; i < im->n_voters; i++) {
+		list[i] = &rows[i];
+		weir__voter__init(&rows[i]);
+		rows[i].id = im->voters[i].id;
+		rows[i].directory_id = bytes_of(&im->voters[i].directory);
+		rows[i].host = im->voters[i].host;
+		rows[i].port = im->voters[i].port;
+	}
+	r.n_voters = (size_t)im->n_voters;
+	r.voters = list;
+	d->record.voters = &r;
+	emit(d, WEIR__METADATA_RECORD__BODY_VOTERS);
+	mem_free(list);
+	mem_free(rows);
 }
 
 static void dump_broker(struct dump *d, const struct image_broker *b)
@@ -228,13 +255,26 @@ static bool broker_equal(const struct image_broker *a, const struct image_broker
 	return true;
 }
 
+static bool voters_equal(const struct image *a, const struct image *b)
+{
+	for (int32_t i = 0; a->n_voters == b->n_voters && i < a->n_voters; i++) {
+		const struct image_voter *x = &a->voters[i], *y = &b->voters[i];
+
+		if (x->id != y->id || x->port != y->port || !uuid_eq(x->directory, y->directory) ||
+		    strcmp(x->host, y->host) != 0)
+			return false;
+	}
+	return a->n_voters == b->n_voters;
+}
+
 bool image_equal(const struct image *a, const struct image *b)
 {
 	if (a->controller != b->controller || a->controller_epoch != b->controller_epoch ||
 	    a->n_brokers != b->n_brokers || a->n_topics != b->n_topics ||
 	    a->n_features != b->n_features || a->next_producer_id != b->next_producer_id ||
 	    !configs_equal(a->broker_configs, a->n_broker_configs, b->broker_configs,
-			   b->n_broker_configs))
+			   b->n_broker_configs) ||
+	    !voters_equal(a, b))
 		return false;
 	for (int32_t i = 0; i < a->n_features; i++)
 		if (!str_eq(a->features[i].name, b->features[i].name) ||

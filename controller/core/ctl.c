@@ -82,14 +82,15 @@ enum err ctl_replay(struct ctl *c, const Weir__MetadataRecord *record)
 	return e;
 }
 
-/* The epoch is one more than any in the log, so records of two controllers cannot be confused. */
+/* The epoch is the term it was elected in, above any in the log, so records of two controllers
+ * cannot be confused. */
 static void decide_activate(struct ctl_result *r, const struct ctl_cmd *cmd)
 {
 	Weir__LeaderRecord *m = arena_must(r->arena, sizeof(*m));
 
 	*m = (Weir__LeaderRecord)WEIR__LEADER_RECORD__INIT;
 	m->controller = cmd->activate.controller;
-	m->epoch = r->ctl->image->controller_epoch + 1;
+	m->epoch = i64_max(cmd->activate.epoch, r->ctl->image->controller_epoch + 1);
 	emit(r, WEIR__METADATA_RECORD__BODY_LEADER)->leader = m;
 	write_first_features(r);
 }

@@ -66,6 +66,7 @@ struct ctl_cmd {
 	union {
 		struct {
 			int32_t controller;
+			int64_t epoch;   /* raft's term */
 		} activate;
 		struct {
 			const Weir__RegisterBroker *m;

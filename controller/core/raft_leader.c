@@ -118,7 +118,7 @@ void raft_leader_commit(struct raft *r, struct raft_effects *out)
 
 void raft_feed(struct raft *r, struct raft_peer *p, struct raft_effects *out)
 {
-	if (p->state != RAFT_SENDING_SNAPSHOT && p->next < r->log.start) {
+	if (p->state != RAFT_SENDING_SNAPSHOT && raft_log_term(&r->log, p->next) == RAFT_NO_TERM) {
 		p->state = RAFT_SENDING_SNAPSHOT;
 		p->is_waiting = false;
 		p->snapshot = 0;
@@ -178,11 +178,10 @@ void raft_peer_matched(struct raft *r, struct raft_peer *p, int64_t match)
 static void heartbeat(struct raft *r, struct raft_peer *p, struct raft_effects *out)
 {
 	bool is_late = r->now_ms - i64_max(p->sent_ms, p->progress_ms) >= r->o.election_min_ms;
-	int64_t prev;
 
 	if (p->state == RAFT_REPLICATE && p->n_flight > 0 && is_late)
 		raft_peer_probe(p, p->match);
-	if (p->state == RAFT_PROBE && p->next >= r->log.start) {
+	if (p->state == RAFT_PROBE && raft_log_term(&r->log, p->next) != RAFT_NO_TERM) {
 		p->is_waiting = true;
 		send_append(r, p, p->next, p->next, out);
 		return;
@@ -190,8 +189,10 @@ static void heartbeat(struct raft *r, struct raft_peer *p, struct raft_effects *
 	if (p->state == RAFT_SENDING_SNAPSHOT && is_late)
 		p->is_waiting = false;
 	raft_feed(r, p, out);
-	prev = p->match >= r->log.start ? p->match : 0;
-	send_append(r, p, prev, prev, out);
+	if (raft_log_term(&r->log, p->match) != RAFT_NO_TERM)
+		send_append(r, p, p->match, p->match, out);
+	else
+		send_append(r, p, 0, 0, out);
 }
 
 /* "A leader steps down if an election timeout elapses without a successful round of heartbeats to
@@ -212,7 +213,7 @@ static void send_append(struct raft *r, struct raft_peer *p, int64_t prev, int64
 	struct raft_msg *m = raft_send(r, out, RAFT_APPEND, p->who);
 
 	m->append.prev = prev;
-	m->append.prev_term = raft_log_term(&r->log, prev);
+	m->append.prev_term = prev == 0 ? 0 : raft_log_term(&r->log, prev);
 	m->append.commit = r->known_commit;
 	if (end > prev)
 		m->append.n_runs =

@@ -57,10 +57,10 @@ int64_t raft_log_term(const struct raft_log *l, int64_t position)
 {
 	int32_t at;
 
-	if (position == 0)
-		return 0;
 	if (position < l->start || position > l->end)
 		return RAFT_NO_TERM;
+	if (position == 0)
+		return 0;
 	at = run_of(l, position - 1);
 	return at < 0 ? l->start_term : l->runs[at].term;
 }

@@ -6,12 +6,14 @@
 
 struct controller_boot {
 	struct env *env;
+	struct resolved *resolved;
+	struct str cluster_id;           /* that the operator asks for; empty: any */
 	struct node *node;
 	struct meta_dir dir;
 	struct listener *listener;
 };
 
-/* Opens directory and log, becomes active, listens.  Set node->failed before the loop runs.  On
+/* Opens directory and log, listens, joins the quorum.  Set node->failed before the loop runs.  On
  * failure `why` is one sentence, and controller_free is due all the same. */
 must_check enum err controller_start(struct controller_boot *, struct env *, struct resolved *,
 				     struct str cluster_id, char *why, size_t cap);

@@ -86,6 +86,18 @@ out:
 	return e;
 }
 
+/* Only a directory that holds no metadata yet changes its cluster. */
+enum err meta_dir_adopt(struct env *env, const char *dir, int32_t node_id, struct str cluster_id,
+			struct meta_dir *m)
+{
+	if (str_eq(cluster_id, str_of(m->cluster_id)))
+		return ERR_OK;
+	if (cluster_id.n == 0 || cluster_id.n >= sizeof(m->cluster_id))
+		return ERR_INVALID;
+	copy(m->cluster_id, sizeof(m->cluster_id), cluster_id);
+	return write_properties(env, dir, node_id, m);
+}
+
 void meta_dir_close(struct meta_dir *m)
 {
 	file_put(m->lock);

@@ -13,4 +13,6 @@ struct meta_dir {
 must_check enum err meta_dir_open(struct env *, const char *dir, int32_t node_id,
 				  struct str cluster_id,
 				  struct meta_dir *, char *why, size_t cap);
+must_check enum err meta_dir_adopt(struct env *, const char *dir, int32_t node_id,
+				   struct str cluster_id, struct meta_dir *);
 void meta_dir_close(struct meta_dir *);

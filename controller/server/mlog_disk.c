@@ -28,6 +28,8 @@ struct listing {
 	int n_logs, n_snapshots;
 };
 struct recovery {
+	int64_t snapshot_epoch, log_end;
+	bool is_replaced; /* the snapshot is of another history than the log: it was received */
 	struct env *env;
 	const char *dir;
 	mlog_each *each;
@@ -42,9 +44,10 @@ struct content {
 
 static void list_one(void *arg, const struct file_name *);
 static enum err list_files(struct env *, const char *dir, struct listing *);
-static enum err read_file(struct recovery *, enum mlog_file_kind, int64_t base, struct content *);
-static enum err read_snapshot(struct recovery *, int64_t base);
+static enum err read_file(struct recovery *, const char *path, struct content *);
+static enum err read_snapshot(struct recovery *, const char *path, int64_t base);
 static enum err read_logs(struct recovery *, const struct listing *);
+static enum err drop_logs(struct recovery *, const struct listing *);
 static enum err read_log(struct recovery *, int64_t base, bool is_last);
 static size_t whole_batches(const struct recovery *, const struct content *, int64_t base,
 			    int64_t *end);
@@ -118,6 +121,20 @@ Weir__MetadataRecord *mlog_unpack(struct arena *a, const uint8_t *at, size_t n)
 	return weir__metadata_record__unpack(&take, n, at);
 }
 
+/* Whole batches, and exactly the records [from, end)? */
+enum err mlog_check_raw(const uint8_t *at, size_t n, int64_t from, int64_t end)
+{
+	struct mlog_head h = { .left = 0 };
+
+	for (; n > 0; from++) {
+		if (!get_entry(at, n, &h) || h.offset != from)
+			return ERR_CORRUPT;
+		at += MLOG_ENTRY + h.size;
+		n -= MLOG_ENTRY + h.size;
+	}
+	return from == end && h.left == 0 ? ERR_OK : ERR_CORRUPT;
+}
+
 /* ---- reading back ---------------------------------------------------------------------------- */
 
 /* The newest snapshot, then every file that reaches beyond it. */
@@ -126,6 +143,7 @@ enum err mlog_recover(struct env *env, const char *dir, mlog_each *each, void *a
 {
 	struct recovery r = { .env = env, .dir = dir, .each = each, .arg = arg, .found = found };
 	struct listing *files = mem_alloc(sizeof(*files));
+	char path[4096];
 	enum err e;
 
 	text_init(&r.why, why, cap);
@@ -136,7 +154,8 @@ enum err mlog_recover(struct env *env, const char *dir, mlog_each *each, void *a
 	}
 	if (files->n_snapshots > 0) {
 		found->snapshot = found->end = files->snapshots[files->n_snapshots - 1];
-		if ((e = read_snapshot(&r, found->snapshot)) != ERR_OK)
+		mlog_path(dir, MLOG_SNAPSHOT, found->snapshot, path, sizeof(path));
+		if ((e = read_snapshot(&r, path, found->snapshot)) != ERR_OK)
 			goto out;
 	}
 	e = read_logs(&r, files);
@@ -180,16 +199,13 @@ static enum err list_files(struct env *env, const char *dir, struct listing *l)
 }
 
 /* Any size: the file is our own, and its maximum is that of the log between two snapshots. */
-static enum err read_file(struct recovery *r, enum mlog_file_kind kind, int64_t base,
-			  struct content *c)
+static enum err read_file(struct recovery *r, const char *path, struct content *c)
 {
-	char path[4096];
 	struct file *f;
 	int64_t bytes = 0;
 	size_t got = 0;
 	enum err e;
 
-	mlog_path(r->dir, kind, base, path, sizeof(path));
 	if ((e = r->env->files->open(r->env, path, FILE_READ, &f)) != ERR_OK) {
 		text_printf(&r->why, "%s: cannot be opened: %s", path, err_text(e));
 		return e;
@@ -214,13 +230,13 @@ static bool header_ok(const struct content *c, enum mlog_file_kind kind, int64_t
 
 /* A snapshot was renamed into place complete, so anything wrong with it is rot, never
  * a torn write. */
-static enum err read_snapshot(struct recovery *r, int64_t base)
+static enum err read_snapshot(struct recovery *r, const char *path, int64_t base)
 {
 	struct content c = { NULL, 0 };
 	struct mlog_head h = { 0 };
 	size_t at = MLOG_HEADER;
 	int64_t n = 0;
-	enum err e = read_file(r, MLOG_SNAPSHOT, base, &c);
+	enum err e = read_file(r, path, &c);
 
 	if (e != ERR_OK)
 		goto out;
@@ -234,12 +250,14 @@ static enum err read_snapshot(struct recovery *r, int64_t base)
 	if (at + MLOG_ENTRY == c.n && h.size == 0 && h.durable == n &&
 	    get_entry(c.at + at, c.n - at, &h))
 		e = ERR_OK;
+	if (e == ERR_OK)
+		r->snapshot_epoch = r->found->snapshot_epoch = h.epoch;
 	else
 		text_printf(&r->why,
-			    "%s/%020lld.snapshot is damaged at byte %zu of %zu: restore it from a "
-			    "backup, or set this directory aside and start a controller that still "
-			    "has the metadata",
-			    r->dir, (long long)base, at, c.n);
+			    "%s is damaged at byte %zu of %zu: restore it from a backup, or set "
+			    "this directory aside and start a controller that still has the "
+			    "metadata",
+			    path, at, c.n);
 out:
 	mem_free(c.at);
 	return e;
@@ -263,8 +281,31 @@ static enum err read_logs(struct recovery *r, const struct listing *files)
 			r->dir, (long long)r->found->end, (long long)files->logs[first] - 1);
 		return ERR_CORRUPT;
 	}
-	for (int i = first; i < files->n_logs && e == ERR_OK; i++)
+	for (int i = first; i < files->n_logs && e == ERR_OK && !r->is_replaced; i++)
 		e = read_log(r, files->logs[i], i + 1 == files->n_logs);
+	if (e == ERR_OK && files->n_logs > 0 && (r->is_replaced || r->log_end < r->found->end))
+		e = drop_logs(r, files);
+	return e;
+}
+
+/* A snapshot from the leader replaced the log, and the crash came before the old files were
+ * removed.  The newest goes first, so that what is left is always a log from its beginning. */
+static enum err drop_logs(struct recovery *r, const struct listing *files)
+{
+	enum err e = ERR_OK;
+	char path[4096];
+
+	for (int i = files->n_logs - 1; i >= 0 && e == ERR_OK; i--) {
+		mlog_path(r->dir, MLOG_LOG, files->logs[i], path, sizeof(path));
+		e = r->env->files->unlink(r->env, path);
+	}
+	if (e == ERR_OK)
+		e = r->env->files->sync_dir(r->env, r->dir);
+	if (e != ERR_OK)
+		text_printf(&r->why, "%s: old log files cannot be removed: %s", r->dir,
+			    err_text(e));
+	r->found->last_file = -1;
+	r->found->bytes = 0;
 	return e;
 }
 
@@ -277,9 +318,11 @@ static enum err read_log(struct recovery *r, int64_t base, bool is_last)
 	int64_t end = base;
 	size_t good, at = MLOG_HEADER;
 	struct mlog_head h;
-	enum err e = read_file(r, MLOG_LOG, base, &c);
+	char path[4096];
+	enum err e;
 
-	if (e != ERR_OK)
+	mlog_path(r->dir, MLOG_LOG, base, path, sizeof(path));
+	if ((e = read_file(r, path, &c)) != ERR_OK)
 		goto out;
 	good = header_ok(&c, MLOG_LOG, base) ? whole_batches(r, &c, base, &end) : 0;
 	if (good < c.n && (!is_last || is_rotten(&c, good, end))) {
@@ -292,7 +335,11 @@ static enum err read_log(struct recovery *r, int64_t base, bool is_last)
 		e = ERR_CORRUPT;
 		goto out;
 	}
+	r->log_end = end;
 	while (at < good && get_entry(c.at + at, c.n - at, &h)) {
+		r->is_replaced |= h.offset == found->snapshot - 1 && h.epoch != r->snapshot_epoch;
+		if (r->is_replaced)
+			goto out;
 		if (h.offset >= found->end) {
 			r->each(r->arg, &h, c.at + at + MLOG_ENTRY, false);
 			found->end = h.offset + 1;
@@ -372,6 +419,64 @@ static enum err settle(struct recovery *r, int64_t base, const struct content *c
 		text_printf(&r->why, "%s: its %zu whole bytes cannot be made durable: %s", path,
 			    good, err_text(e));
 	return e;
+}
+
+/* ---- cutting --------------------------------------------------------------------------------- */
+
+/* Where the record at this offset begins; it must be the first of its batch. */
+static enum err find_record(const struct content *c, int64_t offset, int64_t *at)
+{
+	struct mlog_head h;
+
+	*at = MLOG_HEADER;
+	while (get_entry(c->at + *at, c->n - (size_t)*at, &h) && h.offset < offset)
+		*at += MLOG_ENTRY + h.size;
+	return h.offset == offset ? ERR_OK : ERR_CORRUPT;
+}
+
+/* The newest file goes first: whatever a crash leaves of this is a log from its beginning. */
+enum err mlog_cut(struct env *env, const char *dir, int64_t offset, int64_t *file, int64_t *bytes)
+{
+	struct listing *files = mem_alloc(sizeof(*files));
+	char why[512], path[4096];
+	struct recovery r = { .env = env, .dir = dir };
+	struct content c = { NULL, 0 };
+	struct file *f = NULL;
+	enum err e = list_files(env, dir, files);
+	int i = files->n_logs - 1;
+
+	text_init(&r.why, why, sizeof(why));
+	for (; e == ERR_OK && i >= 0 && files->logs[i] >= offset; i--) {
+		mlog_path(dir, MLOG_LOG, files->logs[i], path, sizeof(path));
+		e = env->files->unlink(env, path);
+	}
+	if (e == ERR_OK)
+		e = env->files->sync_dir(env, dir);
+	*file = i >= 0 ? files->logs[i] : -1;
+	*bytes = 0;
+	if (e != ERR_OK || i < 0)
+		goto out;
+	mlog_path(dir, MLOG_LOG, *file, path, sizeof(path));
+	if ((e = read_file(&r, path, &c)) != ERR_OK ||
+	    (e = find_record(&c, offset, bytes)) != ERR_OK)
+		goto out;
+	if ((e = env->files->open(env, path, FILE_READ | FILE_WRITE, &f)) != ERR_OK)
+		goto out;
+	if ((e = f->ops->truncate(f, *bytes)) == ERR_OK)
+		e = f->ops->sync(f);
+	file_put(f);
+out:
+	mem_free(c.at);
+	mem_free(files);
+	return e;
+}
+
+/* Every log file, the newest first. */
+enum err mlog_remove_logs(struct env *env, const char *dir)
+{
+	int64_t file, bytes;
+
+	return mlog_cut(env, dir, INT64_MIN, &file, &bytes);
 }
 
 /* ---- snapshots ------------------------------------------------------------------------------- */
@@ -472,4 +577,57 @@ void mlog_remove_before(struct env *env, const char *dir, int64_t snapshot, int6
 			e = env->files->unlink(env, path);
 		}
 	mem_free(files);
+}
+
+void mlog_incoming_path(const char *dir, char *out, size_t cap)
+{
+	struct text t;
+
+	text_init(&t, out, cap);
+	text_printf(&t, "%s/incoming.snapshot.tmp", dir);
+	ASSERT(!t.cut);
+}
+
+struct adoption {
+	void (*each)(void *state, const Weir__MetadataRecord *);
+	void *state;
+	struct arena arena;
+};
+
+static void adopt_record(void *arg, const struct mlog_head *h, const uint8_t *at, bool is_snapshot)
+{
+	struct adoption *a = arg;
+	Weir__MetadataRecord *m = mlog_unpack(&a->arena, at, h->size);
+
+	(void)is_snapshot;
+	if (m != NULL)
+		a->each(a->state, m);
+	arena_reset(&a->arena);
+}
+
+enum err mlog_adopt_snapshot(struct env *env, const char *dir, int64_t offset,
+			     void (*each)(void *state, const Weir__MetadataRecord *), void *state)
+{
+	struct adoption a = { .each = each, .state = state };
+	struct mlog_found found = { .snapshot = offset };
+	struct recovery r = {
+		.env = env, .dir = dir, .each = adopt_record, .arg = &a, .found = &found
+	};
+	char from[4096], path[4096], why[512];
+	enum err e;
+
+	text_init(&r.why, why, sizeof(why));
+	arena_init(&a.arena, 64 << 20);
+	mlog_incoming_path(dir, from, sizeof(from));
+	mlog_path(dir, MLOG_SNAPSHOT, offset, path, sizeof(path));
+	e = read_snapshot(&r, from, offset);
+	if (e == ERR_OK)
+		e = env->files->rename(env, from, path);
+	else
+		log_error("controller", "a snapshot from the leader cannot be used",
+			  F_Z("why", why));
+	if (e == ERR_OK)
+		e = env->files->sync_dir(env, dir);
+	arena_fini(&a.arena);
+	return e;
 }

@@ -38,6 +38,7 @@ void mlog_path(const char *dir, enum mlog_file_kind, int64_t base, char *out, si
 
 struct mlog_found {
 	int64_t snapshot;                /* offset of the newest; -1 none */
+	int64_t snapshot_epoch;          /* of the last record before it */
 	int64_t end;                     /* of the log */
 	int64_t last_file, last_bytes;   /* base of the file to write on and its length; -1 none */
 	int64_t bytes;                   /* of log since the snapshot */
@@ -48,10 +49,20 @@ typedef void mlog_each(void *arg, const struct mlog_head *, const uint8_t *recor
 		       bool is_snapshot);
 must_check enum err mlog_recover(struct env *, const char *dir, mlog_each *, void *arg,
 				 struct mlog_found *, char *why, size_t cap);
+/* Removes the records from this offset on, durably; *file and *bytes: where the log goes on, -1 in
+ * a new file.  The offset begins a batch. */
+must_check enum err mlog_cut(struct env *, const char *dir, int64_t offset, int64_t *file,
+			     int64_t *bytes);
+must_check enum err mlog_remove_logs(struct env *, const char *dir);
 /* Writes a snapshot file, synced and renamed into place. */
 must_check enum err mlog_write_snapshot(struct env *, const char *dir, int64_t offset,
 					int64_t epoch, mlog_dump *, void *state);
 /* Removes files that a snapshot at this offset replaces; keep: the file being written. */
 void mlog_remove_before(struct env *, const char *dir, int64_t snapshot, int64_t keep);
+/* Where a snapshot from a leader is gathered; and making it the newest one when it is synced. */
+void mlog_incoming_path(const char *dir, char *out, size_t cap);
+must_check enum err mlog_adopt_snapshot(struct env *, const char *dir, int64_t offset,
+					void (*each)(void *state, const Weir__MetadataRecord *),
+					void *state);
 /* A record in memory of the arena; NULL when it does not parse. */
 Weir__MetadataRecord *mlog_unpack(struct arena *, const uint8_t *, size_t n);

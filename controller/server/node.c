@@ -18,18 +18,11 @@
 /* One command's records and reply; a request of the largest allowed size stays far below it. */
 #define REPLY_ARENA_MAX ((size_t)256 << 20)
 
-static void on_replay(void *arg, int64_t offset, bool is_snapshot, const Weir__MetadataRecord *);
-static void on_committed(void *arg, int64_t end);
-static void on_failed(void *arg, enum err);
-static void follow(struct node *, int64_t end);
-static void release(struct node *, int64_t end);
 static void settle(struct parked *);
 static void reply(struct parked *);
 static void parked_free(struct parked *);
 static void on_deadline(void *arg);
-static void append(struct node *, struct ctl_result *);
 static void on_kick(struct mail *);
-static void maybe_snapshot(struct node *);
 static void dump_stable(void *state, void (*each)(void *arg, const Weir__MetadataRecord *),
 			void *arg);
 static void snapshot_freed(struct mlog_snapshot *);
@@ -38,9 +31,10 @@ static void on_leaderless(void *arg);
 static void session_down(void *arg, struct rpc *, enum err);
 static void session_call(void *arg, struct rpc *, uint64_t id, const ProtobufCMessage *);
 static void session_push(void *arg, struct rpc *, const ProtobufCMessage *);
+typedef void take_request(struct session *, uint64_t id, const Weir__Request *);
+static take_request *taker_of(const Weir__Request *);
 static void session_drained(void *arg, struct rpc *);
 
-static const struct mlog_events log_events = { on_committed, on_failed, on_replay };
 static const struct rpc_events session_events = {
 	.down = session_down,
 	.call = session_call,
@@ -50,12 +44,12 @@ static const struct rpc_events session_events = {
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-/* Recovery and start are one thing: replay everything, then both images are the same. */
+/* The state is that of the newest snapshot; the log behind it is applied as the quorum says that it
+ * is committed. */
 enum err node_new(struct env *env, const struct node_options *o, struct node **out, char *why,
 		  size_t cap)
 {
 	struct node *n = mem_alloc(sizeof(*n));
-	struct mlog_options log = { o->dir, o->snapshot_bytes };
 	enum err e;
 
 	n->env = env;
@@ -65,53 +59,38 @@ enum err node_new(struct env *env, const struct node_options *o, struct node **o
 	list_init(&n->sessions);
 	list_init(&n->parked);
 	list_init(&n->applying);
+	list_init(&n->waiting);
+	n->stable = image_new();
 	n->kick.fn = on_kick;
 	map_init(&n->links, prng_u64(&env->prng));
 	arena_init(&n->scratch, REPLY_ARENA_MAX);
 	timer_init(&n->rebalance, on_rebalance, n);
 	timer_init(&n->leaderless, on_leaderless, n);
-	if ((e = mlog_open(env, &log, &log_events, n, &n->log, why, cap)) != ERR_OK) {
+	e = quorum_new(env, &o->quorum, &node_quorum_events, n, &n->quorum, why, cap);
+	if (e != ERR_OK) {
 		node_free(n);
 		return e;
 	}
-	n->ctl.image->offset = mlog_end(n->log);
-	n->stable = image_clone(n->ctl.image);
+	n->log = quorum_log(n->quorum);
+	n->stable->offset = mlog_start(n->log);
 	image_check(n->stable);
 	*out = n;
 	return ERR_OK;
 }
 
-/* A kind from a newer log is skipped, not fatal: see image.h. */
-static void on_replay(void *arg, int64_t offset, bool is_snapshot, const Weir__MetadataRecord *m)
-{
-	struct node *n = arg;
-
-	if (image_apply(n->ctl.image, m) != ERR_OK)
-		log_warn("controller", "a metadata record that makes no sense here was skipped",
-			 F_I64("offset", offset), F_I64("kind", m->body_case),
-			 F_I64("snapshot", is_snapshot));
-}
-
-/* The first record of an epoch; then the brokers that were in service have a session's time. */
 void node_start(struct node *n)
 {
-	struct ctl_cmd cmd = { .kind = CTL_ACTIVATE, .activate.controller = n->options->id };
-	struct asked nobody = { 0 };
-
-	(void)node_submit(n, &cmd, &nobody);
-	links_expect_all(n);
-	if (n->options->rebalance_enable)
-		timer_after_ms(n->env, &n->rebalance, n->options->rebalance_interval_ms);
-	/* Brokers that were gone before the start are not known here: one look after a session. */
-	timer_after_ms(n->env, &n->leaderless, n->options->session_timeout_ms);
+	quorum_start(n->quorum);
 }
 
 /* Parked commands stay: jobs may still be on their way, node_free lets go of everything. */
 void node_stop(struct node *n)
 {
 	n->is_stopped = true;
+	quorum_stop(n->quorum);
 	timer_clear(n->env, &n->rebalance);
 	timer_clear(n->env, &n->leaderless);
+	node_answer_waiting(n, true);
 	LIST_FOR (s, &n->sessions, struct session, in_node) {
 		rpc_close(s->rpc);
 		list_remove(&s->in_node);
@@ -130,7 +109,7 @@ void node_free(struct node *n)
 		parked_free(p);
 	LIST_FOR (p, &n->applying, struct parked, in_list)
 		parked_free(p);
-	mlog_close(n->log);
+	quorum_free(n->quorum);
 	ctl_fini(&n->ctl);
 	image_put(n->stable);
 	map_fini(&n->links);
@@ -162,11 +141,13 @@ int32_t node_submit(struct node *n, const struct ctl_cmd *cmd, const struct aske
 	code = p->result.status.code;
 	p->waits_applied = by->applied_timeout_ms > 0 && p->result.n_records > 0;
 	p->timeout_ms = by->applied_timeout_ms;
-	append(n, &p->result);
+	if (p->result.n_records > 0)
+		node_append(n, p->result.records, p->result.n_records);
+	n->n_unclean += p->result.n_unclean;
 	/* Even a refusal may rest on records that are not committed yet, so it waits for them. */
 	p->end = mlog_end(n->log);
 	list_push_back(&n->parked, &p->in_list);
-	if (p->end == mlog_committed(n->log) && !n->is_kicked) {
+	if (p->end == n->stable->offset && !n->is_kicked) {
 		n->is_kicked = true;
 		env_post(n->env, &n->kick);
 	}
@@ -181,78 +162,36 @@ static void on_kick(struct mail *m)
 
 	n->is_kicked = false;
 	if (!n->is_stopped)
-		release(n, mlog_committed(n->log));
+		node_release(n, n->stable->offset);
 }
 
 /* The wall clock goes into the records for people; no decision ever reads it. */
-static void append(struct node *n, struct ctl_result *r)
+void node_append(struct node *n, Weir__MetadataRecord *const *v, int32_t count)
 {
 	int64_t now_ms = env_wall_ms(n->env);
 
-	if (r->n_records == 0 || n->is_stopped)
+	if (n->is_stopped)
 		return;
-	for (int32_t i = 0; i < r->n_records; i++) {
+	ASSERT(n->is_active);
+	for (int32_t i = 0; i < count; i++) {
 		enum err e;
 
-		r->records[i]->has_time_ms = true;
-		r->records[i]->time_ms = now_ms;
-		node_log_record(n->ctl.image, r->records[i]);
-		e = ctl_replay(&n->ctl, r->records[i]);
+		v[i]->has_time_ms = true;
+		v[i]->time_ms = now_ms;
+		node_log_record(n->ctl.image, v[i]);
+		e = ctl_replay(&n->ctl, v[i]);
 		ASSERT(e == ERR_OK);
 	}
-	n->n_unclean += r->n_unclean;
-	(void)mlog_append(n->log, n->ctl.image->controller_epoch, r->records, r->n_records);
+	ASSERT(n->ctl.image->controller_epoch == quorum_term(n->quorum));
+	(void)mlog_append(n->log, n->ctl.image->controller_epoch, v, count);
 	ASSERT(mlog_end(n->log) == n->ctl.image->offset);
+	quorum_appended(n->quorum);
 }
 
-/* ---- commit ---------------------------------------------------------------------------------- */
-
-static void on_committed(void *arg, int64_t end)
-{
-	struct node *n = arg;
-
-	if (n->is_stopped)
-		return;
-	follow(n, end);
-	release(n, end);
-	MAP_FOR (slot, &n->links)
-		link_pump(slot->value);
-	node_progress(n);
-	maybe_snapshot(n);
-}
-
-static void on_failed(void *arg, enum err e)
-{
-	struct node *n = arg;
-
-	log_error("controller",
-		  "the metadata log cannot be written; stopping, because nothing more can be "
-		  "promised",
-		  F_Z("dir", n->options->dir), F_Z("error", err_text(e)));
-	if (n->is_stopped)
-		return;
-	n->is_stopped = true;
-	n->failed(n->arg);
-}
-
-/* Unpacks what was packed: the second image is folded from the bytes that are on disk, so a record
- * that does not survive packing is found at once and not at the next start. */
-static void follow(struct node *n, int64_t end)
-{
-	for (; n->stable->offset < end; n->stable->offset++) {
-		const struct mlog_entry *e = mlog_entry(n->log, n->stable->offset);
-		Weir__MetadataRecord *m = mlog_unpack(&n->scratch, e->at, e->n);
-		enum err err;
-
-		ASSERT(m != NULL);
-		err = image_apply(n->stable, m);
-		ASSERT(err == ERR_OK);
-		arena_reset(&n->scratch);
-	}
-}
+/* ---- answers --------------------------------------------------------------------------------- */
 
 /* Parked commands are in the order of their ends. */
-static void release(struct node *n, int64_t end)
+void node_release(struct node *n, int64_t end)
 {
 	while (!list_empty(&n->parked)) {
 		struct parked *p = LIST_FIRST(&n->parked, struct parked, in_list);
@@ -306,6 +245,21 @@ static void on_deadline(void *arg)
 	reply(p);
 }
 
+/* This controller is not active any more.  Whether what is parked happens is not known here; what
+ * is committed is true, whoever has applied it. */
+void node_resign_parked(struct node *n)
+{
+	LIST_FOR (p, &n->parked, struct parked, in_list) {
+		if (p->rpc != NULL)
+			node_refuse(n, p->rpc, p->id);
+		parked_free(p);
+	}
+	LIST_FOR (p, &n->applying, struct parked, in_list) {
+		list_remove(&p->in_list);
+		reply(p);
+	}
+}
+
 /* A broker applied more, or is fenced and counts no longer. */
 void node_progress(struct node *n)
 {
@@ -331,7 +285,7 @@ void node_reply_error(struct rpc *rpc, uint64_t id, int32_t code, const char *me
 /* ---- snapshots and timers -------------------------------------------------------------------- */
 
 /* The clone shares its rows with stable, so it costs a pointer per topic; the job only reads it. */
-static void maybe_snapshot(struct node *n)
+void node_maybe_snapshot(struct node *n)
 {
 	if (!mlog_wants_snapshot(n->log))
 		return;
@@ -353,10 +307,14 @@ static void dump_stable(void *state, void (*each)(void *arg, const Weir__Metadat
 
 static void snapshot_freed(struct mlog_snapshot *s)
 {
+	struct node *n = CONTAINER_OF(s, struct node, snapshot);
+
 	if (s->result == ERR_OK)
 		log_info("controller", "wrote a snapshot of the metadata",
 			 F_I64("offset", s->offset));
 	image_put(s->state);
+	if (s->result == ERR_OK)
+		quorum_snapshot_saved(n->quorum);
 }
 
 static void on_rebalance(void *arg)
@@ -406,49 +364,80 @@ static void session_down(void *arg, struct rpc *rpc, enum err why)
 	(void)why;
 	if (s->link != NULL && s->link->session == s)
 		link_closed(s->link);
+	quorum_leave(s->node->quorum, s->visitor);
 	list_remove(&s->in_node);
 	mem_free(s);
 }
 
-/* Anything a peer sends counts as a sign of life. */
+/* Anything a peer sends counts as a sign of life.  A standby decides nothing, but may be looked
+ * at. */
 static void session_call(void *arg, struct rpc *rpc, uint64_t id, const ProtobufCMessage *m)
 {
 	struct session *s = arg;
+	struct node *n = s->node;
 	const Weir__Request *q = (const Weir__Request *)(const void *)m;
+	take_request *take = taker_of(q);
+	bool may_look = take == rpc_look_call && quorum_is_current(n->quorum);
 
 	if (s->link != NULL)
 		link_contact(s->link);
+	if (take == NULL)
+		node_reply_error(rpc, id, KERR_UNSUPPORTED_VERSION,
+				 "this controller does not know the request");
+	else if (n->is_active || may_look || q->body_case == WEIR__REQUEST__BODY_DESCRIBE_QUORUM)
+		take(s, id, q);
+	else
+		node_refuse(n, rpc, id);
+}
+
+static void quorum_call(struct session *s, uint64_t id, const Weir__Request *q)
+{
+	quorum_change(s->node->quorum, s->rpc, id, q);
+}
+
+static take_request *taker_of(const Weir__Request *q)
+{
 	switch (q->body_case) {
 	case WEIR__REQUEST__BODY_REGISTER_BROKER:
 	case WEIR__REQUEST__BODY_ALTER_PARTITION:
 	case WEIR__REQUEST__BODY_ALLOCATE_PRODUCER_IDS:
-	case WEIR__REQUEST__BODY_UNREGISTER_BROKER: rpc_broker_call(s, id, q); return;
+	case WEIR__REQUEST__BODY_UNREGISTER_BROKER: return rpc_broker_call;
 	case WEIR__REQUEST__BODY_CREATE_TOPICS:
 	case WEIR__REQUEST__BODY_DELETE_TOPICS:
 	case WEIR__REQUEST__BODY_CREATE_PARTITIONS:
 	case WEIR__REQUEST__BODY_ALTER_CONFIGS:
 	case WEIR__REQUEST__BODY_ELECT_LEADERS:
 	case WEIR__REQUEST__BODY_REASSIGN_PARTITIONS:
-	case WEIR__REQUEST__BODY_UPDATE_FEATURES: rpc_admin_call(s, id, q); return;
+	case WEIR__REQUEST__BODY_UPDATE_FEATURES: return rpc_admin_call;
 	case WEIR__REQUEST__BODY_DESCRIBE_CONTROLLER:
 	case WEIR__REQUEST__BODY_READ_LOG:
-	case WEIR__REQUEST__BODY_READ_SNAPSHOT: rpc_look_call(s, id, q); return;
+	case WEIR__REQUEST__BODY_READ_SNAPSHOT:
+	case WEIR__REQUEST__BODY_DESCRIBE_QUORUM: return rpc_look_call;
+	case WEIR__REQUEST__BODY_ADD_VOTER:
+	case WEIR__REQUEST__BODY_REMOVE_VOTER:
+	case WEIR__REQUEST__BODY_TRANSFER_LEADER: return quorum_call;
 	case WEIR__REQUEST__BODY_HEARTBEAT:
+	case WEIR__REQUEST__BODY_HELLO:
+	case WEIR__REQUEST__BODY_RAFT:
 	case WEIR__REQUEST__BODY__NOT_SET:
 	case _WEIR__REQUEST__BODY__CASE_IS_INT_SIZE: break;
 	}
-	node_reply_error(rpc, id, KERR_UNSUPPORTED_VERSION,
-			 "this controller does not know the request");
+	return NULL;
 }
 
 /* Heartbeats are taken as they arrive and wait for nothing, however long the log takes. */
 static void session_push(void *arg, struct rpc *rpc, const ProtobufCMessage *m)
 {
+	struct session *s = arg;
+	struct node *n = s->node;
 	const Weir__Request *q = (const Weir__Request *)(const void *)m;
 
-	(void)rpc;
-	if (q->body_case == WEIR__REQUEST__BODY_HEARTBEAT)
-		link_heartbeat(arg, q->heartbeat);
+	if (q->body_case == WEIR__REQUEST__BODY_HEARTBEAT && n->is_active)
+		link_heartbeat(s, q->heartbeat);
+	else if (q->body_case == WEIR__REQUEST__BODY_HELLO)
+		s->visitor = quorum_hello(n->quorum, s->visitor, rpc, q->hello);
+	else if (q->body_case == WEIR__REQUEST__BODY_RAFT)
+		quorum_message(n->quorum, s->visitor, q->raft);
 }
 
 static void session_drained(void *arg, struct rpc *rpc)

@@ -11,6 +11,7 @@
 #include "common/base/text.h"
 
 #define AT(f) offsetof(struct options, f)
+#define HEARTBEATS 8 /* of the active controller, within the time after which it counts as gone */
 /* Versions of clang-format disagree about braces in macros. */
 /* clang-format off */
 #define STRING(n, alias, f, d, text)                                                               \
@@ -36,9 +37,13 @@ static const struct conf_row own[] = {
 	STRING("controller.listener.names", NULL, controller_names, "CONTROLLER",
 	       "Names of the listeners that brokers and the CLI connect to."),
 	STRING("controller.quorum.voters", NULL, quorum_voters, "",
-	       "id@host:port of each controller."),
+	       "id@host:port of each controller: the voters of a new cluster."),
 	STRING("controller.quorum.bootstrap.servers", NULL, quorum_servers, "",
-	       "host:port of the controllers."),
+	       "host:port of the controllers: whom a further controller asks."),
+	NUMBER("controller.quorum.fetch.timeout.ms", NULL, CONF_I64, election_ms, 10, INT32_MAX,
+	       "500",
+	       "Silence of the active controller after which another one is elected, at most twice "
+	       "as long; the end of its connection counts at once."),
 	STRING("metadata.log.dir", NULL, metadata_dir, "", "Directory of the metadata log."),
 	STRING("log.dirs", "log.dir", log_dirs, "",
 	       "Without metadata.log.dir the metadata log lies in a folder weir-controller of the "
@@ -75,6 +80,11 @@ static const struct conf_row own[] = {
  */
 static const char *const others[] = {
 	"process.roles",
+	"controller.quorum.election.timeout.ms",
+	"controller.quorum.election.backoff.max.ms",
+	"controller.quorum.request.timeout.ms",
+	"controller.quorum.retry.backoff.ms",
+	"controller.quorum.append.linger.ms",
 	"advertised.listeners",
 	"listener.security.protocol.map",
 	"inter.broker.listener.name",
@@ -116,6 +126,7 @@ static const char *const others[] = {
 static enum err find_listener(struct options *, struct peer_addr *, char *why, size_t cap);
 static bool parse_address(struct str, struct peer_addr *);
 static bool named(struct str names, struct str name);
+static enum err find_servers(const struct options *, struct resolved *, char *why, size_t cap);
 static struct str first(struct str list);
 
 /* min.insync.replicas is both: an own row (the default written into new topics, -1 for "2 with
@@ -228,9 +239,68 @@ enum err options_resolve(struct options *o, struct resolved *out, char *why, siz
 		.rebalance_enable = o->rebalance_enable,
 		.rebalance_interval_ms = o->rebalance_interval_s * 1000,
 		.unclean_interval_ms = o->unclean_interval_ms,
-		.snapshot_bytes = o->snapshot_bytes,
+		.quorum = { .id = o->node_id,
+			    .dir = out->dir,
+			    .snapshot_bytes = o->snapshot_bytes,
+			    .election_ms = o->election_ms,
+			    .heartbeat_ms = i64_max(1, o->election_ms / HEARTBEATS) },
 	};
-	return find_listener(o, &out->listen, why, cap);
+	if (find_listener(o, &out->listen, why, cap) != ERR_OK)
+		return ERR_INVALID;
+	return find_servers(o, out, why, cap);
+}
+
+static bool is_any_host(const char *host)
+{
+	return host[0] == 0 || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0 ||
+	       strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0;
+}
+
+/* One server with our port, that is not plainly another machine, is this very controller. */
+static bool is_alone(const struct quorum_options *q)
+{
+	const struct quorum_server *only = &q->servers[0];
+
+	if (q->n_servers == 0)
+		return true;
+	if (q->n_servers > 1)
+		return false;
+	return only->id == q->id || (only->id < 0 && only->addr.port == q->self.port &&
+				     (strcmp(only->addr.host, q->self.host) == 0 ||
+				      is_any_host(q->self.host) || is_any_host(only->addr.host)));
+}
+
+/* The voters, else whom to ask; and under which address the others find this one. */
+static enum err find_servers(const struct options *o, struct resolved *out, char *why, size_t cap)
+{
+	struct quorum_options *q = &out->node.quorum;
+	bool has_ids = o->quorum_voters.n > 0;
+	struct str rest = has_ids ? o->quorum_voters : o->quorum_servers, one, id;
+
+	q->self = out->listen;
+	while (rest.n > 0 && str_cut(&rest, ',', &one)) {
+		struct quorum_server *s = &q->servers[q->n_servers];
+
+		one = str_trim(one);
+		if (q->n_servers == QUORUM_SERVERS_MAX ||
+		    (has_ids &&
+		     (!str_cut(&one, '@', &id) || parse_i32(id, &s->id) != ERR_OK || s->id < 0)) ||
+		    !parse_address(one, &s->addr)) {
+			(void)snprintf(why, cap,
+				       "controller.quorum.%s: must be a list of %shost:port, at "
+				       "most %d",
+				       has_ids ? "voters" : "bootstrap.servers",
+				       has_ids ? "id@" : "", QUORUM_SERVERS_MAX);
+			return ERR_INVALID;
+		}
+		if (!has_ids)
+			s->id = -1;
+		if (s->id == q->id)
+			q->self = s->addr;
+		q->n_servers++;
+	}
+	q->is_sole = is_alone(q);
+	return ERR_OK;
 }
 
 /* Our listener, else our place among the voters, else the first bootstrap server. */

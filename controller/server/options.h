@@ -8,7 +8,7 @@ struct options {
 	int32_t node_id;
 	struct str listeners, controller_names, quorum_voters, quorum_servers;
 	struct str metadata_dir, log_dirs, cluster_id;
-	int64_t session_timeout_ms, disconnect_grace_ms;
+	int64_t session_timeout_ms, disconnect_grace_ms, election_ms;
 	int64_t rebalance_interval_s, unclean_interval_ms, snapshot_bytes;
 	bool rebalance_enable, delete_topic_enable;
 	int32_t num_partitions, replication_factor, min_insync;

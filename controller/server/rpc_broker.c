@@ -4,6 +4,7 @@
 #include "controller/server/link.h"
 
 static void register_broker(struct session *, uint64_t id, const Weir__RegisterBroker *);
+static int64_t stream_from(const struct node *, const Weir__RegisterBroker *);
 static void registered(struct parked *);
 
 void rpc_broker_call(struct session *s, uint64_t id, const Weir__Request *q)
@@ -41,7 +42,7 @@ static void register_broker(struct session *s, uint64_t id, const Weir__Register
 			    .id = id,
 			    .committed = registered,
 			    .broker = m->id,
-			    .metadata_offset = m->has_metadata_offset ? m->metadata_offset : 0 };
+			    .metadata_offset = stream_from(n, m) };
 	const struct image_broker *b;
 
 	if (node_submit(n, &cmd, &by) != KERR_NONE) {
@@ -51,6 +52,21 @@ static void register_broker(struct session *s, uint64_t id, const Weir__Register
 	}
 	b = image_broker(n->ctl.image, m->id);
 	link_bind(n, s, m->id, b->epoch);
+}
+
+/* Where the broker's image goes on, if it is of this history: the record before has the epoch that
+ * the image is of.  Otherwise it gets the whole state. */
+static int64_t stream_from(const struct node *n, const Weir__RegisterBroker *m)
+{
+	int64_t from = m->has_metadata_offset ? m->metadata_offset : 0, epoch = -1;
+
+	if (from <= 0 || from > mlog_end(n->log) || from < mlog_start(n->log))
+		return 0;
+	if (from > mlog_start(n->log))
+		epoch = mlog_entry(n->log, from - 1)->epoch;
+	else
+		epoch = mlog_start_epoch(n->log);
+	return !m->has_metadata_epoch || m->metadata_epoch == epoch ? from : 0;
 }
 
 /* Runs before the reply is sent; the reply goes out first all the same, because the stream is only

@@ -24,10 +24,15 @@ void rpc_look_call(struct session *s, uint64_t id, const Weir__Request *q)
 	struct node *n = s->node;
 
 	out.status = &status;
+	status.active_controller = quorum_leader(n->quorum);
+	status.has_active_controller = status.active_controller >= 0;
 	switch ((int)q->body_case) {
 	case WEIR__REQUEST__BODY_DESCRIBE_CONTROLLER: describe(n, &out); break;
 	case WEIR__REQUEST__BODY_READ_LOG: read_log(n, q->read_log, &out); break;
 	case WEIR__REQUEST__BODY_READ_SNAPSHOT: read_snapshot(n, &out); break;
+	case WEIR__REQUEST__BODY_DESCRIBE_QUORUM:
+		quorum_describe(n->quorum, &n->scratch, &out);
+		break;
 	default: UNREACHABLE();
 	}
 	if (rpc_reply(s->rpc, id, &out.base) == ERR_LIMIT)
@@ -50,13 +55,16 @@ static void describe(struct node *n, Weir__Response *out)
 	c->cluster_id = (char *)(uintptr_t)arena_str(&n->scratch, n->options->ctl.cluster_id).at;
 	c->epoch = im->controller_epoch;
 	c->log_end = mlog_end(n->log);
-	c->committed = mlog_committed(n->log);
+	c->committed = im->offset;
+	c->has_active = true;
+	c->active = quorum_leader(n->quorum);
 	c->has_unclean_elections = c->has_uptime_ms = true;
 	c->unclean_elections = n->n_unclean;
 	c->uptime_ms = (env_mono_us(n->env) - n->started_us) / 1000;
-	c->voters = arena_must(&n->scratch, sizeof(*c->voters));
-	c->voters[0] = n->options->id;
-	c->n_voters = 1;
+	c->n_voters = (size_t)im->n_voters;
+	c->voters = arena_must(&n->scratch, c->n_voters * sizeof(*c->voters) + 1);
+	for (int32_t i = 0; i < im->n_voters; i++)
+		c->voters[i] = im->voters[i].id;
 	c->brokers = arena_must(&n->scratch, n_brokers * sizeof(*c->brokers) + 1);
 	c->n_brokers = n_brokers;
 	for (size_t i = 0; i < n_brokers; i++) {

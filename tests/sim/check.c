@@ -64,8 +64,9 @@ bool spot_is_registered(const struct spot *s)
 
 void check_machine(struct cluster *c, const struct machine *m)
 {
-	if (c->controller->machine == m && c->controller->controller)
-		check_decisions(c, c->controller->controller->node->stable);
+	for (int i = 0; i < c->n_controllers; i++)
+		if (c->controllers[i]->machine == m && c->controllers[i]->controller)
+			check_controller(c, i);
 	for (int b = 0; b < c->n_brokers; b++) {
 		if (c->broker[b]->machine != m || !c->broker[b]->broker)
 			continue;

@@ -258,6 +258,10 @@ void check_known(struct cluster *c, int broker)
 		if (!known || known->offset == c->compared[broker][i])
 			continue;
 		c->compared[broker][i] = known->offset;
+		if (known->offset > c->n_decrees)
+			rule_broken(25, "broker %d, shard %d: knows %lld records of %lld",
+				    broker + 1, i, (long long)known->offset,
+				    (long long)c->n_decrees);
 		kept = c->history[known->offset % SIM_IMAGES];
 		if (kept && kept->offset == known->offset && !image_equal(known, kept))
 			rule_broken(25, "broker %d, shard %d: offset %lld", broker + 1, i,

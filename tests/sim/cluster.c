@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "common/base/text.h"
+
 #include "broker/shard/partition.h"
 #include "tests/sim/rules.h"
 
@@ -23,9 +25,45 @@ struct cluster *cluster_new(uint64_t seed)
 
 void cluster_start_all(struct cluster *c)
 {
-	sim_node_start(c->controller);
+	for (int i = 0; i < c->n_controllers; i++)
+		sim_node_start(c->controllers[i]);
 	for (int i = 0; i < c->n_brokers; i++)
 		sim_node_start(c->broker[i]);
+}
+
+static void list_controllers(const struct cluster *c, bool has_ids, char *out, size_t cap)
+{
+	struct text t;
+
+	text_init(&t, out, cap);
+	for (int i = 0; i < c->n_controllers; i++) {
+		text_printf(&t, "%s", i ? "," : "");
+		if (has_ids)
+			text_printf(&t, "%d@", c->controllers[i]->id);
+		text_printf(&t, "%s:%d", c->controllers[i]->machine->name, CONTROLLER_PORT);
+	}
+	ASSERT(!t.cut);
+}
+
+void cluster_add_controllers(struct cluster *c, int n)
+{
+	char list[96];
+
+	ASSERT(n <= SIM_CONTROLLERS_MAX);
+	c->n_controllers = n;
+	for (int i = 0; i < n; i++)
+		c->controllers[i] = sim_node_add(c->world, 100 + i, true, 1);
+	list_controllers(c, true, list, sizeof(list));
+	for (int i = 0; i < n && n > 1; i++)
+		sim_node_option(c->controllers[i], "controller.quorum.voters=%s", list);
+}
+
+void cluster_tell_controllers(const struct cluster *c, struct sim_node *broker)
+{
+	char list[96];
+
+	list_controllers(c, false, list, sizeof(list));
+	sim_node_option(broker, "controller.quorum.bootstrap.servers=%s", list);
 }
 
 struct sim_topic *cluster_topic(struct cluster *c, int n_partitions, int rf, int min_isr,
@@ -71,11 +109,14 @@ void cluster_free(struct cluster *c)
 	for (int i = 0; i < SIM_IMAGES; i++)
 		image_put(c->history[i]);
 	image_put(c->decided);
+	image_put(c->folded);
 	mem_free(c->gone);
 	codec_buf_fini(&c->records);
 	codec_state_free(c->codec);
 	world_free(c->world);
-	mem_free(c->controller);
+	mem_free(c->decrees);
+	for (int i = 0; i < c->n_controllers; i++)
+		mem_free(c->controllers[i]);
 	for (int i = 0; i < c->n_brokers; i++)
 		mem_free(c->broker[i]);
 	mem_free(c);
@@ -107,9 +148,27 @@ struct partition *cluster_replica(const struct cluster *c, int broker, const str
 	return p && p->state == PARTITION_OPEN ? p : NULL;
 }
 
+struct sim_node *cluster_active(const struct cluster *c)
+{
+	struct sim_node *found = NULL;
+	int64_t term = -1;
+
+	for (int i = 0; i < c->n_controllers; i++) {
+		const struct controller_boot *b = c->controllers[i]->controller;
+
+		if (b && b->node->is_active && quorum_term(b->node->quorum) > term) {
+			found = c->controllers[i];
+			term = quorum_term(b->node->quorum);
+		}
+	}
+	return found;
+}
+
 static const struct image *decided(const struct cluster *c)
 {
-	return c->controller->controller ? c->controller->controller->node->stable : NULL;
+	const struct sim_node *n = cluster_active(c);
+
+	return n ? n->controller->node->stable : NULL;
 }
 
 const struct image_partition *cluster_decided(const struct cluster *c, const struct sim_topic *t,
@@ -168,8 +227,18 @@ bool cluster_is_whole(const struct cluster *c, char *why, size_t cap)
 	const struct image *image = decided(c);
 
 	if (!image) {
-		snprintf(why, cap, "no controller");
+		snprintf(why, cap, "no active controller");
 		return false;
+	}
+	for (int i = 0; i < c->n_controllers; i++) {
+		const struct controller_boot *b = c->controllers[i]->controller;
+
+		if (!b || b->node->stable->offset != image->offset) {
+			snprintf(why, cap, "controller %d has %lld records of %lld",
+				 c->controllers[i]->id, b ? (long long)b->node->stable->offset : -1,
+				 (long long)image->offset);
+			return false;
+		}
 	}
 	for (int i = 0; i < c->n_brokers; i++) {
 		const struct image_broker *b = image_broker(image, i + 1);

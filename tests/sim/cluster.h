@@ -11,6 +11,7 @@
 #include "tests/sim/node.h"
 #include "tests/sim/truth.h"
 
+#define SIM_CONTROLLERS_MAX 5
 #define SIM_TOPICS_MAX 3
 #define SIM_PARTITIONS_MAX 4
 #define SIM_CLIENTS_MAX 8
@@ -29,10 +30,22 @@ struct sim_topic {
 	struct truth truth[SIM_PARTITIONS_MAX];
 };
 
+struct decree { /* a record of the metadata log, committed */
+	uint32_t crc;
+	int64_t term;
+};
+struct witness {    /* what was last seen of a controller */
+	int64_t term; /* in which it led; 0: never */
+	uint32_t term_life;
+	int64_t seen; /* records it knew to be committed */
+	uint32_t life;
+};
+
 struct client;
 struct cluster {
 	struct world *world;
-	struct sim_node *controller;
+	struct sim_node *controllers[SIM_CONTROLLERS_MAX]; /* ids 100, 101, ... */
+	int n_controllers;
 	struct sim_node *broker[SIM_BROKERS_MAX]; /* ids 1, 2, ... */
 	int n_brokers;
 	struct sim_topic topic[SIM_TOPICS_MAX];
@@ -48,6 +61,10 @@ struct cluster {
 	int n_gone;
 	struct image *decided; /* the newest committed state seen */
 	struct image *history[SIM_IMAGES]; /* the last ones, by offset modulo */
+	struct image *folded;  /* from the decrees */
+	struct decree *decrees;
+	int64_t n_decrees;
+	struct witness witness[SIM_CONTROLLERS_MAX];
 	int64_t compared[SIM_BROKERS_MAX][WORLD_ACTORS_MAX]; /* offsets of images */
 	struct codec_state *codec;
 	struct codec_buf records;
@@ -55,6 +72,9 @@ struct cluster {
 };
 
 /* cluster.c */
+/* c100, c101, ...: the voters of a new cluster. */
+void cluster_add_controllers(struct cluster *, int n);
+void cluster_tell_controllers(const struct cluster *, struct sim_node *broker);
 struct cluster *cluster_new(uint64_t seed);
 void cluster_free(struct cluster *);
 void cluster_start_all(struct cluster *);
@@ -65,6 +85,8 @@ struct partition *cluster_replica(const struct cluster *, int broker, const stru
 				  int partition);
 /* The records of a batch, decompressed; they live until the next call. */
 struct str cluster_records(struct cluster *, const struct batch *);
+/* The one that decides, by its own word, in the latest term; NULL: none. */
+struct sim_node *cluster_active(const struct cluster *);
 /* What the controller decided; NULL while it is down or before the topic is there. */
 const struct image_partition *cluster_decided(const struct cluster *, const struct sim_topic *,
 					      int partition);
@@ -94,6 +116,7 @@ no_return void story_fail_as(int code, const char *rule, const char *message);
 void check_machine(struct cluster *, const struct machine *);
 /* Bytes on that broker's disk were damaged behind its back: its next start may find less. */
 void check_expect_rot(struct cluster *, int broker);
+void check_controller(struct cluster *, int controller); /* check_quorum.c */
 /* check_meta.c */
 void check_decisions(struct cluster *, struct image *committed);
 void check_known(struct cluster *, int broker);

@@ -84,7 +84,10 @@ static bool find(struct strike *k)
 	k->to = machine_named(c->world, k->fault->to);
 	if (!k->machine || (k->fault->to[0] && !k->to))
 		return false;
-	k->node = c->controller->machine == k->machine ? c->controller : NULL;
+	k->node = NULL;
+	for (int i = 0; i < c->n_controllers; i++)
+		if (c->controllers[i]->machine == k->machine)
+			k->node = c->controllers[i];
 	for (int i = 0; i < c->n_brokers; i++)
 		if (c->broker[i]->machine == k->machine)
 			k->node = c->broker[i];
@@ -472,7 +475,8 @@ void nemesis_heal(struct cluster *c)
 			if (w->route[a][b].is_cut)
 				mend(w->machine[a], w->machine[b]);
 		}
-	heal_node(c->controller);
+	for (int i = 0; i < c->n_controllers; i++)
+		heal_node(c->controllers[i]);
 	for (int i = 0; i < c->n_brokers; i++)
 		heal_node(c->broker[i]);
 }

@@ -16,7 +16,7 @@ struct sim_node {
 	struct machine *machine;
 	int32_t id;
 	bool is_controller;
-	char option[NODE_OPTIONS_MAX][96];
+	char option[NODE_OPTIONS_MAX][128];
 	int n_options;
 	struct boot *broker;                /* of this life; NULL: none, or not a broker */
 	struct controller_boot *controller; /* likewise */

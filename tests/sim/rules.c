@@ -38,6 +38,11 @@ static const struct rule rules[] = {
 	{ 26, "an unclean election happens only where the topic allows it" },
 	{ 27, "topic ids are never used again; only a deleted topic's data may go" },
 	{ 28, "no producer id is given twice" },
+	/* the quorum: check_quorum.c */
+	{ 29, "a term has one leader, in one life" },
+	{ 32, "what a controller knows to be committed never shrinks, and others knew it" },
+	{ 35, "a committed record is the same for ever, on every controller" },
+	{ 39, "a controller's state follows from the committed records" },
 	/* producers: check_log.c */
 	{ 42, "a producer's epochs never go back in a log" },
 	{ 43, "a producer's sequence has no gap and no duplicate" },

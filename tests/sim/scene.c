@@ -71,14 +71,18 @@ void open_stage(struct stage *s, const struct staging *how)
 {
 	struct cluster *c = s->cluster;
 
-	c->controller = sim_node_add(c->world, 100, true, 1);
-	sim_node_option(c->controller, "broker.session.timeout.ms=%lld",
-			(long long)(how->session_ms ? how->session_ms : 1000));
-	if (how->grace_ms)
-		sim_node_option(c->controller, "broker.disconnect.grace.ms=%lld",
-				(long long)how->grace_ms);
-	sim_node_option(c->controller, "unclean.leader.election.interval.ms=1000");
-	sim_node_option(c->controller, "auto.leader.rebalance.enable=false");
+	cluster_add_controllers(c, how->controllers ? how->controllers : 1);
+	for (int i = 0; i < c->n_controllers; i++) {
+		struct sim_node *n = c->controllers[i];
+
+		sim_node_option(n, "broker.session.timeout.ms=%lld",
+				(long long)(how->session_ms ? how->session_ms : 1000));
+		if (how->grace_ms)
+			sim_node_option(n, "broker.disconnect.grace.ms=%lld",
+					(long long)how->grace_ms);
+		sim_node_option(n, "unclean.leader.election.interval.ms=1000");
+		sim_node_option(n, "auto.leader.rebalance.enable=false");
+	}
 	c->n_brokers = how->brokers ? how->brokers : 3;
 	for (int i = 0; i < c->n_brokers; i++)
 		c->broker[i] = add_broker(s, i, how);
@@ -106,8 +110,7 @@ static struct sim_node *add_broker(struct stage *s, int i, const struct staging 
 	struct cluster *c = s->cluster;
 	struct sim_node *n = sim_node_add(c->world, i + 1, false, 2);
 
-	sim_node_option(n, "controller.quorum.bootstrap.servers=%s:%d",
-			c->controller->machine->name, CONTROLLER_PORT);
+	cluster_tell_controllers(c, n);
 	sim_node_option(n, "broker.heartbeat.interval.ms=100");
 	sim_node_option(n, "replica.lag.time.max.ms=%lld",
 			(long long)(how->lag_ms ? how->lag_ms : 60000));
@@ -153,7 +156,7 @@ static const char letters[] = "XYZWVU";
 
 char stage_letter(int who)
 {
-	return who == CONTROLLER ? 'C' : letters[who];
+	return who >= CONTROLLER ? (char)('C' + who - CONTROLLER) : letters[who];
 }
 
 int stage_who(char letter)

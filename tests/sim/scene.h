@@ -12,7 +12,8 @@
 #include "common/wire/kerr.h"
 #include "tests/sim/client.h"
 
-enum { X, Y, Z, W, V, CONTROLLER = 20 }; /* W, V: where a scene asks for more brokers */
+/* W, V: where a scene asks for more brokers; C, D, E: controllers */
+enum { X, Y, Z, W, V, CONTROLLER = 20, C = CONTROLLER, D, E };
 #define ALL (-1) /* acks */
 
 struct stage;
@@ -21,6 +22,7 @@ struct scene {
 	void (*play)(struct stage *);
 };
 struct staging { /* 0: the usual */
+	int controllers;
 	int brokers, rf, min_isr, partitions; /* all partitions begin on X; scenes speak of 0 */
 	bool is_unclean;
 	int64_t lag_ms; /* usual: long, so that a silent follower stays in sync */
@@ -99,6 +101,7 @@ void lose_held(struct stage *); /* the connections break instead */
 void wait_isr(struct stage *, const char *names); /* "XYZ", any order */
 int wait_new_leader(struct stage *, int old); /* by the controller's word and the broker's own */
 void wait_leader(struct stage *, int broker);
+void wait_follower(struct stage *, int broker); /* it has heard that it leads no more */
 void wait_no_leader(struct stage *);
 void wait_whole(struct stage *);
 void wait_log(struct stage *, int broker, const char *records);

@@ -14,7 +14,8 @@ static void tell(struct stage *s, const char *what, int who)
 
 static struct sim_node *node(const struct stage *s, int who)
 {
-	return who == CONTROLLER ? s->cluster->controller : s->cluster->broker[who];
+	return who >= CONTROLLER ? s->cluster->controllers[who - CONTROLLER]
+				 : s->cluster->broker[who];
 }
 
 struct machine *stage_machine(const struct stage *s, int who)

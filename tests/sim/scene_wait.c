@@ -94,6 +94,20 @@ int wait_new_leader(struct stage *s, int old)
 	return stage_leader(s);
 }
 
+static bool follows(const struct stage *s, const char *name)
+{
+	const struct partition *p = cluster_replica(s->cluster, stage_who(*name), s->topic, 0);
+
+	return p && p->replica.role != REPLICA_LEADER;
+}
+
+void wait_follower(struct stage *s, int broker)
+{
+	const char name[2] = { stage_letter(broker), 0 };
+
+	stage_wait(s, follows, name, "a follower in");
+}
+
 static bool leads_nobody(const struct stage *s, const char *unused)
 {
 	(void)unused;

@@ -48,14 +48,17 @@ static int64_t up_to(struct prng *p, int64_t max)
 
 static void name_node(char *out, const struct swarm *s, struct prng *p)
 {
-	uint64_t i = prng_below(p, (uint64_t)s->brokers + 1);
+	int i = (int)prng_below(p, (uint64_t)(s->brokers + s->controllers));
 
-	snprintf(out, MACHINE_NAME_MAX, i == 0 ? "c100" : "b%d", (int)i);
+	if (i < s->controllers)
+		snprintf(out, MACHINE_NAME_MAX, "c%d", 100 + i);
+	else
+		snprintf(out, MACHINE_NAME_MAX, "b%d", i - s->controllers + 1);
 }
 
 static void name_any(char *out, const struct swarm *s, struct prng *p)
 {
-	uint64_t i = prng_below(p, (uint64_t)(s->brokers + s->producers) + 3);
+	uint64_t i = prng_below(p, (uint64_t)(s->brokers + s->controllers + s->producers) + 2);
 
 	if (i < (uint64_t)s->producers)
 		snprintf(out, MACHINE_NAME_MAX, "p%d", (int)i);

@@ -20,6 +20,7 @@ struct field {
 
 static const struct field fields[] = {
 	/* the cluster */
+	{ "controllers", FIELD_COUNT, AT(controllers), 1, SIM_CONTROLLERS_MAX, "1, 3 or 5" },
 	{ "brokers", FIELD_COUNT, AT(brokers), 1, SIM_BROKERS_MAX, "how many" },
 	{ "shards", FIELD_COUNT, AT(shards), 1, WORLD_ACTORS_MAX, "threads of each broker" },
 	{ "topics", FIELD_COUNT, AT(topics), 1, SIM_TOPICS_MAX, "how many" },
@@ -30,6 +31,7 @@ static const struct field fields[] = {
 	  "yes: unclean elections, which may lose records" },
 	{ "heartbeat", FIELD_MS, AT(heartbeat_ms), 10, 60000, "broker.heartbeat.interval.ms" },
 	{ "session", FIELD_MS, AT(session_ms), 1, INT32_MAX, "broker.session.timeout.ms" },
+	{ "patience", FIELD_MS, AT(patience_ms), 10, 60000, "controller.quorum.fetch.timeout.ms" },
 	{ "lag", FIELD_MS, AT(lag_ms), 1, INT32_MAX, "replica.lag.time.max.ms" },
 	{ "roll", FIELD_MS, AT(roll_ms), 1, INT32_MAX, "log.roll.ms" },
 	{ "retention", FIELD_MS, AT(retention_ms), -1, INT32_MAX, "retention.ms; -1: for ever" },

@@ -21,6 +21,8 @@ static int64_t maybe(struct prng *p, int64_t low_us)
 	return prng_chance(p, 1, 2) ? 0 : low_us * scale[prng_below(p, ARRAY_LEN(scale))];
 }
 
+static void draw_controllers(struct swarm *, uint64_t seed);
+
 void swarm_draw(struct swarm *s, uint64_t seed)
 {
 	static const int scale[] = { 1, 1, 1, 3, 10 };
@@ -68,14 +70,35 @@ void swarm_draw(struct swarm *s, uint64_t seed)
 	s->every_us[FAULT_SIP] = maybe(p, SECOND);
 	s->every_us[FAULT_DEAF] = maybe(p, SECOND);
 	s->every_us[FAULT_CLOCK] = maybe(p, SECOND);
+	draw_controllers(s, seed);
+}
+
+/* A stream of its own: the number of controllers changes nothing else. */
+static void draw_controllers(struct swarm *s, uint64_t seed)
+{
+	static const int often[] = { 1, 1, 1, 1, 3, 3, 3, 3, 5, 2 };
+	struct prng prng, *p = &prng;
+
+	prng_seed(p, seed ^ 0xc0);
+	s->controllers = often[prng_below(p, ARRAY_LEN(often))];
+	s->patience_ms = between(p, 100, 1000);
+	s->snapshot_bytes = prng_chance(p, 1, 2) ? between(p, 500, 5000) : 20 << 20;
 }
 
 /* ---- the cluster ---------------------------------------------------------------------------- */
 
-static void set_up_broker(const struct swarm *s, struct sim_node *n, struct sim_node *controller)
+static void set_up_controller(const struct swarm *s, struct sim_node *n)
 {
-	sim_node_option(n, "controller.quorum.bootstrap.servers=%s:%d", controller->machine->name,
-			CONTROLLER_PORT);
+	sim_node_option(n, "broker.session.timeout.ms=%lld", (long long)s->session_ms);
+	sim_node_option(n, "leader.imbalance.check.interval.seconds=5");
+	sim_node_option(n, "unclean.leader.election.interval.ms=2000");
+	sim_node_option(n, "controller.quorum.fetch.timeout.ms=%lld", (long long)s->patience_ms);
+	sim_node_option(n, "metadata.log.max.record.bytes.between.snapshots=%lld",
+			(long long)s->snapshot_bytes);
+}
+
+static void set_up_broker(const struct swarm *s, struct sim_node *n)
+{
 	sim_node_option(n, "broker.heartbeat.interval.ms=%lld", (long long)s->heartbeat_ms);
 	sim_node_option(n, "broker.session.timeout.ms=%lld", (long long)s->session_ms);
 	sim_node_option(n, "replica.lag.time.max.ms=%lld", (long long)s->lag_ms);
@@ -126,14 +149,14 @@ struct cluster *swarm_build(const struct swarm *s)
 			w->route[a][b].latency_us = s->latency_us;
 			w->route[a][b].jitter_us = s->jitter_us;
 		}
-	c->controller = sim_node_add(w, 100, true, 1);
-	sim_node_option(c->controller, "broker.session.timeout.ms=%lld", (long long)s->session_ms);
-	sim_node_option(c->controller, "leader.imbalance.check.interval.seconds=5");
-	sim_node_option(c->controller, "unclean.leader.election.interval.ms=2000");
+	cluster_add_controllers(c, s->controllers);
+	for (int i = 0; i < s->controllers; i++)
+		set_up_controller(s, c->controllers[i]);
 	c->n_brokers = s->brokers;
 	for (int i = 0; i < s->brokers; i++) {
 		c->broker[i] = sim_node_add(w, i + 1, false, s->shards);
-		set_up_broker(s, c->broker[i], c->controller);
+		set_up_broker(s, c->broker[i]);
+		cluster_tell_controllers(c, c->broker[i]);
 		c->broker[i]->machine->turn_us_max = s->turn_us;
 	}
 	for (int i = 0; i < s->topics; i++)
@@ -146,14 +169,15 @@ struct cluster *swarm_build(const struct swarm *s)
 
 void swarm_tell(const struct swarm *s, const struct cluster *c)
 {
-	printf("seed %llu: %d brokers of %d shards, %d x %d partitions, rf %d, min.isr %d%s; "
+	printf("seed %llu: %d controllers, %d brokers of %d shards, %d x %d partitions, rf %d, "
+	       "min.isr %d%s; "
 	       "%llu events, %.1f s, %lld faults, %lld acked, %lld read, %lld refused, hash "
 	       "%016llx\n",
-	       (unsigned long long)s->seed, s->brokers, s->shards, s->topics, s->partitions, s->rf,
-	       s->min_isr, s->is_unclean ? ", unclean" : "", (unsigned long long)c->world->n_events,
-	       (double)c->world->now_us / SECOND, (long long)c->n_faults, (long long)c->n_acked,
-	       (long long)c->n_consumed, (long long)c->n_refused,
-	       (unsigned long long)c->world->hash);
+	       (unsigned long long)s->seed, s->controllers, s->brokers, s->shards, s->topics,
+	       s->partitions, s->rf, s->min_isr, s->is_unclean ? ", unclean" : "",
+	       (unsigned long long)c->world->n_events, (double)c->world->now_us / SECOND,
+	       (long long)c->n_faults, (long long)c->n_acked, (long long)c->n_consumed,
+	       (long long)c->n_refused, (unsigned long long)c->world->hash);
 }
 
 /* ---- the two phases ------------------------------------------------------------------------- */

@@ -11,12 +11,13 @@
 
 struct swarm {
 	uint64_t seed;
-	int brokers, shards, topics, partitions, rf, min_isr;
+	int controllers, brokers, shards, topics, partitions, rf, min_isr;
 	int producers, batches; /* batches: of each producer */
 	int64_t pause_us;       /* between a producer's batches */
 	int64_t safety_us, liveness_us;
 	bool is_unclean;
 	int64_t heartbeat_ms, session_ms, lag_ms, roll_ms, retention_ms;
+	int64_t patience_ms, snapshot_bytes; /* of controllers */
 	int64_t latency_us, jitter_us, turn_us, job_us;
 	int64_t every_us[FAULT_KINDS];
 };

@@ -17,7 +17,7 @@
 #include "common/base/prng.h"
 #include "common/env/env.h"
 
-#define WORLD_MACHINES_MAX 16
+#define WORLD_MACHINES_MAX 24
 #define WORLD_ACTORS_MAX 4
 
 struct world;

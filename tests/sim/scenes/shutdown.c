@@ -8,6 +8,7 @@ static void a_leader_that_stops_passes_produces_on(struct stage *s)
 	acked(s, "M1", ALL);
 	ask_to_stop(s, X);
 	(void)wait_new_leader(s, X);
+	wait_follower(s, X);
 	acked_by(s, "M2", ALL, X);
 	wait_end(s, X);
 	acked(s, "M3", ALL);
@@ -21,6 +22,7 @@ static void what_asks_the_leader_alone_is_passed_on_too(struct stage *s)
 	acked(s, "M1", ALL);
 	ask_to_stop(s, X);
 	(void)wait_new_leader(s, X);
+	wait_follower(s, X);
 	acked_by(s, "M2", 1, X);
 	wait_end(s, X);
 	start_node(s, X);

@@ -13,11 +13,12 @@ struct rig {
 	struct fakefs fs;
 	struct job *jobs; /* submitted, oldest first */
 	struct mlog *log;
+	int64_t seq, end_of[1024]; /* numbers given out, and where the log ended then */
 	int64_t committed, promised, replayed, snapshot_records, first_level;
 	int fails;
 	char why[512];
 	int64_t snapshot_bytes;
-	int freed;
+	int freed, installs;
 };
 
 static struct rig *rig; /* of the running test, for the env's calls */
@@ -47,12 +48,12 @@ static bool run_job(void)
 	return true;
 }
 
-static void on_committed(void *arg, int64_t end)
+static void on_persisted(void *arg, int64_t seq)
 {
 	struct rig *r = arg;
 
-	EXPECT(end > r->committed);
-	r->committed = end;
+	EXPECT(seq <= r->seq);
+	r->committed = r->end_of[seq];
 }
 
 static void on_failed(void *arg, enum err e)
@@ -63,22 +64,23 @@ static void on_failed(void *arg, enum err e)
 	r->fails++;
 }
 
-static void on_replay(void *arg, int64_t offset, bool is_snapshot, const Weir__MetadataRecord *m)
+static void on_replay(void *arg, int64_t offset, const Weir__MetadataRecord *m)
 {
 	struct rig *r = arg;
 
+	EXPECT(offset > 0);
 	EXPECT_EQ(m->body_case, WEIR__METADATA_RECORD__BODY_FEATURE);
-	if (is_snapshot) {
-		r->snapshot_records++;
-		return;
-	}
-	if (r->replayed == 0)
-		r->first_level = m->feature->level;
-	EXPECT_EQ(m->feature->level, offset);
-	r->replayed++;
+	r->snapshot_records++;
 }
 
-static const struct mlog_events events = { on_committed, on_failed, on_replay };
+static void on_installed(void *arg)
+{
+	struct rig *r = arg;
+
+	r->installs++;
+}
+
+static const struct mlog_events events = { on_persisted, on_failed, on_replay, on_installed };
 
 static void rig_init(struct rig *r)
 {
@@ -89,6 +91,23 @@ static void rig_init(struct rig *r)
 	EXPECT_OK(r->fs.env.files->mkdir(&r->fs.env, DIR));
 }
 
+static void look_at_records(struct rig *r)
+{
+	Weir__MetadataRecord *m;
+
+	r->committed = r->end_of[0] = mlog_end(r->log);
+	r->replayed = mlog_end(r->log) - mlog_start(r->log);
+	for (int64_t at = mlog_start(r->log); at < mlog_end(r->log); at++) {
+		const struct mlog_entry *e = mlog_entry(r->log, at);
+
+		m = weir__metadata_record__unpack(NULL, e->n, e->at);
+		EXPECT_EQ(m->feature->level, at);
+		if (at == mlog_start(r->log))
+			r->first_level = m->feature->level;
+		weir__metadata_record__free_unpacked(m, NULL);
+	}
+}
+
 static enum err rig_open(struct rig *r)
 {
 	struct mlog_options o = { DIR, r->snapshot_bytes };
@@ -97,8 +116,9 @@ static enum err rig_open(struct rig *r)
 	r->replayed = r->snapshot_records = 0;
 	r->why[0] = 0;
 	e = mlog_open(&r->fs.env, &o, &events, r, &r->log, r->why, sizeof(r->why));
+	r->seq = 0;
 	if (e == ERR_OK)
-		r->committed = mlog_committed(r->log);
+		look_at_records(r);
 	else
 		r->log = NULL;
 	EXPECT(e == ERR_OK || r->why[0] != 0);
@@ -119,8 +139,15 @@ static void rig_fini(struct rig *r)
 	fakefs_fini(&r->fs);
 }
 
+static void written(struct rig *r)
+{
+	ASSERT(r->seq + 1 < (int64_t)ARRAY_LEN(r->end_of));
+	r->end_of[++r->seq] = mlog_end(r->log);
+	mlog_write(r->log, r->seq);
+}
+
 /* n records as one batch; a record's level is its offset. */
-static void append(struct rig *r, int n)
+static void append_in(struct rig *r, int64_t epoch, int n)
 {
 	Weir__MetadataRecord m[16], *v[16];
 	Weir__FeatureRecord f[16];
@@ -135,7 +162,13 @@ static void append(struct rig *r, int n)
 		m[i].feature = &f[i];
 		v[i] = &m[i];
 	}
-	(void)mlog_append(r->log, 1, v, n);
+	(void)mlog_append(r->log, epoch, v, n);
+	written(r);
+}
+
+static void append(struct rig *r, int n)
+{
+	append_in(r, 1, n);
 }
 
 static struct file *file_at(struct rig *r, int64_t base)
@@ -327,9 +360,9 @@ static void freed(struct mlog_snapshot *s)
 
 static void take_snapshot(struct rig *r, struct mlog_snapshot *s)
 {
-	*s = (struct mlog_snapshot){ .offset = mlog_committed(r->log),
-				     .dump = dump_two,
-				     .freed = freed };
+	*s = (struct mlog_snapshot){
+		.offset = r->committed, .epoch = 1, .dump = dump_two, .freed = freed
+	};
 	EXPECT(mlog_wants_snapshot(r->log));
 	mlog_snapshot(r->log, s);
 	EXPECT(!mlog_wants_snapshot(r->log));
@@ -456,4 +489,230 @@ TEST(a_damaged_snapshot_is_refused)
 	file_put(f);
 	EXPECT_OK(rig_open(&r));
 	rig_fini(&r);
+}
+
+/* ---- a follower's log ------------------------------------------------------------------------ */
+
+/* What a leader takes back is gone for good, and what it says instead is there. */
+TEST(a_cut_is_durable_before_it_is_told)
+{
+	for (int64_t to = 0; to <= 9; to += 3)
+		for (int gathered = 0; gathered < 2; gathered++) {
+			struct rig r;
+
+			rig_init(&r);
+			EXPECT_OK(rig_open(&r));
+			append(&r, 3);
+			append(&r, 3);
+			while (!gathered && run_job()) {
+			}
+			append(&r, 3);
+			mlog_truncate(r.log, to);
+			written(&r);
+			while (run_job()) {
+			}
+			EXPECT_EQ(r.committed, to);
+			append_in(&r, 2, 2);
+			while (run_job()) {
+			}
+			EXPECT_EQ(r.committed, to + 2);
+			fakefs_power_loss(&r.fs);
+			rig_close(&r);
+			EXPECT_OK(rig_open(&r));
+			EXPECT_EQ(mlog_end(r.log), to + 2);
+			EXPECT_EQ(mlog_entry(r.log, to)->epoch, 2);
+			rig_fini(&r);
+		}
+}
+
+/* A file begins after each snapshot; the cut may reach back into the one before. */
+TEST(a_cut_reaches_into_an_older_file)
+{
+	struct mlog_snapshot s;
+	struct rig r;
+
+	rig_init(&r);
+	r.snapshot_bytes = 300;
+	EXPECT_OK(rig_open(&r));
+	append(&r, 10);
+	while (run_job()) {
+	}
+	append(&r, 2);
+	append(&r, 2);
+	while (run_job()) {
+	}
+	r.committed = 10; /* no majority has the rest */
+	take_snapshot(&r, &s);
+	append(&r, 1);
+	while (run_job()) {
+	}
+	mlog_truncate(r.log, 12);
+	written(&r);
+	append_in(&r, 2, 1);
+	rig_close(&r);
+	EXPECT_OK(rig_open(&r));
+	EXPECT_EQ(mlog_end(r.log), 13);
+	EXPECT_EQ(mlog_entry(r.log, 11)->epoch, 1);
+	EXPECT_EQ(mlog_entry(r.log, 12)->epoch, 2);
+	rig_fini(&r);
+}
+
+TEST(records_go_from_log_to_log_as_they_are)
+{
+	struct rig r;
+	uint8_t *bytes;
+	size_t n;
+
+	rig_init(&r);
+	EXPECT_OK(rig_open(&r));
+	append(&r, 2);
+	append(&r, 3);
+	append(&r, 1);
+	EXPECT_EQ(mlog_fit(r.log, 0, 6, 1 << 20), 6);
+	EXPECT_EQ(mlog_fit(r.log, 0, 6, 1), 2);
+	EXPECT_EQ(mlog_fit(r.log, 2, 6, 1), 5);
+	EXPECT_EQ(mlog_fit(r.log, 0, 5, (int64_t)mlog_raw_size(r.log, 0, 5)), 5);
+	EXPECT_EQ(mlog_fit(r.log, 0, 6, (int64_t)mlog_raw_size(r.log, 0, 6) - 1), 5);
+	n = mlog_raw_size(r.log, 0, 6);
+	bytes = mem_alloc(n);
+	mlog_raw(r.log, 0, 6, bytes);
+	EXPECT_OK(mlog_check_raw(bytes, n, 0, 6));
+	EXPECT_EQ(mlog_check_raw(bytes, n, 1, 7), ERR_CORRUPT);
+	EXPECT_EQ(mlog_check_raw(bytes, n - 1, 0, 6), ERR_CORRUPT);
+	for (size_t at = 0; at < n; at++) {
+		bytes[at] ^= 4;
+		EXPECT_EQ(mlog_check_raw(bytes, n, 0, 6), ERR_CORRUPT);
+		bytes[at] ^= 4;
+	}
+	mlog_truncate(r.log, 0);
+	mlog_append_raw(r.log, bytes, n);
+	written(&r);
+	rig_close(&r);
+	mem_free(bytes);
+	EXPECT_OK(rig_open(&r));
+	EXPECT_EQ(mlog_end(r.log), 6);
+	EXPECT_EQ(mlog_entry(r.log, 0)->left, 1);
+	rig_fini(&r);
+}
+
+static void count_record(void *state, const Weir__MetadataRecord *m)
+{
+	(void)m;
+	++*(int *)state;
+}
+
+/* Carries a's snapshot over to b in pieces. */
+static void carry(struct rig *a, struct rig *b)
+{
+	bool is_last = false;
+	uint8_t piece[50];
+
+	for (int64_t at = 0; !is_last;) {
+		size_t n = sizeof(piece);
+
+		rig = a;
+		EXPECT_OK(mlog_load(a->log, at, piece, &n, &is_last));
+		rig = b;
+		EXPECT_OK(mlog_store(b->log, at, piece, n));
+		at += (int64_t)n;
+	}
+}
+
+/* A crash at any call on the way leaves the old log or the new one. */
+TEST(a_snapshot_from_the_leader_replaces_the_log)
+{
+	for (int fail = -1; fail < 40; fail++) {
+		struct mlog_snapshot s;
+		struct rig a, b;
+		int records = 0;
+		struct mlog_install in = { 10, 1, &records, count_record };
+
+		rig_init(&a);
+		a.snapshot_bytes = 100;
+		EXPECT_OK(rig_open(&a));
+		append(&a, 10);
+		while (run_job()) {
+		}
+		take_snapshot(&a, &s);
+		while (run_job()) {
+		}
+		rig_init(&b);
+		EXPECT_OK(rig_open(&b));
+		append_in(&b, 7, 4); /* of another history */
+		append_in(&b, 7, 9);
+		while (run_job()) {
+		}
+		carry(&a, &b);
+		b.fs.fail_kinds = FAKE_ANY;
+		b.fs.fail_after = fail;
+		mlog_install(b.log, &in);
+		while (run_job()) {
+		}
+		EXPECT(b.fails == 1 || (b.installs == 1 && records == 2));
+		if (fail >= 0)
+			fakefs_power_loss(&b.fs);
+		b.fs.fail_after = -1;
+		rig_close(&b);
+		EXPECT_OK(rig_open(&b));
+		if (b.installs == 1 || mlog_end(b.log) != 13) {
+			EXPECT_EQ(mlog_end(b.log), 10);
+			EXPECT_EQ(mlog_start(b.log), 10);
+			EXPECT_EQ(mlog_start_epoch(b.log), 1);
+			EXPECT_EQ(b.snapshot_records, 2);
+		}
+		append(&b, 1);
+		rig_close(&b);
+		EXPECT_OK(rig_open(&b));
+		EXPECT(mlog_end(b.log) == 11 || mlog_end(b.log) == 14);
+		rig_fini(&b);
+		rig = &a;
+		rig_fini(&a);
+	}
+}
+
+/* ---- quorum-state ---------------------------------------------------------------------------- */
+
+static void put_term(struct rig *r, int64_t term)
+{
+	Weir__QuorumState m = WEIR__QUORUM_STATE__INIT;
+
+	m.term = term;
+	m.has_vote = true;
+	m.vote = (int32_t)term;
+	mlog_put_state(r->log, &m);
+	written(r);
+}
+
+/* Torn at any byte: the state before, or the new one; never none, never a mixture. */
+TEST(a_vote_that_was_told_is_never_forgotten)
+{
+	for (uint64_t seed = 1; seed <= 100; seed++) {
+		struct rig r;
+		struct prng p;
+		int64_t told = 0;
+
+		rig_init(&r);
+		prng_seed(&p, seed);
+		for (int life = 0; life < 5; life++) {
+			int64_t term;
+
+			EXPECT_OK(rig_open(&r));
+			EXPECT(told == 0 || mlog_state(r.log) != NULL);
+			term = mlog_state(r.log) != NULL ? mlog_state(r.log)->term : 0;
+			if (mlog_state(r.log) != NULL)
+				EXPECT_EQ(mlog_state(r.log)->vote, term);
+			EXPECT(term >= told);
+			for (uint64_t i = prng_below(&p, 5); i > 0; i--) {
+				put_term(&r, ++term);
+				if (prng_chance(&p, 1, 2) && run_job() && r.jobs == NULL)
+					told = term;
+			}
+			fakefs_power_loss(&r.fs);
+			r.fs.fail_kinds = FAKE_ANY;
+			r.fs.fail_after = 0;
+			rig_close(&r);
+			r.fs.fail_after = -1;
+		}
+		rig_fini(&r);
+	}
 }

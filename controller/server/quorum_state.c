@@ -1,0 +1,118 @@
+/* quorum_state.c - two slots and their checks; the bytes are in quorum_state.h.
+ *
+ * Both slots damaged is not a torn write: the older one was synced long ago.  Voting again in a
+ * term that has been voted in could make two leaders of it, so opening is refused. */
+#include "controller/server/quorum_state.h"
+
+#include <stdio.h>
+
+#include "common/base/crc32c.h"
+#include "common/base/endian.h"
+
+#define HEAD 16
+
+static void path_of(const char *dir, char out[4096])
+{
+	int n = snprintf(out, 4096, "%s/quorum-state", dir);
+
+	ASSERT(n > 0 && n < 4096);
+}
+
+static void *arena_take(void *a, size_t n)
+{
+	return arena_alloc(a, n);
+}
+
+static void arena_keep(void *a, void *at)
+{
+	(void)a;
+	(void)at;
+}
+
+/* NULL: empty, torn or damaged. */
+static Weir__QuorumState *read_slot(const uint8_t *at, size_t n, struct arena *a, uint64_t *number)
+{
+	ProtobufCAllocator take = { arena_take, arena_keep, a };
+	uint32_t size;
+
+	if (n < HEAD || (size = load_be32(at)) > n - HEAD || size > QUORUM_STATE_MAX)
+		return NULL;
+	if (load_be32(at + 4) != crc32c(0, at + 8, HEAD - 8 + size))
+		return NULL;
+	*number = load_be64(at + 8);
+	return weir__quorum_state__unpack(&take, size, at + HEAD);
+}
+
+enum err quorum_state_open(struct env *env, const char *dir, struct quorum_state_file *f,
+			   struct arena *a, Weir__QuorumState **out, char *why, size_t cap)
+{
+	uint8_t *bytes = arena_must(a, 2 * QUORUM_SLOT);
+	char path[4096];
+	size_t got = 0;
+	enum err e;
+
+	path_of(dir, path);
+	*f = (struct quorum_state_file){ NULL, 0 };
+	*out = NULL;
+	e = env->files->open(env, path, FILE_READ | FILE_WRITE, &f->file);
+	if (e == ERR_NOT_FOUND)
+		return ERR_OK;
+	if (e == ERR_OK)
+		e = f->file->ops->read(f->file, bytes, 2 * QUORUM_SLOT, 0, &got);
+	if (e != ERR_OK) {
+		(void)snprintf(why, cap, "%s: cannot be read: %s", path, err_text(e));
+		return e;
+	}
+	for (size_t at = 0; at < got; at += QUORUM_SLOT) {
+		uint64_t number = 0;
+		Weir__QuorumState *m =
+			read_slot(bytes + at, size_min(got - at, QUORUM_SLOT), a, &number);
+
+		if (m == NULL || number <= f->writes)
+			continue;
+		f->writes = number;
+		*out = m;
+	}
+	/* One slot only, and not whole: the very first write was torn, nothing was promised. */
+	if (*out != NULL || got <= QUORUM_SLOT)
+		return ERR_OK;
+	(void)snprintf(why, cap,
+		       "%s is damaged: how this controller voted is not known; set the directory "
+		       "aside and start on an empty one, as a new member",
+		       path);
+	return ERR_CORRUPT;
+}
+
+enum err quorum_state_write(struct env *env, const char *dir, struct quorum_state_file *f,
+			    const uint8_t *packed, size_t n)
+{
+	uint8_t slot[QUORUM_SLOT] = { 0 };
+	struct file_iov iov = { slot, sizeof(slot) };
+	char path[4096];
+	bool is_first = f->writes == 0;
+	enum err e = ERR_OK;
+
+	ASSERT(n <= QUORUM_STATE_MAX);
+	store_be32(slot, (uint32_t)n);
+	store_be64(slot + 8, ++f->writes);
+	if (n > 0)
+		memcpy(slot + HEAD, packed, n);
+	store_be32(slot + 4, crc32c(0, slot + 8, HEAD - 8 + n));
+	path_of(dir, path);
+	if (f->file == NULL)
+		e = env->files->open(env, path, FILE_READ | FILE_WRITE | FILE_CREATE, &f->file);
+	if (e == ERR_OK)
+		e = f->file->ops->writev(f->file, &iov, 1,
+					 (int64_t)((f->writes + 1) % 2) * QUORUM_SLOT);
+	if (e == ERR_OK)
+		e = f->file->ops->sync(f->file);
+	if (e == ERR_OK && is_first)
+		e = env->files->sync_dir(env, dir);
+	return e;
+}
+
+void quorum_state_close(struct quorum_state_file *f)
+{
+	file_put(f->file);
+	f->file = NULL;
+}

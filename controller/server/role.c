@@ -1,0 +1,304 @@
+/* role.c - active or standby: what the quorum says, carried out.
+ *
+ *   on_lead       the state with all that is appended, committed or not, is ctl.image; the first
+ *                 record of the term; every broker in service has a session's time to report
+ *   on_role       not leading any more -> resign: parked commands are answered, the connections of
+ *                 brokers closed so that they look for the new one at once, ctl.image given up
+ *   on_committed  `stable` follows; on the active one replies leave and brokers are pumped
+ *
+ * Who asks a standby is told the active controller.  While nobody is, the answer waits a moment:
+ * elections take milliseconds, and whoever asked would only ask again. */
+#include "common/base/log.h"
+#include "common/base/text.h"
+#include "common/wire/kerr.h"
+#include "controller/server/link.h"
+#include "controller/server/mlog_disk.h"
+#include "controller/server/node.h"
+
+#define WAIT_MS 500
+
+struct waiting {
+	struct list in_node;
+	struct node *node;
+	struct rpc *rpc; /* reference */
+	uint64_t id;
+	struct timer deadline;
+};
+
+static void resign(struct node *);
+static void follow(struct node *, int64_t end);
+static void on_waited(void *arg);
+static void send_elsewhere(struct waiting *);
+
+/* ---- elected, and not any more --------------------------------------------------------------- */
+
+static struct image *everything(struct node *n)
+{
+	struct image *im = image_clone(n->stable);
+
+	im->offset = n->stable->offset;
+	for (; im->offset < mlog_end(n->log); im->offset++) {
+		const struct mlog_entry *e = mlog_entry(n->log, im->offset);
+		Weir__MetadataRecord *m = mlog_unpack(&n->scratch, e->at, e->n);
+
+		if (m == NULL || image_apply(im, m) != ERR_OK)
+			log_warn("controller", "a record that makes no sense here was skipped",
+				 F_I64("offset", im->offset));
+		arena_reset(&n->scratch);
+	}
+	return im;
+}
+
+static void on_lead(void *arg, int64_t term)
+{
+	struct node *n = arg;
+	struct ctl_cmd cmd = { .kind = CTL_ACTIVATE, .activate = { n->options->id, term } };
+	struct asked nobody = { 0 };
+
+	if (n->is_stopped)
+		return;
+	ASSERT(!n->is_active);
+	image_put(n->ctl.image);
+	n->ctl.image = everything(n);
+	n->is_active = true;
+	log_info("controller", "active", F_I64("term", term), F_I64("records", mlog_end(n->log)),
+		 F_I64("brokers", n->ctl.image->n_brokers),
+		 F_I64("topics", n->ctl.image->n_topics));
+	(void)node_submit(n, &cmd, &nobody);
+	links_expect_all(n);
+	if (n->options->rebalance_enable)
+		timer_after_ms(n->env, &n->rebalance, n->options->rebalance_interval_ms);
+	/* Brokers that were gone before are not known here: one look after a session. */
+	timer_after_ms(n->env, &n->leaderless, n->options->session_timeout_ms);
+}
+
+static void on_append_voters(void *arg, Weir__VotersRecord *m)
+{
+	struct node *n = arg;
+	Weir__MetadataRecord record = WEIR__METADATA_RECORD__INIT, *v = &record;
+
+	record.body_case = WEIR__METADATA_RECORD__BODY_VOTERS;
+	record.voters = m;
+	if (n->is_active)
+		node_append(n, &v, 1);
+}
+
+static void on_role(void *arg)
+{
+	struct node *n = arg;
+	int32_t leader = quorum_leader(n->quorum);
+
+	if (n->is_stopped)
+		return;
+	if (n->is_active && !quorum_leads(n->quorum))
+		resign(n);
+	else if (!n->is_active && leader >= 0 && leader != n->options->id)
+		log_info("controller", "standby", F_I64("active", leader),
+			 F_I64("term", quorum_term(n->quorum)));
+	if (leader >= 0)
+		node_answer_waiting(n, false);
+}
+
+static void resign(struct node *n)
+{
+	log_warn("controller", "not active any more", F_I64("term", quorum_term(n->quorum)),
+		 F_I64("active", quorum_leader(n->quorum)));
+	n->is_active = false;
+	timer_clear(n->env, &n->rebalance);
+	timer_clear(n->env, &n->leaderless);
+	node_resign_parked(n);
+	LIST_FOR (s, &n->sessions, struct session, in_node) {
+		if (s->link == NULL)
+			continue;
+		rpc_close(s->rpc);
+		list_remove(&s->in_node);
+		mem_free(s);
+	}
+	links_free(n);
+	image_put(n->ctl.image);
+	n->ctl.image = image_new();
+}
+
+/* ---- commit ---------------------------------------------------------------------------------- */
+
+static void on_committed(void *arg, int64_t end)
+{
+	struct node *n = arg;
+
+	if (n->is_stopped)
+		return;
+	follow(n, end);
+	node_release(n, end);
+	MAP_FOR (slot, &n->links)
+		link_pump(slot->value);
+	if (n->is_active)
+		node_progress(n);
+	node_maybe_snapshot(n);
+}
+
+/* Unpacks what was packed: `stable` is folded from the bytes that are on disk, so a record that
+ * does not survive packing is found at once and not at the next start.  A kind from a newer log is
+ * skipped, not fatal: see image.h. */
+static void follow(struct node *n, int64_t end)
+{
+	for (; n->stable->offset < end; n->stable->offset++) {
+		const struct mlog_entry *e = mlog_entry(n->log, n->stable->offset);
+		Weir__MetadataRecord *m = mlog_unpack(&n->scratch, e->at, e->n);
+
+		if (m == NULL || image_apply(n->stable, m) != ERR_OK)
+			log_warn("controller",
+				 "a metadata record that makes no sense here was skipped",
+				 F_I64("offset", n->stable->offset));
+		arena_reset(&n->scratch);
+	}
+}
+
+static void on_replay(void *arg, int64_t offset, const Weir__MetadataRecord *m)
+{
+	struct node *n = arg;
+
+	if (image_apply(n->stable, m) != ERR_OK)
+		log_warn("controller", "a record of the snapshot that makes no sense was skipped",
+			 F_I64("offset", offset), F_I64("kind", m->body_case));
+}
+
+/* ---- a snapshot from the leader -------------------------------------------------------------- */
+
+static void *on_snapshot_begin(void *arg)
+{
+	(void)arg;
+	return image_new();
+}
+
+/* On a thread of the io pool; nobody else has the image. */
+static void on_snapshot_record(void *state, const Weir__MetadataRecord *m)
+{
+	enum err e = image_apply(state, m);
+
+	(void)e;
+}
+
+static void on_snapshot_end(void *arg, void *state, int64_t offset)
+{
+	struct node *n = arg;
+
+	image_put(n->stable);
+	n->stable = state;
+	n->stable->offset = offset;
+	image_check(n->stable);
+}
+
+/* ---- the rest of what the quorum asks -------------------------------------------------------- */
+
+static struct str on_cluster_id(void *arg)
+{
+	const struct node *n = arg;
+
+	return n->options->ctl.cluster_id;
+}
+
+static enum err on_adopt_cluster(void *arg, struct str cluster_id)
+{
+	struct node *n = arg;
+
+	return n->adopt_cluster(n->boot, cluster_id);
+}
+
+static void on_failed(void *arg, enum err e)
+{
+	struct node *n = arg;
+
+	log_error("controller",
+		  "the metadata log cannot be written; stopping, because nothing more can be "
+		  "promised",
+		  F_Z("dir", n->options->dir), F_Z("error", err_text(e)));
+	if (n->is_stopped)
+		return;
+	n->is_stopped = true;
+	n->failed(n->arg);
+}
+
+const struct quorum_events node_quorum_events = {
+	.adopt_cluster = on_adopt_cluster,
+	.cluster_id = on_cluster_id,
+	.replay = on_replay,
+	.lead = on_lead,
+	.append_voters = on_append_voters,
+	.role = on_role,
+	.committed = on_committed,
+	.snapshot_begin = on_snapshot_begin,
+	.snapshot_record = on_snapshot_record,
+	.snapshot_end = on_snapshot_end,
+	.failed = on_failed,
+};
+
+/* ---- who asks the wrong one ------------------------------------------------------------------ */
+
+void node_refuse(struct node *n, struct rpc *rpc, uint64_t id)
+{
+	struct waiting *w = mem_alloc(sizeof(*w));
+
+	w->node = n;
+	w->rpc = rpc_get(rpc);
+	w->id = id;
+	timer_init(&w->deadline, on_waited, w);
+	list_push_back(&n->waiting, &w->in_node);
+	if (quorum_leader(n->quorum) >= 0)
+		send_elsewhere(w);
+	else
+		timer_after_ms(n->env, &w->deadline, WAIT_MS);
+}
+
+void node_answer_waiting(struct node *n, bool is_over)
+{
+	LIST_FOR (w, &n->waiting, struct waiting, in_node)
+		if (!is_over) {
+			send_elsewhere(w);
+		} else {
+			timer_clear(n->env, &w->deadline);
+			rpc_put(w->rpc);
+			list_remove(&w->in_node);
+			mem_free(w);
+		}
+}
+
+static void on_waited(void *arg)
+{
+	send_elsewhere(arg);
+}
+
+static void send_elsewhere(struct waiting *w)
+{
+	struct node *n = w->node;
+	Weir__Response out = WEIR__RESPONSE__INIT;
+	Weir__Status status = WEIR__STATUS__INIT;
+	int32_t leader = quorum_leader(n->quorum);
+	struct peer_addr addr;
+	char why[512];
+	struct text t;
+
+	text_init(&t, why, sizeof(why));
+	if (leader == n->options->id)
+		text_printf(&t, "controller %d was just elected: ask again", leader);
+	else if (leader >= 0)
+		text_printf(&t, "controller %d is not active, %d is", n->options->id, leader);
+	else
+		quorum_why(n->quorum, &t);
+	status.code = KERR_NOT_CONTROLLER;
+	status.message = why;
+	status.has_active_controller = leader >= 0;
+	status.active_controller = leader;
+	status.has_answered_by = true;
+	status.answered_by = n->options->id;
+	if (leader >= 0 && quorum_address(n->quorum, leader, &addr)) {
+		status.active_host = addr.host;
+		status.has_active_port = true;
+		status.active_port = addr.port;
+	}
+	out.status = &status;
+	(void)rpc_reply(w->rpc, w->id, &out.base);
+	timer_clear(n->env, &w->deadline);
+	rpc_put(w->rpc);
+	list_remove(&w->in_node);
+	mem_free(w);
+}
