@@ -5,7 +5,8 @@
  *   PRE_CANDIDATE  a majority would vote for it                -> CANDIDATE of the next term
  *   CANDIDATE      a majority did, and its own vote is on disk -> LEADER
  *   both           deadline                                    -> PRE_CANDIDATE again
- *   LEADER         no majority in sight; removed               -> FOLLOWER
+ *   LEADER         no majority in sight; removed; its disk
+ *                  is the only one that does not keep up       -> FOLLOWER
  *   each           a later term; an append of this one         -> FOLLOWER
  *   each           its disk failed                             -> FAILED
  *
@@ -103,7 +104,7 @@ void raft_check(const struct raft *r)
 		ASSERT(raft_voter_eq(r->voted, r->o.self));
 	if (r->role != RAFT_LEADER)
 		return;
-	ASSERT(r->term_start <= r->log.end);
+	ASSERT(r->term_start <= r->log.end && r->hard_seq <= r->persisted);
 	for (int32_t i = 0; i < r->n_peers; i++) {
 		ASSERT(r->peers[i].match <= r->peers[i].next);
 		ASSERT(r->peers[i].next <= r->log.end);

@@ -26,6 +26,7 @@ void raft_lead(struct raft *r, struct raft_effects *out)
 	r->attempts = 0;
 	r->is_transfer = false;
 	r->term_start = r->log.end;
+	r->stalled_ms = RAFT_NEVER;
 	r->heartbeat_due_ms = r->now_ms + r->o.heartbeat_ms;
 	for (int32_t i = 0; i < r->n_peers; i++) {
 		struct raft_peer *p = &r->peers[i];
@@ -56,6 +57,12 @@ void raft_on_appended(struct raft *r, const struct raft_event *ev, struct raft_e
 void raft_leader_tick(struct raft *r, struct raft_effects *out)
 {
 	if (!has_majority(r)) {
+		raft_follow(r, out, r->term, -1);
+		return;
+	}
+	/* The others could go on without this disk. */
+	if (r->stalled_ms != RAFT_NEVER && r->now_ms - r->stalled_ms >= r->o.election_max_ms) {
+		raft_hand_over(r, out);
 		raft_follow(r, out, r->term, -1);
 		return;
 	}
@@ -104,6 +111,10 @@ void raft_leader_commit(struct raft *r, struct raft_effects *out)
 		raft_advance_commit(r, match);
 	else
 		raft_advance_commit(r, r->known_commit);
+	if (r->commit == r->known_commit)
+		r->stalled_ms = RAFT_NEVER;
+	else if (r->stalled_ms == RAFT_NEVER)
+		r->stalled_ms = r->now_ms;
 	if (r->commit <= r->term_start || r->voters.end > r->commit)
 		return;
 	/* "a leader that is removed from the configuration steps down once the Cnew entry is

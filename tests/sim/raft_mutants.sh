@@ -94,6 +94,7 @@ mutant hint_is_believed_blindly raft_leader.c 's/raft_log_back\(.*?\);/m->append
 mutant takes_old_snapshots raft_snapshot.c 's/return end <= r->known_commit \|\|/return false \&\&/'
 mutant snapshot_over_promised_records raft_snapshot.c 's/ \|\| raft_log_term\(&r->log, end\) == end_term//'
 mutant chunks_in_any_order raft_snapshot.c 's/m->snapshot.offset != r->chunk_offset/false/'
+mutant slow_leader_holds_all_up raft_leader.c 's/r->stalled_ms != RAFT_NEVER \&\& r->now_ms/r->stalled_ms == RAFT_NEVER - 1 \&\& r->now_ms/'
 # ---- voters
 mutant two_changes_at_once raft_voters.c 's/\(r->voters.end > r->commit \|\| r->transfer_to >= 0\)\n\t\treturn RAFT_BUSY;\n\tif \(op/(r->transfer_to >= 0)\n\t\treturn RAFT_BUSY;\n\tif (op/'
 mutant changes_before_its_first_commit raft_voters.c 's/r->commit <= r->term_start/false/'
