@@ -6,6 +6,7 @@
 #include "common/base/text.h"
 #include "common/wire/kerr.h"
 #include "controller/cli/args.h"
+#include "controller/cli/compat.h"
 #include "controller/cli/link.h"
 #include "controller/cli/watch.h"
 
@@ -29,12 +30,16 @@ static enum cli_exit exit_of(int code);
 int cli_main(int argc, char **argv)
 {
 	struct cli cli = { .headers = true,
+			   .timeout_ms = TIMEOUT_DEFAULT_MS,
 			   .program = argc > 0 && strchr(argv[0], '/') ? argv[0] : "weir" };
+	const struct compat_tool *tool = compat_tool(argc > 0 ? argv[0] : "weir");
 	int code;
 
 	arena_init(&cli.mem, MEMORY_BYTES_MAX);
 	cli.bufs = bufpool_new(KEEP_BYTES);
-	if (args_parse(&cli, argc, argv) && read_globals(&cli) && args_count_ok(&cli))
+	if (tool)
+		code = compat_main(&cli, tool, argc, argv);
+	else if (args_parse(&cli, argc, argv) && read_globals(&cli) && args_count_ok(&cli))
 		code = cli_switch(&cli, "watch") ? watch_run(&cli) : cli_run(&cli);
 	else
 		code = CLI_USAGE;

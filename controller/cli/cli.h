@@ -75,9 +75,11 @@ struct cmd {
 #define CLI_ARGS_MAX 256
 #define CLI_GIVEN_MAX 128
 struct link;
+struct compat_tool;
 struct cli {
 	const char *program; /* what to write to run us again: "weir", or the path that was used */
 	const struct cmd *cmd;
+	const struct compat_tool *tool; /* NULL: called as weir */
 	const char *args[CLI_ARGS_MAX];
 	int n_args;
 	struct {

@@ -2,10 +2,10 @@
  * and what only it can say of itself. */
 #include "common/base/text.h"
 #include "common/wire/kerr.h"
+#include "controller/cli/ask.h"
 #include "controller/cli/commands.h"
 #include "controller/cli/confirm.h"
 #include "controller/cli/json.h"
-#include "controller/cli/kafka_client.h"
 #include "controller/cli/link.h"
 #include "controller/cli/out.h"
 #include "controller/cli/view.h"
@@ -31,25 +31,6 @@ static int find_broker(struct cli *cli, const struct view *v, const struct image
 	return cli_fail(cli, CLI_MISSING, "no broker %d; see: weir brokers list", id);
 }
 
-static enum err ask(struct cli *cli, const struct image_broker *b, const struct kafka_call *call)
-{
-	int64_t deadline_ms = cli_now_ms() + i64_min(ASK_MS, cli->timeout_ms);
-	struct kafka k;
-	enum err e;
-
-	if (b->n_endpoints == 0)
-		return ERR_NOT_FOUND;
-	if (cli_flag(cli, "saved"))
-		return ERR_REFUSED;
-	e = kafka_open(&k, cli,
-		       (struct addr){ cli_z(cli, b->endpoints[0].host), b->endpoints[0].port },
-		       deadline_ms);
-	if (!e)
-		e = kafka_exchange(&k, call, deadline_ms);
-	kafka_close(&k);
-	return e;
-}
-
 static enum err ask_log_dirs(struct cli *cli, const struct image_broker *b,
 			     struct describe_log_dirs_response *out)
 {
@@ -57,10 +38,11 @@ static enum err ask_log_dirs(struct cli *cli, const struct image_broker *b,
 
 	schema_init(&describe_log_dirs_request_schema, &in);
 	in.n_topics = -1;
-	return ask(cli, b,
-		   &(struct kafka_call){ API_DESCRIBE_LOG_DIRS, LOG_DIRS_VERSION,
-					 &describe_log_dirs_request_schema,
-					 &describe_log_dirs_response_schema, &in, out });
+	return ask_broker(cli, b,
+			  &(struct kafka_call){ API_DESCRIBE_LOG_DIRS, LOG_DIRS_VERSION,
+						&describe_log_dirs_request_schema,
+						&describe_log_dirs_response_schema, &in, out },
+			  ASK_MS);
 }
 
 struct dir_use {
@@ -315,10 +297,11 @@ int cmd_brokers_api_versions(struct cli *cli)
 	if (code || (code = find_broker(cli, &v, &b)))
 		goto out;
 	schema_init(&api_versions_request_schema, &in);
-	e = ask(cli, b,
-		&(struct kafka_call){ API_API_VERSIONS, API_VERSIONS_VERSION,
-				      &api_versions_request_schema, &api_versions_response_schema,
-				      &in, &out });
+	e = ask_broker(cli, b,
+		       &(struct kafka_call){ API_API_VERSIONS, API_VERSIONS_VERSION,
+					     &api_versions_request_schema,
+					     &api_versions_response_schema, &in, &out },
+		       ASK_MS);
 	if (e) {
 		code = cli_fail(cli, CLI_UNREACHABLE, "broker %d: %s", b->id, err_text(e));
 		goto out;

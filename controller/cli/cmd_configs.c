@@ -4,8 +4,8 @@
  * no broker answers, what the metadata says is shown.  Changes go to the controller. */
 #include "common/base/text.h"
 #include "common/wire/kerr.h"
+#include "controller/cli/ask.h"
 #include "controller/cli/commands.h"
-#include "controller/cli/kafka_client.h"
 #include "controller/cli/link.h"
 #include "controller/cli/out.h"
 #include "controller/cli/view.h"
@@ -61,12 +61,11 @@ static const char *source_name(int source)
 }
 
 /* Any live broker for a topic; the broker itself for a broker. */
-static enum err ask_broker(struct cli *cli, const struct view *v, const struct resource *r,
-			   struct describe_configs_response *out)
+static enum err ask_configs(struct cli *cli, const struct view *v, const struct resource *r,
+			    struct describe_configs_response *out)
 {
 	struct describe_configs_request_resource one;
 	struct describe_configs_request in;
-	enum err e = ERR_NOT_FOUND;
 	int32_t id = -1;
 
 	schema_init(&describe_configs_request_schema, &in);
@@ -78,27 +77,11 @@ static enum err ask_broker(struct cli *cli, const struct view *v, const struct r
 	in.n_resources = 1;
 	if (r->type == RESOURCE_BROKER && parse_i32(str_of(r->name), &id))
 		id = -1;
-	for (int32_t i = 0; e && i < v->image->n_brokers; i++) {
-		const struct image_broker *b = v->image->brokers[i];
-		int64_t deadline_ms = cli_now_ms() + ASK_MS;
-		struct kafka k;
-
-		if (b->is_fenced || b->n_endpoints == 0 || (id >= 0 && b->id != id))
-			continue;
-		e = kafka_open(
-			&k, cli,
-			(struct addr){ cli_z(cli, b->endpoints[0].host), b->endpoints[0].port },
-			deadline_ms);
-		if (!e)
-			e = kafka_exchange(
-				&k,
-				&(struct kafka_call){ API_DESCRIBE_CONFIGS, DESCRIBE_VERSION,
-						      &describe_configs_request_schema,
-						      &describe_configs_response_schema, &in, out },
-				deadline_ms);
-		kafka_close(&k);
-	}
-	return e;
+	return ask_any(cli, v->image, id,
+		       &(struct kafka_call){ API_DESCRIBE_CONFIGS, DESCRIBE_VERSION,
+					     &describe_configs_request_schema,
+					     &describe_configs_response_schema, &in, out },
+		       ASK_MS);
 }
 
 static void config_row(struct out *o, struct str name, struct str value, const char *source,
@@ -173,7 +156,7 @@ static int get(struct cli *cli, const struct view *v, const struct resource *r, 
 	if (r->type == RESOURCE_BROKER &&
 	    (parse_i32(str_of(r->name), &id) || !image_broker(v->image, id)))
 		return cli_fail(cli, CLI_MISSING, "no broker %s; see: weir brokers list", r->name);
-	if (!ask_broker(cli, v, r, &described))
+	if (!ask_configs(cli, v, r, &described))
 		return print_described(cli, r, &described, o);
 	if (!t)
 		return cli_fail(cli, CLI_UNREACHABLE, "configs of %s: the broker gives no answer",

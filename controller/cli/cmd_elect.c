@@ -1,10 +1,13 @@
-/* cmd_elect.c - weir leaders elect.
+/* cmd_elect.c - weir leaders elect, balance, move.
  *
  * An unclean election needs two flags, because it can lose records; what each partition looked like
  * before is kept to say what changed. */
+#include "common/base/text.h"
 #include "common/wire/kerr.h"
 #include "controller/cli/commands.h"
 #include "controller/cli/link.h"
+#include "controller/cli/loss.h"
+#include "controller/cli/move.h"
 #include "controller/cli/out.h"
 #include "controller/cli/view.h"
 
@@ -14,6 +17,8 @@
 enum { TYPE_PREFERRED, TYPE_UNCLEAN };
 
 static int build(struct cli *, Weir__ElectLeaders *);
+static void add_partition(struct cli *, Weir__ElectLeaders *, struct str topic, int32_t partition);
+static int tell_loss(struct cli *, const struct view *, const Weir__ElectLeaders *);
 static int report(struct cli *, const struct view *before, const Weir__ElectResults *,
 		  int64_t took_ms);
 
@@ -30,6 +35,8 @@ int cmd_leaders_elect(struct cli *cli)
 		return code;
 	if ((code = view_load(cli, &before)))
 		return code;
+	if (elect.type == TYPE_UNCLEAN && (code = tell_loss(cli, &before, &elect)))
+		goto out;
 	request.body_case = WEIR__REQUEST__BODY_ELECT_LEADERS;
 	request.elect_leaders = &elect;
 	began_ms = cli_now_ms();
@@ -38,8 +45,186 @@ int cmd_leaders_elect(struct cli *cli)
 		code = cli_fail(cli, CLI_FAILED, "elect leaders: the answer is of another kind");
 	if (!code)
 		code = report(cli, &before, response->elections, cli_now_ms() - began_ms);
+out:
 	view_fini(&before);
 	return code;
+}
+
+/* First what would be lost, then the refusal that says what to add.  With the flag it goes to
+ * stderr where programs read: stdout is the answer. */
+static int tell_loss(struct cli *cli, const struct view *v, const Weir__ElectLeaders *elect)
+{
+	bool allowed = cli_switch(cli, "allow-data-loss");
+
+	if (!allowed || out_is_for_people(cli))
+		loss_print(cli, v, elect);
+	if (allowed)
+		return CLI_OK;
+	return cli_fail(cli, CLI_UNSAFE,
+			"an unclean election gives up records that only the lost replicas have; if "
+			"that is wanted, add --allow-data-loss");
+}
+
+/* ---- balance, move ------------------------------------------------------------------------- */
+
+/* Partitions whose preferred replica could lead and does not. */
+static int away(struct cli *cli, const struct view *v, const struct plan *only,
+		Weir__ElectLeaders *out)
+{
+	size_t cap = 1;
+	struct view_walk w;
+
+	view_walk_init(&w, v, NULL, 0);
+	while (view_walk_partition(&w))
+		cap++;
+	out->type = TYPE_PREFERRED;
+	out->partitions = arena_must(&cli->mem, cap * sizeof(*out->partitions));
+	view_walk_init(&w, v, NULL, 0);
+	while (view_walk_partition(&w)) {
+		const struct image_partition *p = w.partition;
+
+		if (p->replicas.n && p->leader >= 0 && !view_is_preferred(p) &&
+		    image_ids_has(&p->isr, p->replicas.v[0]) &&
+		    (!only || plan_has(only, w.topic->name, w.number)))
+			add_partition(cli, out, w.topic->name, w.number);
+	}
+	return (int)out->n_partitions;
+}
+
+static void print_intent(struct cli *cli, const struct view *v, const Weir__ElectLeaders *e)
+{
+	static const struct out_column intent[] = {
+		{ "TOPIC", "topic", OUT_LEFT },
+		{ "P", "partition", OUT_RIGHT },
+		{ "RESULT", "result", OUT_LEFT },
+		{ "ERROR", "error", OUT_LEFT },
+		{ "OLD LEADER", "old_leader", OUT_RIGHT },
+		{ "OLD EPOCH", "old_leader_epoch", OUT_RIGHT },
+		{ "LEADER", "leader", OUT_RIGHT },
+		{ "EPOCH", "leader_epoch", OUT_RIGHT },
+	};
+	struct out o;
+
+	out_begin(&o, cli, "ElectionList", intent, ARRAY_LEN(intent));
+	for (size_t i = 0; i < e->n_partitions; i++) {
+		const struct image_topic *t =
+			image_topic_named(v->image, str_of(e->partitions[i]->topic));
+		const struct image_partition *p = &t->partitions[e->partitions[i]->partition];
+
+		out_str(&o, t->name);
+		out_i64(&o, e->partitions[i]->partition);
+		out_z(&o, "would be elected");
+		out_none(&o);
+		out_i64(&o, p->leader);
+		out_i64(&o, p->leader_epoch);
+		out_i64(&o, p->replicas.v[0]);
+		out_i64(&o, p->leader_epoch + 1);
+	}
+	out_end(&o);
+}
+
+static int elect_these(struct cli *cli, const struct view *before, Weir__ElectLeaders *elect)
+{
+	Weir__Request request = WEIR__REQUEST__INIT;
+	int64_t began_ms = cli_now_ms();
+	Weir__Response *response;
+	int code;
+
+	elect->has_timeout_ms = true;
+	elect->timeout_ms = (int32_t)cli->timeout_ms;
+	request.body_case = WEIR__REQUEST__BODY_ELECT_LEADERS;
+	request.elect_leaders = elect;
+	if ((code = link_call(cli, &request, "elect leaders", &response)))
+		return code;
+	if (response->body_case != WEIR__RESPONSE__BODY_ELECTIONS)
+		return cli_fail(cli, CLI_FAILED, "elect leaders: the answer is of another kind");
+	return report(cli, before, response->elections, cli_now_ms() - began_ms);
+}
+
+int cmd_leaders_balance(struct cli *cli)
+{
+	Weir__ElectLeaders elect = WEIR__ELECT_LEADERS__INIT;
+	struct view v;
+	int code = view_load(cli, &v);
+
+	if (code)
+		return code;
+	if (away(cli, &v, NULL, &elect) == 0 && out_is_for_people(cli))
+		puts("every leader is where it should be, as far as it can");
+	else if (elect.n_partitions == 0 || cli_switch(cli, "dry-run"))
+		print_intent(cli, &v, &elect);
+	else
+		code = elect_these(cli, &v, &elect);
+	view_fini(&v);
+	return code;
+}
+
+/* The order of the replicas is changed first, so that the broker does not get its leaders back with
+ * the next balancing. */
+static int move_leaders(struct cli *cli, struct view *v, struct plan *plan)
+{
+	Weir__ElectLeaders elect = WEIR__ELECT_LEADERS__INIT;
+	const Weir__ReassignResults *results;
+	struct view after;
+	int code = move_submit(cli, plan, false, &results);
+
+	for (size_t i = 0; !code && i < results->n_partitions; i++)
+		if (results->partitions[i]->code)
+			code = cli_fail_code(
+				cli, results->partitions[i]->code,
+				str_of(results->partitions[i]->message
+					       ? results->partitions[i]->message
+					       : kerr_text(results->partitions[i]->code)),
+				"%s-%d", results->partitions[i]->topic,
+				results->partitions[i]->partition);
+	if (code || (code = view_load(cli, &after)))
+		return code;
+	if (away(cli, &after, plan, &elect))
+		code = elect_these(cli, v, &elect);
+	view_fini(&after);
+	return code;
+}
+
+int cmd_leaders_move(struct cli *cli)
+{
+	const char *from = cli_flag(cli, "from");
+	struct plan plan = { 0 };
+	struct view v;
+	int32_t id;
+	int code;
+
+	if (!from || parse_i32(str_of(from), &id))
+		return cli_fail(cli, CLI_USAGE, "off which broker? Say --from ID");
+	if ((code = view_load(cli, &v)))
+		return code;
+	if (!image_broker(v.image, id)) {
+		code = cli_fail(cli, CLI_MISSING, "no broker %d; see: weir brokers list", id);
+		goto out;
+	}
+	plan_demote(cli, v.image, id, &plan);
+	if (plan.n == 0 && out_is_for_people(cli))
+		printf("broker %d is preferred nowhere that another replica in sync could lead\n",
+		       id);
+	else if (plan.n == 0 || cli_switch(cli, "dry-run"))
+		move_print_plan(cli, &plan);
+	else
+		code = move_leaders(cli, &v, &plan);
+out:
+	view_fini(&v);
+	return code;
+}
+
+/* ---- elect --------------------------------------------------------------------------------- */
+
+static void add_partition(struct cli *cli, Weir__ElectLeaders *out, struct str topic,
+			  int32_t partition)
+{
+	Weir__ElectPartition *p = out->partitions[out->n_partitions++] =
+		arena_must(&cli->mem, sizeof(*p));
+
+	weir__elect_partition__init(p);
+	p->topic = (char *)(uintptr_t)cli_z(cli, topic);
+	p->partition = partition;
 }
 
 static int build(struct cli *cli, Weir__ElectLeaders *out)
@@ -51,11 +236,6 @@ static int build(struct cli *cli, Weir__ElectLeaders *out)
 				"name partitions (orders-0 orders-1), or say --all for every one");
 	if (unclean && cli_switch(cli, "preferred"))
 		return cli_fail(cli, CLI_USAGE, "--preferred and --unclean exclude each other");
-	if (unclean && !cli_switch(cli, "allow-data-loss"))
-		return cli_fail(
-			cli, CLI_UNSAFE,
-			"an unclean election gives up records that only the lost replicas have; "
-			"if that is wanted, add --allow-data-loss");
 	out->type = unclean ? TYPE_UNCLEAN : TYPE_PREFERRED;
 	out->has_all = out->has_timeout_ms = true;
 	out->all = all;
@@ -63,15 +243,11 @@ static int build(struct cli *cli, Weir__ElectLeaders *out)
 	out->partitions =
 		arena_must(&cli->mem, (size_t)(cli->n_args + 1) * sizeof(*out->partitions));
 	for (int i = 0; i < cli->n_args; i++) {
-		Weir__ElectPartition *p = out->partitions[out->n_partitions++] =
-			arena_must(&cli->mem, sizeof(*p));
 		struct topic_partition tp;
 
 		if (!cli_partition_arg(cli, cli->args[i], &tp))
 			return CLI_USAGE;
-		weir__elect_partition__init(p);
-		p->topic = (char *)(uintptr_t)cli_z(cli, tp.topic);
-		p->partition = tp.partition;
+		add_partition(cli, out, tp.topic, tp.partition);
 	}
 	return CLI_OK;
 }

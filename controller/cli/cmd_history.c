@@ -2,8 +2,8 @@
  * and why, out of the metadata log.
  *
  * Every PartitionChange carries a time and a reason; the records of one partition, in order, are
- * its story.  Where the log no longer reaches back to the partition's creation, the story begins with
- * what is known: leader epochs are counted back from today's. */
+ * its story.  Where the log no longer reaches back to the partition's creation, the story begins
+ * with what is known: leader epochs are counted back from today's. */
 #include "common/base/text.h"
 #include "common/wire/kerr.h"
 #include "controller/cli/commands.h"

@@ -2,6 +2,7 @@
 #include "common/base/text.h"
 #include "controller/cli/commands.h"
 #include "controller/cli/json.h"
+#include "controller/cli/kafka_layout.h"
 #include "controller/cli/offsets.h"
 #include "controller/cli/out.h"
 
@@ -70,11 +71,6 @@ struct described {
 	const struct view *view;
 	const struct offsets *at;
 };
-
-static const char *ids_of(struct cli *cli, const struct image_ids *ids)
-{
-	return text_of_ids(cli, ids->v, ids->n);
-}
 
 /* "3 (-41200)": who is out of sync and how far behind the leader's end; "3! ..." the preferred one.
  */
@@ -229,29 +225,11 @@ static void json_topic(struct json *j, const struct described *d, const struct i
 	json_close(j);
 }
 
-/* Kafka's own layout, for scripts that read kafka-topics.sh. */
-static void kafka_topic(struct cli *cli, const struct image_topic *t)
+static void print_kafka(struct cli *cli, const struct image_topic *t)
 {
-	char id[UUID_TEXT];
-
-	uuid_text(t->id, id);
-	printf("Topic: %.*s\tTopicId: %s\tPartitionCount: %d\tReplicationFactor: %d\tConfigs: ",
-	       (int)t->name.n, t->name.at, id, t->n_partitions,
-	       t->n_partitions ? t->partitions[0].replicas.n : 0);
-	for (int32_t i = 0; i < t->n_configs; i++)
-		printf("%s%.*s=%.*s", i ? "," : "", (int)t->configs[i].name.n,
-		       t->configs[i].name.at, (int)t->configs[i].value.n, t->configs[i].value.at);
-	putchar('\n');
-	for (int32_t i = 0; i < t->n_partitions; i++) {
-		const struct image_partition *p = &t->partitions[i];
-		const char *leader =
-			p->leader < 0 ? "none" : arena_printf(&cli->mem, "%d", p->leader).at;
-
-		printf("\tTopic: %.*s\tPartition: %d\tLeader: %s\tReplicas: %s\tIsr: %s\tElr: "
-		       "%s\tLastKnownElr: %s\n",
-		       (int)t->name.n, t->name.at, i, leader, ids_of(cli, &p->replicas),
-		       ids_of(cli, &p->isr), ids_of(cli, &p->elr), ids_of(cli, &p->last_known_elr));
-	}
+	kafka_layout_topic(t);
+	for (int32_t p = 0; p < t->n_partitions; p++)
+		kafka_layout_partition(cli, t, p);
 }
 
 static void print_all(struct described *d)
@@ -272,7 +250,7 @@ static void print_all(struct described *d)
 		if (cli->format == FORMAT_JSON || cli->format == FORMAT_JSONL)
 			json_topic(&j, d, w.topic);
 		else if (cli->format == FORMAT_KAFKA)
-			kafka_topic(cli, w.topic);
+			print_kafka(cli, w.topic);
 		else
 			print_topic(d, w.topic, printed++ == 0);
 		if (cli->format == FORMAT_JSONL)

@@ -23,6 +23,13 @@
 	{                                                                                          \
 		"at", 0, "OFFSET", "the state after the record with this offset"                   \
 	}
+#define MOVES                                                                                      \
+	{ "throttle", 0, "RATE", "at most so much between brokers, as 50MB/s" },                   \
+		{ "dry-run", 0, NULL, "show what would move, move nothing" },                      \
+		{ "wait", 0, "TIME", "wait so long for the end (default: 1h)" },                   \
+	{                                                                                          \
+		"no-wait", 0, NULL, "ask for it and go"                                            \
+	}
 /* clang-format on */
 
 /* Shapes that several commands share. */
@@ -35,6 +42,10 @@
 	"ComparisonList[partition:str replicas:int from:int to:int hw:int batches:int "            \
 	"bytes:int verdict:str]"
 #define CONFIG_CHANGES "ConfigChangeList[resource:str key:str old:str? new:str? dry_run:bool]"
+#define ELECTIONS                                                                                  \
+	"ElectionList[topic:str partition:int result:str error:str? old_leader:int "               \
+	"old_leader_epoch:int leader:int leader_epoch:int]"
+#define REASSIGNMENTS "ReassignmentList[partition:str old:[int] new:[int] result:str error:str?]"
 #define RECORDS "[offset:int epoch:int? time:str? type:str record:any]"
 #define LOCAL_NODES                                                                                \
 	"LocalNodeList[id:int role:str state:str pid:int? rss_bytes:int? uptime_ms:int? port:int " \
@@ -108,6 +119,10 @@ const struct cmd commands[] = {
 	{ "brokers api-versions", "ID", 1, 1, "Kafka APIs and versions that a broker announces",
 	  NULL, NULL, .json = "ApiVersionList[key:int name:str min:int max:int]",
 	  .complete = COMPLETE_BROKERS, .run = cmd_brokers_api_versions },
+	{ "brokers drain", "ID", 1, 1, "move every replica off a broker, before it goes for good",
+	  "The same as weir replicas reassign --drain ID.", "weir brokers drain 3 --dry-run",
+	  .json = REASSIGNMENTS, .complete = COMPLETE_BROKERS, .run = cmd_brokers_drain,
+	  .flags = { MOVES } },
 	{ "brokers unregister", "ID", 1, 1, "forget a broker that will not come back",
 	  "Refused while it is up, and while it holds replicas unless --keep-replicas says so.",
 	  "weir brokers unregister 3 --yes", .json = "BrokerChange{id:int result:str}",
@@ -206,18 +221,27 @@ const struct cmd commands[] = {
 	  "move leadership to the preferred replica, or force one",
 	  "--unclean takes a replica that is out of sync when no other is left. Records that only "
 	  "the lost\n"
-	  "replicas had are gone then, so it also needs --allow-data-loss.",
+	  "replicas had are gone then: it says first what each candidate would lose, and needs\n"
+	  "--allow-data-loss.",
 	  "weir leaders elect orders-2\nweir leaders elect --all\nweir leaders elect orders-2 "
 	  "--unclean --allow-data-loss",
-	  .json = "ElectionList[topic:str partition:int result:str error:str? "
-		  "old_leader:int old_leader_epoch:int leader:int "
-		  "leader_epoch:int]",
-	  .complete = COMPLETE_PARTITIONS, .run = cmd_leaders_elect,
+	  .json = ELECTIONS, .complete = COMPLETE_PARTITIONS, .run = cmd_leaders_elect,
 	  .flags = { { "all", 0, NULL, "every partition of the cluster" },
 		     { "preferred", 0, NULL,
 		       "the first replica of the list (this is the default)" },
 		     { "unclean", 0, NULL, "any live replica, where no replica in sync is left" },
-		     { "allow-data-loss", 0, NULL, "needed by --unclean" } } },
+		     { "allow-data-loss", 0, NULL, "needed by --unclean" },
+		     DIR,
+		     NAME } },
+
+	{ "leaders balance", "", 0, 0, "give every preferred replica in sync its leadership back",
+	  NULL, "weir leaders balance --dry-run", .json = ELECTIONS, .run = cmd_leaders_balance,
+	  .flags = { { "dry-run", 0, NULL, "show what would change" } } },
+	{ "leaders move", "", 0, 0, "move leadership off a broker and keep it off",
+	  "Another replica in sync becomes the first of the list, and leader. No data moves.",
+	  "weir leaders move --from 3", .json = ELECTIONS, .run = cmd_leaders_move,
+	  .flags = { { "from", 0, "ID", "the broker that shall lead nothing" },
+		     { "dry-run", 0, NULL, "show the new order of replicas" } } },
 
 	{ "isr list", "[TOPIC...]", 0, SOME, "who is in sync, and who is not", NULL,
 	  "weir isr list --shrunk", .json = "IsrList" PARTITIONS, .complete = COMPLETE_TOPICS,
@@ -234,6 +258,34 @@ const struct cmd commands[] = {
 	  "Runs until it is interrupted; -o json prints an object per line.",
 	  "weir isr watch\nweir isr watch orders -o jsonl", .complete = COMPLETE_TOPICS,
 	  .run = cmd_isr_watch, .flags = { { "count", 0, "N", "end after so many changes" } } },
+
+	{ "replicas status", "", 0, 0, "partitions that are being moved, and how far they are",
+	  NULL, "weir replicas status -w",
+	  .json = "ReassignmentStatusList[partition:str replicas:[int] adding:[int] "
+		  "removing:[int] in_sync:[int] behind:int?]",
+	  .can_watch = true, .run = cmd_replicas_status },
+	{ "replicas reassign", "", 0, 0, "move replicas to other brokers",
+	  "Prints old and new replicas, asks for all of it at once and waits until it is done.",
+	  "weir replicas reassign --topics orders --to 1,2,4 --throttle 50MB/s\n"
+	  "weir replicas reassign --drain 3 --dry-run\nweir replicas reassign --plan plan.json",
+	  .json = REASSIGNMENTS, .run = cmd_replicas_reassign,
+	  .flags = { { "topics", 0, "TOPIC,...", "what to move, with --to" },
+		     { "to", 0, "ID,ID,...", "the brokers that may hold them then" },
+		     { "drain", 0, "ID", "everything that this broker holds" },
+		     { "plan", 0, "FILE", "a file of kafka-reassign-partitions" },
+		     MOVES } },
+	{ "replicas cancel", "[TOPIC-PARTITION...]", 0, SOME,
+	  "take back moves that are not done yet", "Without arguments all of them.", NULL,
+	  .json = REASSIGNMENTS, .complete = COMPLETE_PARTITIONS, .run = cmd_replicas_cancel,
+	  .flags = { MOVES } },
+	{ "replicas rebalance", "", 0, 0, "spread replicas and leaders evenly over the brokers",
+	  "Counts replicas, not bytes. Look first with --dry-run.",
+	  "weir replicas rebalance --dry-run", .json = REASSIGNMENTS, .run = cmd_replicas_rebalance,
+	  .flags = { MOVES } },
+	{ "replicas set-factor", "TOPIC N", 2, 2, "change how many replicas a topic has",
+	  "Those out of sync go first, new ones come to the least loaded brokers.",
+	  "weir replicas set-factor orders 3", .json = REASSIGNMENTS, .complete = COMPLETE_TOPICS,
+	  .run = cmd_replicas_set_factor, .flags = { MOVES } },
 
 	{ "configs get", "topics/NAME|brokers/ID [KEY]", 1, 2,
 	  "configuration values and where they come from", NULL,

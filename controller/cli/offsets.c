@@ -50,13 +50,29 @@ void offsets_load(struct cli *cli, const struct view *v, const char *const *name
 		ask(cli, v->image->brokers[i], out);
 }
 
+/* The first partition of the topic, by bisection; NULL: none of it is here. */
+static struct partition_offsets *first_of(const struct offsets *o, struct str topic)
+{
+	int low = 0, high = o->n;
+
+	while (low < high) {
+		int middle = low + (high - low) / 2;
+
+		if (str_cmp(o->v[middle].topic->name, topic) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < o->n && str_eq(o->v[low].topic->name, topic) ? &o->v[low] : NULL;
+}
+
 const struct replica_offsets *offsets_find(const struct offsets *o, const struct image_topic *topic,
 					   int32_t number)
 {
-	for (int i = 0; i < o->n; i++)
-		if (o->v[i].topic == topic)
-			return &o->v[i + number].at;
-	UNREACHABLE();
+	const struct partition_offsets *first = first_of(o, topic->name);
+
+	ASSERT(first && number < topic->n_partitions);
+	return &first[number].at;
 }
 
 /* ---- places for answers; NULL: this broker is not asked about the partition ------------------ */
@@ -106,25 +122,39 @@ static void ask(struct cli *cli, const struct image_broker *b, struct offsets *o
 	kafka_close(&k);
 }
 
-/* One topic entry per partition: longer on the wire, and nothing to group here. */
+/* The partitions of one topic that the question is about, from o->v[*at] on; *at moves on. */
+static void build_topic(struct cli *cli, const struct question *q, struct offsets *o, int *at,
+			struct list_offsets_request_topic *t)
+{
+	const struct image_topic *topic = o->v[*at].topic;
+
+	t->name = topic->name;
+	t->partitions =
+		schema_new(&list_offsets_request_partition_schema, &cli->mem, topic->n_partitions);
+	for (; *at < o->n && o->v[*at].topic == topic; ++*at) {
+		struct list_offsets_request_partition *p = &t->partitions[t->n_partitions];
+
+		if (!q->place(&o->v[*at], partition_of(&o->v[*at]), q->broker))
+			continue;
+		t->n_partitions++;
+		p->partition_index = o->v[*at].number;
+		p->timestamp = q->time;
+	}
+}
+
 static struct list_offsets_request *build(struct cli *cli, const struct question *q,
 					  struct offsets *o)
 {
 	struct list_offsets_request *in = schema_new(&list_offsets_request_schema, &cli->mem, 1);
+	int32_t topics = 0;
 
+	for (int i = 0; i < o->n; i++)
+		topics += i == 0 || o->v[i].topic != o->v[i - 1].topic;
 	in->replica_id = q->replica_id;
-	in->topics = schema_new(&list_offsets_request_topic_schema, &cli->mem, o->n);
-	for (int i = 0; i < o->n; i++) {
-		struct list_offsets_request_topic *t = &in->topics[in->n_topics];
-
-		if (!q->place(&o->v[i], partition_of(&o->v[i]), q->broker))
-			continue;
-		in->n_topics++;
-		t->name = o->v[i].topic->name;
-		t->n_partitions = 1;
-		t->partitions = schema_new(&list_offsets_request_partition_schema, &cli->mem, 1);
-		t->partitions->partition_index = o->v[i].number;
-		t->partitions->timestamp = q->time;
+	in->topics = schema_new(&list_offsets_request_topic_schema, &cli->mem, topics);
+	for (int i = 0; i < o->n;) {
+		build_topic(cli, q, o, &i, &in->topics[in->n_topics]);
+		in->n_topics += in->topics[in->n_topics].n_partitions > 0;
 	}
 	return in;
 }
@@ -132,16 +162,15 @@ static struct list_offsets_request *build(struct cli *cli, const struct question
 static void put_answer(const struct question *q, struct offsets *o, struct str topic,
 		       const struct list_offsets_response_partition *p)
 {
-	for (int i = 0; i < o->n; i++) {
-		int64_t *place;
+	struct partition_offsets *first = first_of(o, topic);
+	int64_t *place;
 
-		if (o->v[i].number != p->partition_index || !str_eq(o->v[i].topic->name, topic))
-			continue;
-		place = q->place(&o->v[i], partition_of(&o->v[i]), q->broker);
-		if (place && p->error_code == 0)
-			*place = p->offset;
+	if (!first || p->partition_index < 0 || p->partition_index >= first->topic->n_partitions)
 		return;
-	}
+	first += p->partition_index;
+	place = q->place(first, partition_of(first), q->broker);
+	if (place && p->error_code == 0)
+		*place = p->offset;
 }
 
 static bool ask_one(struct kafka *k, const struct question *q, struct offsets *o,

@@ -14,7 +14,7 @@ struct offsets {
 		const struct image_topic *topic;
 		int32_t number;
 		struct replica_offsets at;
-	} * v;
+	} * v; /* by topic and number, topics by name */
 	int n;
 };
 
