@@ -15,27 +15,27 @@
 #define AT(field) offsetof(struct broker_conf, field)
 /* Versions of clang-format disagree about braces in macros. */
 /* clang-format off */
-#define I32(name, field, lo, hi, def, doc)                                                         \
+#define I32(name, field, lo, hi, def, ...)                                                         \
 	{                                                                                          \
-		name, NULL, CONF_I32, AT(field), lo, hi, def, NULL, false, doc                     \
+		name, NULL, CONF_I32, AT(field), lo, hi, def, NULL, false, .doc = __VA_ARGS__      \
 	}
-#define I64(name, field, lo, hi, def, doc)                                                         \
+#define I64(name, field, lo, hi, def, ...)                                                         \
 	{                                                                                          \
-		name, NULL, CONF_I64, AT(field), lo, hi, def, NULL, false, doc                     \
+		name, NULL, CONF_I64, AT(field), lo, hi, def, NULL, false, .doc = __VA_ARGS__      \
 	}
-#define TEXT(name, alias, field, def, doc)                                                         \
+#define TEXT(name, alias, field, def, ...)                                                         \
 	{                                                                                          \
-		name, alias, CONF_STR, AT(field), 0, 0, def, NULL, false, doc                      \
+		name, alias, CONF_STR, AT(field), 0, 0, def, NULL, false, .doc = __VA_ARGS__       \
 	}
-#define BOOL(name, field, def, doc)                                                                \
+#define BOOL(name, field, def, ...)                                                                \
 	{                                                                                          \
-		name, NULL, CONF_BOOL, AT(field), 0, 0, def, NULL, false, doc                      \
+		name, NULL, CONF_BOOL, AT(field), 0, 0, def, NULL, false, .doc = __VA_ARGS__       \
 	}
 /* clang-format on */
 
 static const struct conf_row rows[] = {
 	{ "node.id", "broker.id", CONF_I32, AT(node_id), 0, INT32_MAX, NULL, NULL, false,
-	  "this broker's number, unique in the cluster" },
+	  .doc = "this broker's number, unique in the cluster" },
 	TEXT("process.roles", NULL, process_roles, "broker",
 	     "a file shared with a controller may say broker,controller"),
 	TEXT("cluster.id", NULL, cluster_id, "",
@@ -75,35 +75,36 @@ static const struct conf_row rows[] = {
 	I64("log.retention.minutes", retention_minutes, -1, INT32_MAX, "10080",
 	    "counts before log.retention.hours"),
 	I64("log.retention.check.interval.ms", retention_check_ms, 1, INT64_MAX, "300000",
-	    "how often retention looks"),
+	    "how often retention looks", "50..5000"),
 	/* replication */
 	I64("replica.lag.time.max.ms", lag_max_ms, 1, INT64_MAX / 4, "10000",
 	    "a follower that lags longer leaves the ISR"),
 	I32("replica.fetch.max.bytes", fetch_bytes, 1, INT32_MAX, "1048576",
-	    "bytes a follower asks for per partition"),
+	    "bytes a follower asks for per partition", "128..1048576"),
 	I32("replica.fetch.response.max.bytes", fetch_response_bytes, 1, INT32_MAX, "10485760",
-	    "bytes a follower asks for per fetch"),
+	    "bytes a follower asks for per fetch", "256..10485760"),
 	I32("replica.fetch.wait.max.ms", fetch_wait_ms, 1, 60000, "500",
-	    "how long a leader may hold a follower's fetch"),
+	    "how long a leader may hold a follower's fetch", "1..500"),
 	I32("replica.fetch.min.bytes", fetch_min_bytes, 0, INT32_MAX, "1",
-	    "bytes a leader waits for"),
+	    "bytes a leader waits for", "0|1|64"),
 	I32("replica.fetch.backoff.ms", fetch_backoff_ms, 1, 60000, "1000",
-	    "pause of a partition whose fetch was refused"),
+	    "pause of a partition whose fetch was refused", "1..5000"),
 	I64("replica.high.watermark.checkpoint.interval.ms", hw_checkpoint_ms, 1, INT64_MAX / 4,
-	    "5000", "how often offsets are checkpointed"),
+	    "5000", "how often offsets are checkpointed", "50..30000"),
 	/* requests */
 	I32("socket.request.max.bytes", request_bytes_max, 1024, INT32_MAX, "104857600",
 	    "largest request; a bigger one closes its connection"),
-	I32("fetch.max.bytes", fetch_bytes_max, 1024, INT32_MAX, "57671680",
-	    "largest fetch answer"),
+	I32("fetch.max.bytes", fetch_bytes_max, 1024, INT32_MAX, "57671680", "largest fetch answer",
+	    "1024..57671680"),
 	I64("connections.max.idle.ms", idle_ms_max, -1, INT64_MAX / 4, "600000",
-	    "a connection that asks nothing for this long is closed; -1 is never"),
+	    "a connection that asks nothing for this long is closed; -1 is never",
+	    "-1|1000|600000"),
 	I64("queued.max.request.bytes", queued_bytes_max, -1, INT64_MAX, "-1",
-	    "request bytes in flight per shard before it stops reading; -1 is 256 MiB"),
+	    "request bytes in flight per shard before it stops reading; -1 is 256 MiB", "-1|65536"),
 	I64("connection.max.request.bytes", conn_bytes_max, 1024, INT64_MAX, "67108864",
-	    "request bytes in flight per connection before it stops reading"),
+	    "request bytes in flight per connection before it stops reading", "16384..67108864"),
 	I32("max.incremental.fetch.session.cache.slots", session_slots, 0, 1000000, "1000",
-	    "fetch sessions remembered"),
+	    "fetch sessions remembered", "0|1|2|1000"),
 	I32("max.request.partition.size.limit", partitions_per_reply_max, 1, 100000, "2000",
 	    "partitions in one answer of DescribeTopicPartitions"),
 	/* controller link */
@@ -112,7 +113,7 @@ static const struct conf_row rows[] = {
 	I32("broker.session.timeout.ms", session_timeout_ms, 100, 3600000, "9000",
 	    "kept for Kafka's files; the controller's own value counts"),
 	I32("controlled.shutdown.timeout.ms", shutdown_timeout_ms, 0, 3600000, "20000",
-	    "longest wait for leaders to move away before stopping"),
+	    "longest wait for leaders to move away before stopping", "0|100|20000"),
 };
 
 /* Own rows first, then those that may change, then the topics'. */

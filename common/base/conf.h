@@ -17,6 +17,7 @@ struct conf_row {
 	const char *values;      /* for enums: "a,b,c" */
 	bool dynamic;            /* may change without a restart */
 	const char *doc;         /* one sentence */
+	const char *fuzz;        /* what the simulator draws: "low..high" or "a|b|c"; or NULL */
 };
 
 /* Fields: int32_t, int64_t, bool, double; CONF_ENUM an int32_t, the place in `values`; CONF_STR a

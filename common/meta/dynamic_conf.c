@@ -7,9 +7,9 @@
 #define AT(field) offsetof(struct dynamic_conf, field)
 /* Versions of clang-format disagree about braces in macros. */
 /* clang-format off */
-#define I64(name, field, lo, hi, def, doc)                                                         \
+#define I64(name, field, lo, hi, def, ...)                                                         \
 	{                                                                                          \
-		name, NULL, CONF_I64, AT(field), lo, hi, def, NULL, true, doc                      \
+		name, NULL, CONF_I64, AT(field), lo, hi, def, NULL, true, .doc = __VA_ARGS__       \
 	}
 /* clang-format on */
 

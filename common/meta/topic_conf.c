@@ -15,25 +15,25 @@
 #define AT(field) offsetof(struct topic_conf, field)
 /* Versions of clang-format disagree about braces in macros. */
 /* clang-format off */
-#define I64(n, broker, field, lo, hi, d, text)                                                     \
+#define I64(n, broker, field, lo, hi, d, ...)                                                      \
 	{                                                                                          \
-		n, broker, CONF_I64, AT(field), lo, hi, d, NULL, true, text                        \
+		n, broker, CONF_I64, AT(field), lo, hi, d, NULL, true, .doc = __VA_ARGS__          \
 	}
-#define I32(n, broker, field, lo, hi, d, text)                                                     \
+#define I32(n, broker, field, lo, hi, d, ...)                                                      \
 	{                                                                                          \
-		n, broker, CONF_I32, AT(field), lo, hi, d, NULL, true, text                        \
+		n, broker, CONF_I32, AT(field), lo, hi, d, NULL, true, .doc = __VA_ARGS__          \
 	}
-#define BOOL(n, broker, field, d, text)                                                            \
+#define BOOL(n, broker, field, d, ...)                                                             \
 	{                                                                                          \
-		n, broker, CONF_BOOL, AT(field), 0, 0, d, NULL, true, text                         \
+		n, broker, CONF_BOOL, AT(field), 0, 0, d, NULL, true, .doc = __VA_ARGS__           \
 	}
-#define ENUM(n, broker, field, vals, d, text)                                                      \
+#define ENUM(n, broker, field, vals, d, ...)                                                       \
 	{                                                                                          \
-		n, broker, CONF_ENUM, AT(field), 0, 0, d, vals, true, text                         \
+		n, broker, CONF_ENUM, AT(field), 0, 0, d, vals, true, .doc = __VA_ARGS__           \
 	}
-#define TEXT(n, broker, field, vals, d, text)                                                      \
+#define TEXT(n, broker, field, vals, d, ...)                                                       \
 	{                                                                                          \
-		n, broker, CONF_STR, AT(field), 0, 0, d, vals, true, text                          \
+		n, broker, CONF_STR, AT(field), 0, 0, d, vals, true, .doc = __VA_ARGS__            \
 	}
 /* clang-format on */
 #define NEVER "9223372036854775807"
@@ -57,17 +57,17 @@ const struct conf_row topic_conf_rows[] = {
 	    "How long a compacted topic keeps the marker of a deleted key. Accepted, without "
 	    "effect yet."),
 	I64("file.delete.delay.ms", "log.segment.delete.delay.ms", file_delete_delay_ms, 0, MANY,
-	    "60000", "How long a deleted segment's files stay on disk."),
+	    "60000", "How long a deleted segment's files stay on disk.", "0|100|60000"),
 	I64("flush.messages", "log.flush.interval.messages", flush_messages, 1, MANY, NEVER,
-	    "Force a partition to disk after this many records."),
+	    "Force a partition to disk after this many records.", "1|10|9223372036854775807"),
 	I64("flush.ms", "log.flush.interval.ms", flush_ms, 0, MANY, NEVER,
-	    "Force a partition to disk after this time."),
+	    "Force a partition to disk after this time.", "0|10|1000|9223372036854775807"),
 	TEXT("follower.replication.throttled.replicas", NULL, text, NULL, "",
 	     "Replicas that fetch no faster than their broker's "
 	     "follower.replication.throttled.rate "
 	     "while they are not in sync: partition:broker pairs or *."),
 	I32("index.interval.bytes", "log.index.interval.bytes", index_interval_bytes, 0, INT32_MAX,
-	    "4096", "One index entry for this many bytes of log."),
+	    "4096", "One index entry for this many bytes of log.", "0..4096"),
 	TEXT("leader.replication.throttled.replicas", NULL, text, NULL, "",
 	     "Replicas that are served no faster than the leader's "
 	     "leader.replication.throttled.rate while they are not in sync: partition:broker pairs "
@@ -91,11 +91,13 @@ const struct conf_row topic_conf_rows[] = {
 	    timestamp_before_max_ms, 0, MANY, NEVER,
 	    "How far behind the broker's clock a record's timestamp may be."),
 	ENUM("message.timestamp.type", "log.message.timestamp.type", timestamp_type,
-	     "CreateTime,LogAppendTime", "CreateTime", "Whose clock a record's timestamp is from."),
+	     "CreateTime,LogAppendTime", "CreateTime", "Whose clock a record's timestamp is from.",
+	     "CreateTime|LogAppendTime"),
 	{ "min.cleanable.dirty.ratio", "log.cleaner.min.cleanable.ratio", CONF_F64,
 	  AT(min_cleanable_dirty_ratio), 0, 1, "0.5", NULL, true,
-	  "Share of uncompacted bytes that makes compaction worthwhile. Accepted, without effect "
-	  "yet." },
+	  .doc = "Share of uncompacted bytes that makes compaction worthwhile. Accepted, without "
+		 "effect "
+		 "yet." },
 	I64("min.compaction.lag.ms", "log.cleaner.min.compaction.lag.ms", min_compaction_lag_ms, 0,
 	    MANY, "0", "A record is not compacted before this time. Accepted, without effect yet."),
 	I32("min.insync.replicas", "min.insync.replicas", min_insync_replicas, 1, INT32_MAX, "1",
@@ -116,9 +118,10 @@ const struct conf_row topic_conf_rows[] = {
 	I32("segment.bytes", "log.segment.bytes", segment_bytes, 1048576, INT32_MAX, "1073741824",
 	    "A new segment is started before one grows past this size."),
 	I32("segment.index.bytes", "log.index.size.max.bytes", segment_index_bytes, 4, INT32_MAX,
-	    "10485760", "The largest index of a segment; a full one starts a new segment."),
+	    "10485760", "The largest index of a segment; a full one starts a new segment.",
+	    "24|48|1024|10485760"),
 	I64("segment.jitter.ms", "log.roll.jitter.ms", segment_jitter_ms, 0, MANY, "0",
-	    "Spread the starts of new segments at random by up to this time."),
+	    "Spread the starts of new segments at random by up to this time.", "0|100"),
 	I64("segment.ms", "log.roll.ms", segment_ms, 1, MANY, WEEK,
 	    "A new segment is started after this time even if the old one is small."),
 	BOOL("unclean.leader.election.enable", "unclean.leader.election.enable", unclean_election,
@@ -126,7 +129,7 @@ const struct conf_row topic_conf_rows[] = {
 	     "Let a replica that was not in sync lead when no other is left: loses records."),
 	/* After segment.bytes, so that it wins. */
 	I32("internal.segment.bytes", NULL, segment_bytes, 256, INT32_MAX, NULL,
-	    "segment.bytes below its minimum, for tests."),
+	    "segment.bytes below its minimum, for tests.", "8192..131072"),
 };
 const int topic_conf_n_rows = (int)ARRAY_LEN(topic_conf_rows);
 

@@ -14,17 +14,17 @@
 #define HEARTBEATS 8 /* of the active controller, within the time after which it counts as gone */
 /* Versions of clang-format disagree about braces in macros. */
 /* clang-format off */
-#define STRING(n, alias, f, d, text)                                                               \
+#define STRING(n, alias, f, d, ...)                                                                \
 	{                                                                                          \
-		n, alias, CONF_STR, AT(f), 0, 0, d, NULL, false, text                              \
+		n, alias, CONF_STR, AT(f), 0, 0, d, NULL, false, .doc = __VA_ARGS__                \
 	}
-#define NUMBER(n, alias, kind, f, lo, hi, d, text)                                                 \
+#define NUMBER(n, alias, kind, f, lo, hi, d, ...)                                                  \
 	{                                                                                          \
-		n, alias, kind, AT(f), lo, hi, d, NULL, false, text                                \
+		n, alias, kind, AT(f), lo, hi, d, NULL, false, .doc = __VA_ARGS__                  \
 	}
-#define FLAG(n, f, d, text)                                                                        \
+#define FLAG(n, f, d, ...)                                                                         \
 	{                                                                                          \
-		n, NULL, CONF_BOOL, AT(f), 0, 0, d, NULL, false, text                              \
+		n, NULL, CONF_BOOL, AT(f), 0, 0, d, NULL, false, .doc = __VA_ARGS__                \
 	}
 /* clang-format on */
 
@@ -55,16 +55,19 @@ static const struct conf_row own[] = {
 	NUMBER("broker.disconnect.grace.ms", NULL, CONF_I64, disconnect_grace_ms, 0, INT32_MAX,
 	       "30",
 	       "How long a broker whose connection closed may take to come back before it is "
-	       "fenced."),
+	       "fenced.",
+	       "0|30|1000"),
 	FLAG("auto.leader.rebalance.enable", rebalance_enable, "true",
-	     "Give leadership back to preferred replicas from time to time."),
+	     "Give leadership back to preferred replicas from time to time.", "true|false"),
 	NUMBER("leader.imbalance.check.interval.seconds", NULL, CONF_I64, rebalance_interval_s, 1,
-	       INT32_MAX, "300", "How often to give leadership back."),
+	       INT32_MAX, "300", "How often to give leadership back.", "1|5|300"),
 	NUMBER("unclean.leader.election.interval.ms", NULL, CONF_I64, unclean_interval_ms, 1,
-	       INT32_MAX, "300000", "How often to try an unclean election where topics allow it."),
+	       INT32_MAX, "300000", "How often to try an unclean election where topics allow it.",
+	       "100..5000"),
 	NUMBER("metadata.log.max.record.bytes.between.snapshots", NULL, CONF_I64, snapshot_bytes, 1,
 	       INT64_MAX, "20971520",
-	       "A snapshot of the metadata is written after this many bytes of log."),
+	       "A snapshot of the metadata is written after this many bytes of log.",
+	       "512..20971520"),
 	FLAG("delete.topic.enable", delete_topic_enable, "true", "Whether topics may be deleted."),
 	NUMBER("num.partitions", NULL, CONF_I32, num_partitions, 1, 10000, "1",
 	       "Partitions of a topic that says nothing."),

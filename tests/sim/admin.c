@@ -79,14 +79,15 @@ static void on_retry(void *arg)
 	struct create_topics_request_topic topic;
 	struct create_topics_request_assignment assignments[SIM_PARTITIONS_MAX];
 	int32_t ids[SIM_BROKERS_MAX];
-	struct create_topics_request_config configs[CONFIGS];
+	struct create_topics_request_config configs[CONFIGS + SIM_CONF_MAX];
+	int n_configs = CONFIGS;
 	char min_isr[16], retention[24];
 
 	if (a->n_created == c->n_topics)
 		return;
 	snprintf(min_isr, sizeof(min_isr), "%d", t->min_isr);
 	snprintf(retention, sizeof(retention), "%lld", (long long)t->retention_ms);
-	for (int i = 0; i < CONFIGS; i++)
+	for (int i = 0; i < CONFIGS + SIM_CONF_MAX; i++)
 		schema_init(&create_topics_request_config_schema, &configs[i]);
 	configs[0].name = STR("min.insync.replicas");
 	configs[0].value = str_of(min_isr);
@@ -98,7 +99,12 @@ static void on_retry(void *arg)
 	schema_init(&create_topics_request_topic_schema, &topic);
 	topic.name = str_of(t->name);
 	topic.configs = configs;
-	topic.n_configs = CONFIGS;
+	for (; n_configs < CONFIGS + SIM_CONF_MAX && c->topic_conf[n_configs - CONFIGS];
+	     n_configs++) {
+		configs[n_configs].value = str_of(c->topic_conf[n_configs - CONFIGS]);
+		(void)str_cut(&configs[n_configs].value, '=', &configs[n_configs].name);
+	}
+	topic.n_configs = n_configs;
 	place(t, &topic, assignments, ids);
 	q.topics = &topic;
 	q.n_topics = 1;

@@ -16,6 +16,7 @@
 #define SIM_PARTITIONS_MAX 4
 #define SIM_CLIENTS_MAX 8
 #define SIM_IMAGES 64
+#define SIM_CONF_MAX 4
 
 enum { EXIT_CRASH = 127, EXIT_LIVENESS = 128, EXIT_SAFETY = 129 };
 
@@ -54,6 +55,7 @@ struct cluster {
 	int n_clients;
 	int64_t id[SIM_CLIENTS_MAX]; /* of producers */
 	int n_ids;
+	const char *topic_conf[SIM_CONF_MAX]; /* NAME=VALUE of every topic; NULL: none */
 	bool is_quiet;    /* no new work: what is under way must end */
 	bool is_at_rest;  /* nothing may grow */
 	int64_t n_acked, n_consumed, n_refused, n_faults;

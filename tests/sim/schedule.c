@@ -10,7 +10,7 @@
 #define DOWN_US_MAX 3000000
 #define CUT_US_MAX 5000000
 #define SPELL_US_MAX 1000000
-#define LINE_BYTES 2048
+#define LINE_BYTES 8192
 #define FAULT_STREAM 0xfa17000000000000u
 
 typedef void draw(struct fault *, const struct swarm *, struct prng *);
@@ -274,8 +274,9 @@ static bool parse_head(const char *line, struct swarm *s)
 	if (!number_of(line, "seed", &seed))
 		return false;
 	swarm_draw(s, (uint64_t)seed);
+	s->n_conf = 0;
 	while (str_cut(&options, ' ', &one)) {
-		char name[64], text[128];
+		char name[64], text[SWARM_CONF_BYTES];
 
 		if (one.n < 3 || !str_cut(&options, ' ', &value))
 			return one.n == 0;

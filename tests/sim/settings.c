@@ -3,11 +3,12 @@
 #include <stdio.h>
 
 #include "common/base/text.h"
+#include "tests/sim/fuzz.h"
 
 #define HOUR_US 3600000000
 #define NEVER_US INT64_MAX
 
-enum field_kind { FIELD_COUNT, FIELD_FLAG, FIELD_US, FIELD_MS, FIELD_RATE };
+enum field_kind { FIELD_COUNT, FIELD_FLAG, FIELD_US, FIELD_MS, FIELD_RATE, FIELD_CONF };
 struct field {
 	const char *name;
 	enum field_kind kind;
@@ -30,11 +31,12 @@ static const struct field fields[] = {
 	{ "unclean", FIELD_FLAG, AT(is_unclean), 0, 1,
 	  "yes: unclean elections, which may lose records" },
 	{ "heartbeat", FIELD_MS, AT(heartbeat_ms), 10, 60000, "broker.heartbeat.interval.ms" },
-	{ "session", FIELD_MS, AT(session_ms), 1, INT32_MAX, "broker.session.timeout.ms" },
+	{ "session", FIELD_MS, AT(session_ms), 100, INT32_MAX, "broker.session.timeout.ms" },
 	{ "patience", FIELD_MS, AT(patience_ms), 10, 60000, "controller.quorum.fetch.timeout.ms" },
 	{ "lag", FIELD_MS, AT(lag_ms), 1, INT32_MAX, "replica.lag.time.max.ms" },
 	{ "roll", FIELD_MS, AT(roll_ms), 1, INT32_MAX, "log.roll.ms" },
 	{ "retention", FIELD_MS, AT(retention_ms), -1, INT32_MAX, "retention.ms; -1: for ever" },
+	{ "set", FIELD_CONF, 0, 0, 0, "any option: broker:NAME=VALUE, topic:..., controller:..." },
 	/* the load */
 	{ "producers", FIELD_COUNT, AT(producers), 1, SIM_CLIENTS_MAX - 2, "how many" },
 	{ "batches", FIELD_COUNT, AT(batches), 1, 1000000, "that each producer sends" },
@@ -154,6 +156,7 @@ static bool set(const struct field *f, void *at, struct str value)
 	case FIELD_US: return parse_us(value, at) && *(int64_t *)at >= f->min;
 	case FIELD_MS: return parse_ms(f, value, at);
 	case FIELD_RATE: return parse_rate(value, at);
+	case FIELD_CONF: return fuzz_add(at, value.at);
 	}
 	UNREACHABLE();
 }
@@ -265,6 +268,8 @@ void settings_print(const struct swarm *s, char *out, size_t cap)
 		const struct field *f = &fields[i];
 		const void *at = (const char *)s + f->at;
 
+		if (f->kind == FIELD_CONF)
+			continue;
 		text_printf(&t, "%s--%s ", i ? " " : "", f->name);
 		switch (f->kind) {
 		case FIELD_COUNT: text_printf(&t, "%d", *(const int *)at); break;
@@ -277,8 +282,11 @@ void settings_print(const struct swarm *s, char *out, size_t cap)
 			break;
 		case FIELD_US:
 		case FIELD_RATE: print_us(&t, *(const int64_t *)at); break;
+		case FIELD_CONF: break;
 		}
 	}
+	for (int i = 0; i < s->n_conf; i++)
+		text_printf(&t, " --set %s", s->conf[i]);
 	ASSERT(!t.cut);
 }
 
@@ -286,7 +294,7 @@ void settings_help(void)
 {
 	static const char *const values[] = {
 		[FIELD_COUNT] = "N", [FIELD_FLAG] = "yes|no", [FIELD_US] = "TIME",
-		[FIELD_MS] = "TIME", [FIELD_RATE] = "RATE",
+		[FIELD_MS] = "TIME", [FIELD_RATE] = "RATE",   [FIELD_CONF] = "OPTION",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {

@@ -224,6 +224,14 @@ static void calm(struct shrinker *s, size_t at, int64_t value)
 
 static void calm_down(struct shrinker *s)
 {
+	for (int i = 0; i < s->run->swarm.n_conf;) {
+		struct swarm swarm = s->run->swarm;
+
+		memmove(swarm.conf[i], swarm.conf[i + 1],
+			sizeof(swarm.conf[0]) * (size_t)(--swarm.n_conf - i));
+		if (!fails_as(s, &swarm))
+			i++;
+	}
 	calm(s, offsetof(struct swarm, jitter_us), 0);
 	calm(s, offsetof(struct swarm, latency_us), 50);
 	calm(s, offsetof(struct swarm, turn_us), 20);

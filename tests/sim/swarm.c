@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "tests/sim/fuzz.h"
+
 #define SECOND 1000000
 #define WHY_BYTES 160
 #define SETTLED_CHECK_US 100000
@@ -25,7 +27,8 @@ static void draw_controllers(struct swarm *, uint64_t seed);
 
 void swarm_draw(struct swarm *s, uint64_t seed)
 {
-	static const int scale[] = { 1, 1, 1, 3, 10 };
+	static const int scale[] = { 1, 5, 10, 10, 10, 30, 100 };
+	static const int lag_scale[] = { 1, 10, 10, 10, 100 };
 	struct prng prng, *p = &prng;
 
 	prng_seed(p, seed ^ 0x5eed);
@@ -42,9 +45,9 @@ void swarm_draw(struct swarm *s, uint64_t seed)
 	s->liveness_us = 120 * SECOND;
 	s->pause_us = s->safety_us / s->batches;
 	s->is_unclean = prng_chance(p, 1, 10);
-	s->heartbeat_ms = 100 * scale[prng_below(p, ARRAY_LEN(scale))];
-	s->session_ms = s->heartbeat_ms * between(p, 4, 18);
-	s->lag_ms = between(p, 2, 12) * 250;
+	s->heartbeat_ms = 10 * scale[prng_below(p, ARRAY_LEN(scale))];
+	s->session_ms = i64_max(100, s->heartbeat_ms * between(p, 4, 18));
+	s->lag_ms = between(p, 2, 12) * 25 * lag_scale[prng_below(p, ARRAY_LEN(lag_scale))];
 	s->roll_ms = prng_chance(p, 1, 2) ? between(p, 50, 2000) : 3600000;
 	s->retention_ms = prng_chance(p, 1, 4) ? between(p, 500, 5000) : -1;
 	s->latency_us = between(p, 20, 300);
@@ -70,6 +73,7 @@ void swarm_draw(struct swarm *s, uint64_t seed)
 	s->every_us[FAULT_SIP] = maybe(p, SECOND);
 	s->every_us[FAULT_DEAF] = maybe(p, SECOND);
 	s->every_us[FAULT_CLOCK] = maybe(p, SECOND);
+	fuzz_draw(s, p);
 	draw_controllers(s, seed);
 }
 
@@ -95,6 +99,8 @@ static void set_up_controller(const struct swarm *s, struct sim_node *n)
 	sim_node_option(n, "controller.quorum.fetch.timeout.ms=%lld", (long long)s->patience_ms);
 	sim_node_option(n, "metadata.log.max.record.bytes.between.snapshots=%lld",
 			(long long)s->snapshot_bytes);
+	for (int i = 0; fuzz_at(s, "controller", i); i++)
+		sim_node_option(n, "%s", fuzz_at(s, "controller", i));
 }
 
 static void set_up_broker(const struct swarm *s, struct sim_node *n)
@@ -106,6 +112,8 @@ static void set_up_broker(const struct swarm *s, struct sim_node *n)
 	sim_node_option(n, "log.index.interval.bytes=1024");
 	sim_node_option(n, "log.retention.check.interval.ms=500");
 	sim_node_option(n, "replica.high.watermark.checkpoint.interval.ms=500");
+	for (int i = 0; fuzz_at(s, "broker", i); i++)
+		sim_node_option(n, "%s", fuzz_at(s, "broker", i));
 }
 
 static void after_event(void *arg)
@@ -152,6 +160,8 @@ struct cluster *swarm_build(const struct swarm *s)
 	cluster_add_controllers(c, s->controllers);
 	for (int i = 0; i < s->controllers; i++)
 		set_up_controller(s, c->controllers[i]);
+	for (int i = 0; fuzz_at(s, "topic", i) && i < SIM_CONF_MAX; i++)
+		c->topic_conf[i] = fuzz_at(s, "topic", i);
 	c->n_brokers = s->brokers;
 	for (int i = 0; i < s->brokers; i++) {
 		c->broker[i] = sim_node_add(w, i + 1, false, s->shards);

@@ -9,6 +9,9 @@
 
 #define SWARM_FAULTS_FROM_US 2000000 /* on the world's clock */
 
+#define SWARM_CONF_MAX 32
+#define SWARM_CONF_BYTES 80
+
 struct swarm {
 	uint64_t seed;
 	int controllers, brokers, shards, topics, partitions, rf, min_isr;
@@ -20,6 +23,8 @@ struct swarm {
 	int64_t patience_ms, snapshot_bytes; /* of controllers */
 	int64_t latency_us, jitter_us, turn_us, job_us;
 	int64_t every_us[FAULT_KINDS];
+	char conf[SWARM_CONF_MAX][SWARM_CONF_BYTES]; /* options that are not at their default */
+	int n_conf;
 };
 
 void swarm_draw(struct swarm *, uint64_t seed);
