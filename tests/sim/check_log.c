@@ -289,6 +289,8 @@ void truth_skip_unseen(struct truth *truth, int64_t to)
 		*add_fact(truth) = (struct fact){ .base_offset = UNSEEN };
 	map_fini(&truth->producers);
 	map_init(&truth->producers, 1);
+	map_fini(&truth->ends);
+	map_init(&truth->ends, 1);
 }
 
 static void write_down(struct spot *s, const struct seen_batch *seen)
@@ -326,6 +328,10 @@ static void check_sequence(const struct spot *s, const struct batch *b)
 	if (b->producer_id < 0 || s->truth->is_unclean)
 		return;
 	known = (uint64_t)(uintptr_t)map_find(&s->truth->producers, key);
+	/* A replica that began at the leader's start knows nothing of producers whose records are
+	 * all deleted, and takes any sequence when it leads; Kafka's brokers do the same. */
+	if ((intptr_t)map_find(&s->truth->ends, key) <= s->truth->log_start)
+		known = 0;
 	if (known && epoch < (known >> 32 & UINT16_MAX))
 		spot_broken(s, 42, "producer %lld's epoch %d at offset %lld comes after %d",
 			    (long long)b->producer_id, b->producer_epoch, (long long)b->base_offset,
@@ -338,6 +344,7 @@ static void check_sequence(const struct spot *s, const struct batch *b)
 	if (known && epoch > (known >> 32 & UINT16_MAX) && b->base_sequence != 0)
 		spot_broken(s, 43, "producer %lld's epoch %d begins with sequence %d",
 			    (long long)b->producer_id, b->producer_epoch, b->base_sequence);
+	map_put(&s->truth->ends, key, (void *)(intptr_t)(batch_last_offset(b) + 1));
 	map_put(&s->truth->producers, key, (void *)(uintptr_t)(1ull << 48 | epoch << 32 | next));
 }
 

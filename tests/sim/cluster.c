@@ -88,6 +88,7 @@ static void truth_init(struct truth *truth, bool is_unclean)
 	*truth = (struct truth){ .newest_epoch = -1, .is_unclean = is_unclean };
 	memset(truth->leader_of, -1, sizeof(truth->leader_of));
 	map_init(&truth->producers, 1);
+	map_init(&truth->ends, 1);
 	map_init(&truth->matching, 1);
 }
 
@@ -96,6 +97,7 @@ static void truth_fini(struct truth *truth)
 	for (int b = 0; b < SIM_BROKERS_MAX; b++)
 		mem_free(truth->views[b].batches);
 	map_fini(&truth->producers);
+	map_fini(&truth->ends);
 	map_fini(&truth->matching);
 	mem_free(truth->facts);
 	mem_free(truth->open);

@@ -46,6 +46,7 @@ struct truth {
 	int8_t leader_of[SIM_EPOCHS_MAX];
 	struct view views[SIM_BROKERS_MAX];
 	struct map producers; /* id + 1 -> epoch and next sequence of what is committed */
+	struct map ends;      /* id + 1 -> offset behind its last batch */
 	struct map matching;  /* epoch and base offset -> crc of the batch and of the one before */
 	bool is_unclean;      /* the topic's */
 	struct promise *open; /* acknowledged by a leader whose log was gone a moment later */
