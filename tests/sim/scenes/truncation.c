@@ -53,6 +53,31 @@ static void each_leader_wrote_for_itself(struct stage *s)
 	expect_everywhere(s, "M1 M2 M3");
 }
 
+/* X and Y lead in turns, neither has what the other wrote (the topic allows that).  In the end Y
+ * has epochs between those of X: what it says of X's last epoch is about one that X never had, and X
+ * must cut where its own history leaves that, or be told the same for ever (KIP-279). */
+static void histories_with_epochs_in_turns(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .brokers = 2, .rf = 2, .is_unclean = true });
+	acked(s, "M1", ALL);
+	wait_whole(s);
+	kill_node(s, X);
+	wait_leader(s, Y);
+	acked(s, "Y1", 1);
+	kill_node(s, Y);
+	start_node(s, X);
+	wait_leader(s, X);
+	acked(s, "X1", 1);
+	acked(s, "X2", 1);
+	kill_node(s, X);
+	start_node(s, Y);
+	wait_leader(s, Y);
+	acked(s, "Y2", 1);
+	expect_log(s, Y, "M1 Y1 Y2");
+	start_node(s, X);
+	expect_everywhere(s, "M1 Y1 Y2");
+}
+
 /* Z has S1 of X and sleeps.  X leads again when it wakes, so nothing seems to have changed; but
  * X has given S1 up in between (KAFKA-7164). */
 static void a_follower_sleeps_through_two_leaders(struct stage *s)
@@ -293,6 +318,7 @@ static void what_acks_all_follows_survives(struct stage *s)
 const struct scene truncation_scenes[] = {
 	{ "a_follower_restarts_behind_the_watermark", a_follower_restarts_behind_the_watermark },
 	{ "each_leader_wrote_for_itself", each_leader_wrote_for_itself },
+	{ "histories_with_epochs_in_turns", histories_with_epochs_in_turns },
 	{ "a_follower_sleeps_through_two_leaders", a_follower_sleeps_through_two_leaders },
 	{ "a_reader_never_gets_what_is_truncated", a_reader_never_gets_what_is_truncated },
 	{ "a_diverging_fetch_counts_for_nothing", a_diverging_fetch_counts_for_nothing },

@@ -1,33 +1,34 @@
 /* watermark.c - the high watermark: what moves it, what must not, and who may read up to it. */
 #include "tests/sim/scene.h"
 
-/* M2 waits for Z, which is paused.  When Z has left the ISR nothing else happens, no produce and
+/* M2 waits for Y, which is paused.  When Y has left the ISR nothing else happens, no produce and
  * no fetch: the end of the wait alone must acknowledge M2 (KAFKA-13091). */
 static void a_shrink_frees_who_waits(struct stage *s)
 {
-	open_stage(s, &(struct staging){ .min_isr = 1, .lag_ms = 500, .session_ms = 10000 });
+	open_stage(s,
+		   &(struct staging){ .brokers = 2, .rf = 2, .lag_ms = 500, .session_ms = 10000 });
 	acked(s, "M1", ALL);
 	wait_whole(s);
-	pause_node(s, Z);
+	pause_node(s, Y);
 	send_on(s, "M2", ALL);
 	not_yet_acked(s, "M2");
 	then_acked(s, "M2");
-	expect_isr(s, "XY");
-	resume_node(s, Z);
+	expect_isr(s, "X");
+	resume_node(s, Y);
 	expect_everywhere(s, "M1 M2");
 }
 
-/* The same when the controller fenced Z unasked: the news of it must do. */
+/* The same when the controller fenced Y unasked: the news of it must do. */
 static void a_fencing_frees_who_waits(struct stage *s)
 {
-	open_stage(s, &(struct staging){ .min_isr = 2, .session_ms = 1000 });
+	open_stage(s, &(struct staging){ .brokers = 2, .rf = 2 });
 	acked(s, "M1", ALL);
 	wait_whole(s);
-	pause_node(s, Z);
+	pause_node(s, Y);
 	send_on(s, "M2", ALL);
 	not_yet_acked(s, "M2");
 	then_acked(s, "M2");
-	resume_node(s, Z);
+	resume_node(s, Y);
 	expect_everywhere(s, "M1 M2");
 }
 
