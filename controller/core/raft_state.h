@@ -85,7 +85,7 @@ struct raft {
 	/* leader */
 	int64_t term_start;              /* its first record of this term */
 	int64_t heartbeat_due_ms;
-	int64_t stalled_ms;              /* since when others have what this disk has not; or never */
+	int64_t stalled_ms;              /* since when others have what this disk has not */
 	int32_t transfer_to;             /* -1: no transfer */
 	int64_t transfer_until_ms;
 	int32_t n_peers;

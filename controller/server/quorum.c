@@ -447,8 +447,8 @@ static void carry_out(struct quorum *q, struct raft_event *ev, const Weir__RaftM
 	if (q->has_chunk) {
 		q->has_chunk = false;
 		(void)quorum_step(q, &q->chunk);
-	} else if (activate || has_voters) {
-		announce(q);
+	} else if (activate || has_voters || role_changed) {
+		announce(q); /* also what waited for a transfer that failed */
 	}
 }
 
