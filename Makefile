@@ -263,6 +263,9 @@ run: all ## a local cluster: one controller and three brokers
 demo: ## kill the leader in the middle of a million records, lose nothing
 	deploy/demo.sh
 SHARE = $(DESTDIR)$(PREFIX)/share
+# Called by these names, weir takes Kafka's flags and prints Kafka's layout.
+COMPAT = $(PREFIX)/lib/weir/kafka-compat
+KAFKA_TOOLS := kafka-topics kafka-configs kafka-leader-election kafka-reassign-partitions kafka-metadata-quorum
 install: all ## programs into $(PREFIX)/bin; weir(1) and completions into $(PREFIX)/share
 	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1 $(SHARE)/bash-completion/completions \
 		$(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
@@ -271,6 +274,8 @@ install: all ## programs into $(PREFIX)/bin; weir(1) and completions into $(PREF
 	$(B)/weir completion bash >$(SHARE)/bash-completion/completions/weir
 	$(B)/weir completion zsh >$(SHARE)/zsh/site-functions/_weir
 	$(B)/weir completion fish >$(SHARE)/fish/vendor_completions.d/weir.fish
+	install -d $(DESTDIR)$(COMPAT)
+	for t in $(KAFKA_TOOLS); do ln -sf $(PREFIX)/bin/weir $(DESTDIR)$(COMPAT)/$$t.sh; done
 clean: ## remove build/
 	rm -rf build
 help: ## this list
