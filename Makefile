@@ -228,9 +228,9 @@ sim-schedules: $(B)/weir-sim ## faults that found a bug once: tests/sim/schedule
 	@$< --schedules tests/sim/schedules
 sim-twice: $(B)/weir-sim ## the same, each seed two times: both runs must be equal
 	@$< $(or $(SEED),1) --seeds $(or $(N),10) --jobs $(JOBS) --twice
-mutants: ## known bugs put back, one at a time: the simulator must find each
-	@tests/sim/mutants.sh
-	@tests/sim/raft_mutants.sh
+mutants: ## known bugs put back, one at a time: the simulator must find each; BUG= picks one
+	@tests/sim/mutants.sh $(BUG)
+	@$(if $(BUG),,tests/sim/raft_mutants.sh)
 fuzz: ## libFuzzer, F=name of a target, S=seconds for each
 	@$(MAKE) BUILD=fuzz CC=clang fuzzers
 	@tests/lib/run_fuzz.sh build/fuzz/tests/fuzz "$(F)" "$(or $(S),30)"
