@@ -159,7 +159,7 @@ static void cut_batches(struct spot *s)
 	const struct replica *r = &s->p->replica;
 	struct view *v = s->view;
 
-	if (end_of(v) < r->log_start)
+	if (end_of(v) < r->log_start || r->log_start == r->log_end)
 		v->n_batches = 0;
 	while (v->n_batches > 0 && v->batches[v->n_batches - 1].base_offset >= r->log_end)
 		v->n_batches--;

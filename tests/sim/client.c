@@ -12,7 +12,7 @@
 #define METADATA_VERSION 12
 #define PRODUCE_VERSION_MIN 3
 #define PRODUCE_VERSION_MAX 13
-#define FETCH_VERSION_MIN 9 /* the first that says which leader epoch it means */
+#define FETCH_VERSION_MIN 10 /* the first that may be given zstd */
 #define FETCH_VERSION_MAX 18
 
 struct ask {

@@ -48,6 +48,7 @@ bool client_retries(int16_t code);
 struct producer_options {
 	int n_batches;    /* to make */
 	int acks;         /* 0, 1, -1 */
+	bool is_mixed; /* any acks for each batch */
 	bool is_idempotent;
 	int64_t pause_us; /* between batches, on average */
 	int topic;

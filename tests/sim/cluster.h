@@ -12,9 +12,11 @@
 #include "tests/sim/truth.h"
 
 #define SIM_CONTROLLERS_MAX 5
-#define SIM_TOPICS_MAX 3
+#define SIM_TOPICS_MAX 4
 #define SIM_PARTITIONS_MAX 4
-#define SIM_CLIENTS_MAX 8
+#define SIM_PRODUCERS_MAX 6
+#define SIM_CLIENTS_MAX 12
+#define SIM_IDS_MAX 256
 #define SIM_IMAGES 64
 #define SIM_CONF_MAX 4
 
@@ -53,7 +55,7 @@ struct cluster {
 	int n_topics;
 	struct client *client[SIM_CLIENTS_MAX];
 	int n_clients;
-	int64_t id[SIM_CLIENTS_MAX]; /* of producers */
+	int64_t id[SIM_IDS_MAX]; /* of producers */
 	int n_ids;
 	const char *topic_conf[SIM_CONF_MAX]; /* NAME=VALUE of every topic; NULL: none */
 	bool is_quiet;    /* no new work: what is under way must end */

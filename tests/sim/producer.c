@@ -1,4 +1,5 @@
-/* producer.c - makes batches and sends them until they are acknowledged, in order.
+/* producer.c - makes batches, compressed or not, and sends them until they are acknowledged, in
+ * order.
  *
  * Plain: one batch of a partition in flight, sent again after any failure (so it may be written
  * twice).  Idempotent: up to five in flight; after a failure it waits until all in flight are
@@ -14,6 +15,7 @@
 #include "kafka/init_producer_id.h"
 #include "kafka/produce.h"
 #include "tests/sim/client.h"
+#include "tests/sim/rules.h"
 
 #define IN_FLIGHT_MAX 5
 #define BATCH_BYTES 4096
@@ -21,6 +23,9 @@
 #define PADDING_MAX 200
 #define INIT_VERSION 4
 #define REQUEST_MS 1500
+#define WHY_BYTES 160
+#define EPOCH_ODDS 30 /* a new producer epoch in so many batches, when none is under way */
+#define ZSTD_VERSION 7
 
 struct made { /* a batch */
 	struct list node;
@@ -28,6 +33,7 @@ struct made { /* a batch */
 	uint64_t first_value; /* its records have this and the following ones */
 	int n_records;
 	int32_t sequence; /* of its first record */
+	int acks;
 	bool is_in_flight;
 	int broker; /* asked last */
 	size_t n;
@@ -56,6 +62,7 @@ struct producer {
 
 static void on_start(void *producer, void *unused);
 static void on_next(void *producer);
+static void pack(struct producer *, struct made *);
 static void ask_for_id(struct producer *);
 static void on_retry(void *producer);
 static void on_news(void *producer);
@@ -112,6 +119,17 @@ static bool is_idle(const void *arg, char *why, size_t cap)
 
 /* ---- making --------------------------------------------------------------------------------- */
 
+/* They go from 0 to 2^31 - 1 and begin anew. */
+static int32_t sequence_after(int32_t sequence, int32_t n)
+{
+	return (int32_t)(((uint32_t)sequence + (uint32_t)n) & INT32_MAX);
+}
+
+static bool is_sequence_before(int32_t a, int32_t b)
+{
+	return a != b && (((uint32_t)b - (uint32_t)a) & INT32_MAX) < (1u << 30);
+}
+
 static void fill(struct producer *p, struct lane *lane, struct made *m)
 {
 	uint8_t bytes[sizeof(uint64_t) + PADDING_MAX] = { 0 };
@@ -142,9 +160,58 @@ static void fill(struct producer *p, struct lane *lane, struct made *m)
 		ASSERT(is_in);
 	}
 	m->sequence = lane->next_sequence;
-	lane->next_sequence += m->n_records;
+	lane->next_sequence = sequence_after(lane->next_sequence, m->n_records);
+	m->acks = p->o.is_mixed ? (int)prng_below(prng, 3) - 1 : p->o.acks;
 	m->n = batch_builder_finish(&b);
 	ASSERT(m->n > 0);
+	pack(p, m);
+}
+
+/* All five codecs, in any order; what would grow stays as it is. */
+static void pack(struct producer *p, struct made *m)
+{
+	struct cluster *c = p->client.cluster;
+	int codec = (int)prng_below(&p->client.env->prng, CODECS);
+	enum batch_state state;
+	struct batch b;
+	struct str plain = { (const char *)m->at + BATCH_HEADER_BYTES, m->n - BATCH_HEADER_BYTES };
+
+	if (codec == CODEC_NONE ||
+	    (codec == CODEC_ZSTD && p->client.produce_version < ZSTD_VERSION))
+		return;
+	state = batch_view(&b, m->at, (int64_t)m->n);
+	ASSERT(state == BATCH_OK);
+	if (codec_compress(c->codec, codec, CODEC_LEVEL_DEFAULT, plain, &c->records) ||
+	    c->records.n >= plain.n)
+		return;
+	memcpy(m->at + BATCH_HEADER_BYTES, c->records.at, c->records.n);
+	m->n = BATCH_HEADER_BYTES + c->records.n;
+	b.size = (int64_t)m->n;
+	b.attributes = (uint16_t)((b.attributes & ~BATCH_CODEC_MASK) | codec);
+	batch_seal(m->at, &b, m->at + BATCH_HEADER_BYTES, c->records.n);
+}
+
+static void begin_epoch(struct producer *p, int16_t epoch)
+{
+	p->epoch = epoch;
+	for (int i = 0; i < SIM_PARTITIONS_MAX; i++) {
+		p->lane[i].next_sequence = 0;
+		p->lane[i].is_known = false;
+	}
+}
+
+/* As a client does that gave up a batch: the next epoch, and a new id after the last one. */
+static void maybe_begin_epoch(struct producer *p)
+{
+	char why[WHY_BYTES];
+
+	if (p->id < 0 || !is_idle(p, why, sizeof(why)) ||
+	    !prng_chance(&p->client.env->prng, 1, EPOCH_ODDS))
+		return;
+	if (p->epoch == INT16_MAX)
+		p->id = -1;
+	else
+		begin_epoch(p, (int16_t)(p->epoch + 1));
 }
 
 static void on_id(void *arg, enum err e, const void *reply)
@@ -156,11 +223,16 @@ static void on_id(void *arg, enum err e, const void *reply)
 	if (e || r->error_code != KERR_NONE)
 		return;
 	p->id = r->producer_id;
-	p->epoch = r->producer_epoch;
+	begin_epoch(p, r->producer_epoch);
+	if (prng_chance(&p->client.env->prng, 1, 4)) { /* as one that has run for long */
+		p->epoch = INT16_MAX - 1;
+		for (int i = 0; i < SIM_PARTITIONS_MAX; i++)
+			p->lane[i].next_sequence = INT32_MAX - 20 - i;
+	}
 	for (int i = 0; i < p->client.cluster->n_ids; i++) /* 28 */
 		if (p->client.cluster->id[i] == p->id)
-			story_fail(EXIT_SAFETY, "the producer id %lld was given twice",
-				   (long long)p->id);
+			rule_broken(28, "the producer id %lld", (long long)p->id);
+	ASSERT(p->client.cluster->n_ids < SIM_IDS_MAX);
 	p->client.cluster->id[p->client.cluster->n_ids++] = p->id;
 }
 
@@ -184,6 +256,7 @@ static void on_next(void *arg)
 
 	if (p->n_made == p->o.n_batches || p->client.cluster->is_quiet)
 		return;
+	maybe_begin_epoch(p);
 	if (p->o.is_idempotent && p->id < 0) {
 		ask_for_id(p);
 		return;
@@ -224,8 +297,11 @@ static void pump(struct lane *lane)
 	if (lane->is_rewinding && lane->n_in_flight > 0)
 		return;
 	lane->is_rewinding = false;
-	if (broker < 0)
+	if (broker < 0) {
+		if (!list_empty(&lane->made))
+			client_refresh(&p->client);
 		return;
+	}
 	LIST_FOR (m, &lane->made, struct made, node) {
 		if (lane->n_in_flight == max)
 			return;
@@ -251,14 +327,14 @@ static void send_batch(struct lane *lane, struct made *m, int broker)
 	topic.topic_id = p->client.cluster->topic[p->o.topic].id;
 	topic.partition_data = &part;
 	topic.n_partition_data = 1;
-	q.acks = (int16_t)p->o.acks;
+	q.acks = (int16_t)m->acks;
 	q.timeout_ms = REQUEST_MS;
 	q.topic_data = &topic;
 	q.n_topic_data = 1;
 	m->broker = broker;
 	client_ask(&p->client, broker, API_PRODUCE, p->client.produce_version, &q,
-		   p->o.acks == 0 ? NULL : on_reply, m);
-	if (p->o.acks == 0) {
+		   m->acks == 0 ? NULL : on_reply, m);
+	if (m->acks == 0) {
 		list_remove(&m->node);
 		mem_free(m);
 		return;
@@ -295,7 +371,7 @@ static void on_acked(struct made *m, int64_t offset)
 	struct producer *p = m->lane->producer;
 	struct cluster *c = p->client.cluster;
 
-	if (p->o.acks == -1 && offset >= 0)
+	if (m->acks == -1 && offset >= 0)
 		for (int i = 0; i < m->n_records; i++)
 			check_acked(c, &c->topic[p->o.topic], m->lane->partition, offset + i,
 				    m->first_value + (uint64_t)i);
@@ -315,7 +391,8 @@ static bool may_refuse(const struct made *m)
 	const struct producer_entry *known = r ? producers_find(&r->producers, p->id) : NULL;
 
 	return t->is_unclean || !cluster_leads(c, m->broker, t, m->lane->partition) ||
-	       (known && known->n > 0 && known->batches[known->n - 1].last_seq >= m->sequence);
+	       (known && known->n > 0 &&
+		!is_sequence_before(known->batches[known->n - 1].last_seq, m->sequence));
 }
 
 static void on_refused(struct made *m, enum err e, int16_t code)

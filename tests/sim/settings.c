@@ -24,7 +24,7 @@ static const struct field fields[] = {
 	{ "controllers", FIELD_COUNT, AT(controllers), 1, SIM_CONTROLLERS_MAX, "1, 3 or 5" },
 	{ "brokers", FIELD_COUNT, AT(brokers), 1, SIM_BROKERS_MAX, "how many" },
 	{ "shards", FIELD_COUNT, AT(shards), 1, WORLD_ACTORS_MAX, "threads of each broker" },
-	{ "topics", FIELD_COUNT, AT(topics), 1, SIM_TOPICS_MAX, "how many" },
+	{ "topics", FIELD_COUNT, AT(topics), 1, SIM_TOPICS_MAX - 1, "how many" },
 	{ "partitions", FIELD_COUNT, AT(partitions), 1, SIM_PARTITIONS_MAX, "of each topic" },
 	{ "rf", FIELD_COUNT, AT(rf), 1, SIM_BROKERS_MAX, "replicas of each partition" },
 	{ "min-isr", FIELD_COUNT, AT(min_isr), 1, SIM_BROKERS_MAX, "min.insync.replicas" },
@@ -38,7 +38,7 @@ static const struct field fields[] = {
 	{ "retention", FIELD_MS, AT(retention_ms), -1, INT32_MAX, "retention.ms; -1: for ever" },
 	{ "set", FIELD_CONF, 0, 0, 0, "any option: broker:NAME=VALUE, topic:..., controller:..." },
 	/* the load */
-	{ "producers", FIELD_COUNT, AT(producers), 1, SIM_CLIENTS_MAX - 2, "how many" },
+	{ "producers", FIELD_COUNT, AT(producers), 1, SIM_PRODUCERS_MAX, "how many" },
 	{ "batches", FIELD_COUNT, AT(batches), 1, 1000000, "that each producer sends" },
 	{ "think", FIELD_US, AT(pause_us), 1, HOUR_US,
 	  "a producer's mean pause; otherwise --for over --batches" },

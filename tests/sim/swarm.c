@@ -140,6 +140,7 @@ static void add_clients(const struct swarm *s, struct cluster *c)
 		o.is_idempotent = prng_chance(&prng, 1, 2) && !s->is_unclean;
 		if (!o.is_idempotent && prng_chance(&prng, 1, 3))
 			o.acks = prng_chance(&prng, 1, 3) ? 0 : 1;
+		o.is_mixed = !o.is_idempotent && prng_chance(&prng, 1, 3);
 		snprintf(name, sizeof(name), "p%d", i);
 		(void)producer_new(c, name, &o);
 	}
