@@ -30,6 +30,7 @@ struct process {
 	struct boot boot;
 	struct loops *loops;
 	int n_signals;
+	bool has_failed;
 };
 
 static int usage(FILE *);
@@ -167,7 +168,16 @@ static int run(struct process *p)
 	status = set_up(p);
 	if (status == 0)
 		loops_run(p->loops);
-	return status;
+	return p->has_failed ? 1 : status;
+}
+
+static void on_failed(void *arg)
+{
+	struct process *p = arg;
+
+	p->has_failed = true;
+	boot_stop_now(&p->boot);
+	loops_stop(p->loops);
 }
 
 /* One shard per online core unless num.network.threads says otherwise. */
@@ -190,6 +200,8 @@ static int set_up(struct process *p)
 	}
 	for (int i = 0; i < o.n_actors; i++)
 		env[i] = loops_env(p->loops, i);
+	p->boot.broker.failed = on_failed;
+	p->boot.broker.failed_arg = p;
 	if (boot_start(&p->boot, env, o.n_actors, why, sizeof(why))) {
 		fprintf(stderr, "error: %s\n", why);
 		return 1;

@@ -142,7 +142,7 @@ static void fill_partition(struct req *q, const struct image_partition *ip,
 	p->n_isr_nodes = ip->isr.n;
 	for (int32_t i = 0; i < ip->replicas.n; i++) {
 		const struct image_broker *b = image_broker(q->image, ip->replicas.v[i]);
-		if (b && !b->is_fenced)
+		if (b && !b->is_fenced && !image_ids_has(&ip->offline, ip->replicas.v[i]))
 			continue;
 		if (!p->offline_replicas)
 			p->offline_replicas = ARENA_NEW(q, int32_t, ip->replicas.n);

@@ -27,6 +27,10 @@ struct broker {
 	char cluster_id[CLUSTER_ID_TEXT];
 	/* shared by the shards */
 	struct throttle leader_throttle, follower_throttle, dirs_throttle;
+	/* Called once on shard 0, when no log directory is left to work with; NULL: nobody
+	 * cares. */
+	void (*failed)(void *arg);
+	void *failed_arg;
 	_Atomic int64_t free_bytes_min; /* log.dir.free.bytes.min in force; shard 0 writes it */
 	_Atomic int64_t request_bytes; /* of requests in flight, all shards: for logs and metrics */
 };

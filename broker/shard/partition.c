@@ -21,6 +21,7 @@
 #include "broker/shard/partition_open.h"
 #include "broker/shard/persist.h"
 #include "broker/shard/read.h"
+#include "broker/shard/report.h"
 #include "broker/shard/shard.h"
 #include "broker/shard/wait.h"
 #include "common/base/log.h"
@@ -317,6 +318,7 @@ void partition_fail(struct partition *p, enum err e)
 		dirs_fail(p->shard->broker->dirs, p->dir);
 	move_end(p);
 	follow_stop(p);
+	report_lost(p, REPORT_OFFLINE);
 	wait_fail(p, KERR_KAFKA_STORAGE_ERROR);
 	deletes_fail(p, KERR_KAFKA_STORAGE_ERROR);
 	read_wake(p, READ_LOST);

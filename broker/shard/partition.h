@@ -70,6 +70,7 @@ struct partition {
 	struct list deletes;    /* parked DeleteRecords (delete_records.h) */
 	struct isr_item isr;
 	struct following follow;
+	struct report *report;  /* of what it lost, or NULL (report.h) */
 	struct move *move;      /* to another log directory, or NULL (move.h) */
 	char dir_name[280]; /* "topic-0" */
 };

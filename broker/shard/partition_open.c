@@ -17,6 +17,7 @@
 #include "broker/shard/dirs.h"
 #include "broker/shard/move.h"
 #include "broker/shard/persist.h"
+#include "broker/shard/report.h"
 #include "broker/shard/retention.h"
 #include "broker/shard/shard.h"
 #include "common/base/log.h"
@@ -50,6 +51,7 @@ static bool must_wait(const struct partition *);
 static void opened(struct open_job *);
 static enum err claim(struct open_job *);
 static void replay(void *arg, const struct batch *);
+static bool is_unvouched(const struct open_job *, enum report_of *);
 static void forget(struct partition *);
 
 /* A directory found at start is used where it lies; a new one goes to the
@@ -67,6 +69,9 @@ void partition_open_start(struct shard *s, const struct image_topic *t, int32_t 
 			  F_Z("partition", p->dir_name));
 		p->state = PARTITION_OFFLINE;
 		mem_free(j);
+		p->opening_before = s->image_before;
+		list_push_back(&s->openings, &p->opening);
+		report_lost(p, REPORT_OFFLINE);
 		return;
 	}
 	atomic_fetch_add(&dirs->v[p->dir].n_partitions, 1);
@@ -142,6 +147,7 @@ void partition_free(struct partition *p)
 	list_remove(&p->hw_lagging);
 	list_remove(&p->throttled);
 	list_remove(&p->opening);
+	report_free(p);
 	if (p->log)
 		log_drop(p->log);
 	producers_fini(&p->producers);
@@ -231,6 +237,7 @@ static void open_done(struct job *job)
 	struct open_job *j = CONTAINER_OF(job, struct open_job, job);
 	struct partition *p = j->p;
 	struct shard *s = p->shard;
+	enum report_of of;
 
 	if (j->err == ERR_EXISTS && !p->is_dropped && !s->is_stopping) {
 		timer_after_ms(s->env, &j->again, CLAIM_AGAIN_MS);
@@ -242,7 +249,6 @@ static void open_done(struct job *job)
 		shard_note_applied(s);
 		return;
 	}
-	list_remove(&p->opening);
 	p->log = j->log;
 	if (j->found)
 		atomic_store(&j->found->taken, true);
@@ -256,6 +262,10 @@ static void open_done(struct job *job)
 		log_error("partition", "its log cannot be opened", F_Z("partition", p->dir_name),
 			  F_Z("error", err_text(j->err)));
 	}
+	if (is_unvouched(j, &of) && !p->is_dropped && !s->is_stopping)
+		report_lost(p, of);
+	else
+		list_remove(&p->opening);
 	mem_free(j);
 	if (!p->is_dropped && p->state == PARTITION_OPEN) {
 		persist_epochs(p); /* what the scan taught: after a clean end nothing is scanned */
@@ -263,6 +273,26 @@ static void open_done(struct job *job)
 	}
 	partition_job_back(p);
 	shard_note_applied(s);
+}
+
+/* A directory that lost the end of its logs with the power said so when the broker registered: what
+ * a scan cuts there is no news, unless it was synced.  Elsewhere nothing may be missing at all.
+ * What an earlier start had set aside (no bytes are now) is told again, in case it was not told. */
+static bool is_unvouched(const struct open_job *j, enum report_of *of)
+{
+	const struct dir *dir = &j->p->shard->broker->dirs->v[j->p->dir];
+	const struct log_recovery *r = &j->recovery;
+	bool is_whole = dir->previous_epoch >= 0;
+
+	*of = REPORT_OFFLINE;
+	if (j->p->state != PARTITION_OPEN)
+		return j->err != ERR_EXISTS;
+	*of = r->bytes_quarantined > 0 ? REPORT_DAMAGED : REPORT_SHORT;
+	if (r->corrupt_offset >= 0)
+		return is_whole || r->corrupt_offset < j->options.recovery_point;
+	return is_whole && j->found && !j->is_new &&
+	       (j->found->high_watermark > log_end(j->log) ||
+		(j->options.clean && r->bytes_cut > 0));
 }
 
 static void open_again(void *arg)

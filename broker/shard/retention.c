@@ -58,6 +58,10 @@ void retention_care(struct partition *p, bool look)
 {
 	struct env *env = p->shard->env;
 
+	if (atomic_load(&p->shard->broker->dirs->v[p->dir].offline)) {
+		partition_fail(p, ERR_IO); /* a neighbour in its directory met the failure */
+		return;
+	}
 	retention_flush_due(p);
 	if (!look)
 		return;

@@ -10,12 +10,14 @@
 #include <stdatomic.h>
 
 #include "broker/shard/ctllink.h"
+#include "broker/shard/dirs.h"
 #include "broker/shard/follow.h"
 #include "broker/shard/move.h"
 #include "broker/shard/partition.h"
 #include "broker/shard/read.h"
 #include "broker/shard/retention.h"
 #include "broker/shard/shard_image.h"
+#include "common/base/log.h"
 #include "common/wire/validate.h"
 
 /* Short against replica.fetch.wait.max.ms, long against a burst of appends. */
@@ -36,6 +38,7 @@ static void on_hw_timer(void *arg);
 static void on_throttle_timer(void *arg);
 static void on_lag_timer(void *arg);
 static void on_care_timer(void *arg);
+static void give_up(struct broker *);
 
 struct shard *shard_new(struct broker *b, struct env *env, int id)
 {
@@ -240,4 +243,18 @@ static void on_care_timer(void *arg)
 			retention_care(p, retain);
 	}
 	timer_after_ms(s->env, &s->care_timer, CARE_MS);
+	if (s->id == 0 && dirs_place(s->broker->dirs) < 0)
+		give_up(s->broker);
+}
+
+/* A broker without a directory is nothing: whoever started it must see that. */
+static void give_up(struct broker *b)
+{
+	void (*failed)(void *) = b->failed;
+
+	b->failed = NULL;
+	if (!failed)
+		return;
+	log_error("broker", "every log directory has failed: this broker ends");
+	failed(b->failed_arg);
 }

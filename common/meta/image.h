@@ -45,6 +45,7 @@ struct image_ids {                       /* a small set or list of broker ids, i
 };
 struct image_partition {
 	struct image_ids replicas, isr, adding, removing, elr, last_known_elr;
+	struct image_ids offline; /* in a directory that failed, of a broker that runs */
 	int32_t leader, leader_epoch, partition_epoch;  /* leader -1: none */
 	bool is_recovering;
 };

@@ -258,7 +258,8 @@ static enum err apply_partition(struct image *im, const Weir__PartitionRecord *r
 	    !ids_of(r->replicas, r->n_replicas, &p.replicas) || !ids_of(r->isr, r->n_isr, &p.isr) ||
 	    !ids_of(r->adding, r->n_adding, &p.adding) ||
 	    !ids_of(r->removing, r->n_removing, &p.removing) || !ids_of(r->elr, r->n_elr, &p.elr) ||
-	    !ids_of(r->last_known_elr, r->n_last_known_elr, &p.last_known_elr))
+	    !ids_of(r->last_known_elr, r->n_last_known_elr, &p.last_known_elr) ||
+	    !ids_of(r->offline, r->n_offline, &p.offline))
 		return ERR_INVALID;
 	t = topic_own(im, at);
 	if (r->partition == t->n_partitions) {
@@ -283,7 +284,8 @@ static enum err apply_partition_change(struct image *im, const Weir__PartitionCh
 	p = im->topics[at]->partitions[r->partition];
 	if (!ids_change(r->isr, &p.isr) || !ids_change(r->replicas, &p.replicas) ||
 	    !ids_change(r->adding, &p.adding) || !ids_change(r->removing, &p.removing) ||
-	    !ids_change(r->elr, &p.elr) || !ids_change(r->last_known_elr, &p.last_known_elr))
+	    !ids_change(r->elr, &p.elr) || !ids_change(r->last_known_elr, &p.last_known_elr) ||
+	    !ids_change(r->offline, &p.offline))
 		return ERR_INVALID;
 	if (r->has_leader) {
 		p.leader = r->leader;

@@ -38,6 +38,8 @@ static void check_partition(const struct image *im, const struct image_partition
 	ASSERT(unique(&p->isr) && within(&p->isr, &p->replicas));
 	ASSERT(unique(&p->elr) && within(&p->elr, &p->replicas) && disjoint(&p->elr, &p->isr));
 	ASSERT(p->leader < 0 || p->last_known_elr.n == 0);
+	ASSERT(unique(&p->offline) && within(&p->offline, &p->replicas));
+	ASSERT(disjoint(&p->offline, &p->isr) && disjoint(&p->offline, &p->elr));
 	ASSERT(p->leader >= -1 && p->leader_epoch >= 0 && p->partition_epoch >= 0);
 	ASSERT(p->leader < 0 || image_ids_has(&p->isr, p->leader));
 	ASSERT(within(&p->adding, &p->replicas) && within(&p->removing, &p->replicas));

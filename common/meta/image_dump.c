@@ -189,6 +189,7 @@ static void dump_topic(struct dump *d, const struct image_topic *t)
 		IDS(removing, p->removing);
 		IDS(elr, p->elr);
 		IDS(last_known_elr, p->last_known_elr);
+		IDS(offline, p->offline);
 		d->record.partition = &r;
 		emit(d, WEIR__METADATA_RECORD__BODY_PARTITION);
 	}
@@ -206,8 +207,9 @@ static bool partition_equal(const struct image_partition *a, const struct image_
 	return ids_same(&a->replicas, &b->replicas) && ids_same(&a->isr, &b->isr) &&
 	       ids_same(&a->adding, &b->adding) && ids_same(&a->removing, &b->removing) &&
 	       ids_same(&a->elr, &b->elr) && ids_same(&a->last_known_elr, &b->last_known_elr) &&
-	       a->leader == b->leader && a->leader_epoch == b->leader_epoch &&
-	       a->partition_epoch == b->partition_epoch && a->is_recovering == b->is_recovering;
+	       ids_same(&a->offline, &b->offline) && a->leader == b->leader &&
+	       a->leader_epoch == b->leader_epoch && a->partition_epoch == b->partition_epoch &&
+	       a->is_recovering == b->is_recovering;
 }
 
 static bool configs_equal(const struct image_config *a, int32_t n_a, const struct image_config *b,

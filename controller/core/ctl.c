@@ -31,6 +31,7 @@ static void (*const families[])(struct ctl_result *, const struct ctl_cmd *) = {
 	[CTL_ALTER_CONFIGS] = decide_alter_configs,
 	[CTL_ELECT_LEADERS] = decide_elect_leaders,
 	[CTL_REASSIGN] = decide_reassign,
+	[CTL_REPORT_LOST] = decide_report_lost,
 	[CTL_UPDATE_FEATURES] = decide_update_features,
 	[CTL_REBALANCE] = decide_rebalance,
 	[CTL_ELECT_LEADERLESS] = decide_elect_leaderless,
@@ -231,6 +232,7 @@ void emit_elected(struct ctl_result *r, const struct election *e, const struct e
 	m->last_known_elr = x->known_changed ? broker_ids(r, &x->to.last_known_elr) : NULL;
 	m->replicas = x->replicas_changed ? broker_ids(r, &x->to.replicas) : NULL;
 	m->adding = x->adding_changed ? broker_ids(r, &x->to.adding) : NULL;
+	m->offline = x->offline_changed ? broker_ids(r, &x->to.offline) : NULL;
 	m->removing = x->removing_changed ? broker_ids(r, &x->to.removing) : NULL;
 	m->has_leader = x->leader_changed;
 	m->leader = x->to.leader;

@@ -9,7 +9,8 @@
  * live in the arena of the result.  Commands borrow the request messages; neither outlives the
  * call of ctl_decide.
  *
- * Families: ctl_broker.c (registration, fencing, shutdown), ctl_partition.c (AlterPartition),
+ * Families: ctl_broker.c (registration, fencing, shutdown), ctl_partition.c (AlterPartition,
+ * replicas that lost records),
  * ctl_topic.c, ctl_config.c, ctl_elect.c, ctl_reassign.c, ctl_feature.c; election.c and placement.c
  * are the two algorithms. */
 #pragma once
@@ -51,6 +52,7 @@ enum ctl_kind {
 	CTL_ALTER_CONFIGS,
 	CTL_ELECT_LEADERS,
 	CTL_REASSIGN,
+	CTL_REPORT_LOST,         /* a broker's replicas lack records, or cannot be used */
 	CTL_UPDATE_FEATURES,
 	CTL_REBALANCE,           /* timer: give leadership back to preferred replicas */
 	CTL_ELECT_LEADERLESS,    /* timer: unclean elections where the topic allows them */
@@ -79,6 +81,7 @@ struct ctl_cmd {
 		} broker;                        /* fence, unfence, begin shutdown */
 		const Weir__UnregisterBroker *unregister;
 		const Weir__AlterPartition *alter_partition;
+		const Weir__ReportLost *report_lost;
 		const Weir__AllocateProducerIds *producer_ids;
 		const Weir__CreateTopics *create_topics;
 		const Weir__DeleteTopics *delete_topics;

@@ -20,6 +20,7 @@ struct leaving {
 	const struct image_broker *broker;
 	enum election_kind at_most;
 	bool is_lossy; /* what it had may be gone */
+	bool is_over;  /* the process: what was offline to it is not to the next one */
 	const char *why;
 };
 static void leave_everything(struct ctl_result *, const struct leaving *);
@@ -53,10 +54,10 @@ void decide_register(struct ctl_result *r, const struct ctl_cmd *cmd)
 			write_registration(r, m, old);
 	} else {
 		if (old != NULL && vouches(m, old))
-			leave_everything(r, &(struct leaving){ old, ELECT_ONLINE, false,
+			leave_everything(r, &(struct leaving){ old, ELECT_ONLINE, false, true,
 							       "came back as a new process" });
 		else if (old != NULL)
-			leave_everything(r, &(struct leaving){ old, ELECT_ONLINE, true,
+			leave_everything(r, &(struct leaving){ old, ELECT_ONLINE, true, true,
 							       "came back, records may be gone" });
 		out->broker_epoch = r->ctl->image->offset + r->n_records;
 		write_registration(r, m, NULL);
@@ -231,7 +232,7 @@ void decide_unregister(struct ctl_result *r, const struct ctl_cmd *cmd)
 		       cmd->unregister->id);
 		return;
 	}
-	leave_everything(r, &(struct leaving){ b, ELECT_UNCLEAN, true, "unregistered" });
+	leave_everything(r, &(struct leaving){ b, ELECT_UNCLEAN, true, true, "unregistered" });
 	m = arena_must(r->arena, sizeof(*m));
 	*m = (Weir__BrokerRemoveRecord)WEIR__BROKER_REMOVE_RECORD__INIT;
 	m->id = b->id;
@@ -247,7 +248,8 @@ void decide_fence(struct ctl_result *r, const struct ctl_cmd *cmd)
 
 	if (b == NULL || b->is_fenced)
 		return;
-	leave_everything(r, &(struct leaving){ b, ELECT_UNCLEAN, false, cmd->broker.reason });
+	leave_everything(r,
+			 &(struct leaving){ b, ELECT_UNCLEAN, false, false, cmd->broker.reason });
 	m = emit_broker_change(r, b, cmd->broker.reason);
 	m->has_fenced = m->fenced = true;
 }
@@ -277,7 +279,8 @@ void decide_begin_shutdown(struct ctl_result *r, const struct ctl_cmd *cmd)
 
 	if (b == NULL || b->is_fenced || b->in_controlled_shutdown)
 		return;
-	leave_everything(r, &(struct leaving){ b, ELECT_ONLINE, false, "controlled shutdown" });
+	leave_everything(r,
+			 &(struct leaving){ b, ELECT_ONLINE, false, false, "controlled shutdown" });
 	m = emit_broker_change(r, b, "controlled shutdown");
 	m->has_in_controlled_shutdown = m->in_controlled_shutdown = true;
 }
@@ -297,11 +300,13 @@ static void leave_everything(struct ctl_result *r, const struct leaving *l)
 			struct elected x;
 
 			if (!image_ids_has(&at->isr, l->broker->id) &&
-			    !(l->is_lossy && image_ids_has(&at->elr, l->broker->id)))
+			    !(l->is_lossy && image_ids_has(&at->elr, l->broker->id)) &&
+			    !(l->is_over && image_ids_has(&at->offline, l->broker->id)))
 				continue;
 			e = election_of(r, im, im->topics[i], p);
 			e.leaving = l->broker->id;
 			e.lossy = l->is_lossy ? l->broker->id : -1;
+			e.online = l->is_over ? l->broker->id : -1;
 			e.kind = l->at_most == ELECT_ONLINE ? ELECT_ONLINE : e.kind;
 			image_ids_drop(&e.isr, l->broker->id);
 			x = elect(&e);

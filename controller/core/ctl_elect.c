@@ -22,7 +22,8 @@ static bool is_awaited(const struct ctl_cmd *cmd, const struct image_partition *
 	for (int32_t i = 0; i < cmd->n_awaited; i++)
 		if (image_ids_has(&p->isr, cmd->awaited[i]) ||
 		    image_ids_has(&p->elr, cmd->awaited[i]) ||
-		    image_ids_has(&p->last_known_elr, cmd->awaited[i]))
+		    (image_ids_has(&p->last_known_elr, cmd->awaited[i]) &&
+		     !image_ids_has(&p->offline, cmd->awaited[i])))
 			return true;
 	return false;
 }
@@ -43,6 +44,8 @@ struct election election_of(const struct ctl_result *r, const struct image *im,
 									: ELECT_ONLINE,
 		.leaving = -1,
 		.lossy = -1,
+		.offline = -1,
+		.online = -1,
 		.isr = p->isr,
 		.min_isr = conf.min_insync_replicas,
 	};

@@ -15,7 +15,9 @@ static void alter_one(struct ctl_result *, const Weir__AlterPartition *,
 static enum kerr check_epochs(const Weir__AlterPartitionItem *, int32_t broker,
 			      const struct image_partition *);
 static enum kerr check_isr(const Weir__AlterPartitionItem *, const struct image_partition *);
-static enum kerr check_members(const struct image *, const Weir__AlterPartitionItem *);
+static void lose_one(struct ctl_result *, int32_t broker, const Weir__LostReplica *);
+static enum kerr check_members(const struct image *, const struct image_partition *,
+			       const Weir__AlterPartitionItem *);
 
 /* One broker's request may carry thousands of partitions; each is answered by itself. */
 void decide_alter_partition(struct ctl_result *r, const struct ctl_cmd *cmd)
@@ -64,7 +66,7 @@ static void alter_one(struct ctl_result *r, const Weir__AlterPartition *m,
 	}
 	if ((code = check_epochs(item, m->broker, p)) != KERR_NONE ||
 	    (code = check_isr(item, p)) != KERR_NONE ||
-	    (code = check_members(im, item)) != KERR_NONE) {
+	    (code = check_members(im, p, item)) != KERR_NONE) {
 		out->code = (int32_t)code;
 		return;
 	}
@@ -130,17 +132,64 @@ static enum kerr check_isr(const Weir__AlterPartitionItem *item, const struct im
 
 /* The broker epoch is the one the leader saw the follower fetch with: a follower that restarted
  * since has another, and may lack what it had (KIP-903). */
-static enum kerr check_members(const struct image *im, const Weir__AlterPartitionItem *item)
+static enum kerr check_members(const struct image *im, const struct image_partition *p,
+			       const Weir__AlterPartitionItem *item)
 {
 	for (size_t i = 0; i < item->n_isr; i++) {
 		const Weir__IsrMember *member = item->isr[i];
 		const struct image_broker *b = image_broker(im, member->id);
 
-		if (!image_broker_active(im, member->id))
+		if (!image_broker_active(im, member->id) || image_ids_has(&p->offline, member->id))
 			return KERR_INELIGIBLE_REPLICA;
 		if (member->has_broker_epoch && member->broker_epoch != -1 &&
 		    member->broker_epoch != b->epoch)
 			return KERR_INELIGIBLE_REPLICA;
 	}
 	return KERR_NONE;
+}
+
+/* ---- replicas that lost records -------------------------------------------------------------- */
+
+/* Known only when a log is opened, or a directory fails, so it does not come with the registration.
+ * A partition that is gone meanwhile needs nothing. */
+void decide_report_lost(struct ctl_result *r, const struct ctl_cmd *cmd)
+{
+	const Weir__ReportLost *m = cmd->report_lost;
+
+	if (sender(r, m->broker, m->broker_epoch) == NULL ||
+	    is_too_much(r, m->n_replicas, REQUEST_CHANGES_MAX, "partitions"))
+		return;
+	for (size_t i = 0; i < m->n_replicas; i++)
+		lose_one(r, m->broker, m->replicas[i]);
+}
+
+static void lose_one(struct ctl_result *r, int32_t broker, const Weir__LostReplica *lost)
+{
+	const struct image *im = view(r);
+	const struct image_topic *t = NULL;
+	const struct image_partition *p;
+	struct uuid id;
+	struct election e;
+	struct elected x;
+	const char *why;
+
+	if (uuid_from(&lost->topic_id, &id))
+		t = image_topic_by_id(im, id);
+	p = t != NULL ? image_partition(t, lost->partition) : NULL;
+	if (p == NULL || !image_ids_has(&p->replicas, broker))
+		return;
+	e = election_of(r, im, t, lost->partition);
+	e.leaving = e.lossy = broker;
+	e.offline = lost->is_offline ? broker : -1;
+	e.is_damaged = lost->is_damaged;
+	image_ids_drop(&e.isr, broker);
+	x = elect(&e);
+	why = zprintf(r, "broker %d: %s", broker,
+		      lost->is_offline ? "the log directory failed" : "its log lacks what it had");
+	emit_elected(r, &e, &x, why);
+	if (x.to.leader >= 0)
+		return;
+	/* Nobody waits for that one any more: where the topic allows it, another may lead. */
+	im = view(r);
+	elect_leaderless(r, im, image_topic_by_id(im, id), why);
 }

@@ -64,6 +64,7 @@ void decide_unregister(struct ctl_result *, const struct ctl_cmd *);
 void decide_fence(struct ctl_result *, const struct ctl_cmd *);
 void decide_unfence(struct ctl_result *, const struct ctl_cmd *);
 void decide_begin_shutdown(struct ctl_result *, const struct ctl_cmd *);
+void decide_report_lost(struct ctl_result *, const struct ctl_cmd *);
 void decide_alter_partition(struct ctl_result *, const struct ctl_cmd *);
 void decide_create_topics(struct ctl_result *, const struct ctl_cmd *);
 void decide_delete_topics(struct ctl_result *, const struct ctl_cmd *);

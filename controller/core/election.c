@@ -20,16 +20,18 @@
 static void begin_reassignment(struct image_partition *, const struct reassignment *);
 static void finish_reassignment(struct image_partition *);
 static bool contains(const struct image_ids *whole, const struct image_ids *part);
+static void settle_offline(const struct election *, struct image_partition *to);
 static void settle_elr(const struct election *, const struct image_partition *was,
 		       struct image_partition *to);
 static void settle_leader(const struct election *, const struct image_partition *was,
 			  struct elected *);
-static void settle_known(const struct image_partition *was, struct image_partition *to);
+static void settle_known(const struct election *, const struct image_partition *was,
+			 struct image_partition *to);
 static void compare(const struct image_partition *was, struct elected *);
 static int32_t choose_clean(const struct election *, const struct image_partition *to);
 static int32_t choose_unclean(const struct election *, const struct image_partition *to);
 static bool is_valid(const struct election *, const struct image_partition *to, int32_t broker);
-static bool can_lead(const struct election *, int32_t broker);
+static bool can_lead(const struct election *, const struct image_partition *to, int32_t broker);
 static bool is_enough(const struct election *, const struct image_partition *);
 static bool same_ids(const struct image_ids *, const struct image_ids *);
 
@@ -47,9 +49,10 @@ struct elected elect(const struct election *e)
 	finish_reassignment(&out.to);
 	if (e->is_recovered)
 		out.to.is_recovering = false;
+	settle_offline(e, &out.to);
 	settle_elr(e, p, &out.to);
 	settle_leader(e, p, &out);
-	settle_known(p, &out.to);
+	settle_known(e, p, &out.to);
 	compare(p, &out);
 	ASSERT(out.to.leader < 0 || image_ids_has(&out.to.isr, out.to.leader));
 	ASSERT(out.to.elr.n == 0 || !is_enough(e, &out.to));
@@ -84,6 +87,18 @@ static void finish_reassignment(struct image_partition *to)
 static bool contains(const struct image_ids *whole, const struct image_ids *part)
 {
 	return image_ids_without(part, whole).n == 0;
+}
+
+static void settle_offline(const struct election *e, struct image_partition *to)
+{
+	struct image_ids was = to->offline;
+
+	to->offline.n = 0;
+	for (int32_t i = 0; i < was.n; i++)
+		if (was.v[i] != e->online && image_ids_has(&to->replicas, was.v[i]))
+			to->offline.v[to->offline.n++] = was.v[i];
+	if (image_ids_has(&to->replicas, e->offline) && !image_ids_has(&to->offline, e->offline))
+		to->offline.v[to->offline.n++] = e->offline;
 }
 
 /* Every member of the ISR had all that was committed when it left; once the ISR is below the
@@ -131,12 +146,15 @@ static void settle_leader(const struct election *e, const struct image_partition
 }
 
 /* Who led last is who may have most, should all that were eligible lose records. */
-static void settle_known(const struct image_partition *was, struct image_partition *to)
+static void settle_known(const struct election *e, const struct image_partition *was,
+			 struct image_partition *to)
 {
 	if (to->leader >= 0)
 		to->last_known_elr.n = 0;
 	else if (was->leader >= 0 && image_ids_has(&to->replicas, was->leader))
 		to->last_known_elr = (struct image_ids){ .v = { was->leader }, .n = 1 };
+	if (e->is_damaged)
+		image_ids_drop(&to->last_known_elr, e->lossy);
 }
 
 static void compare(const struct image_partition *was, struct elected *out)
@@ -145,6 +163,7 @@ static void compare(const struct image_partition *was, struct elected *out)
 
 	out->isr_changed = !same_ids(&to->isr, &was->isr);
 	out->elr_changed = !same_ids(&to->elr, &was->elr);
+	out->offline_changed = !same_ids(&to->offline, &was->offline);
 	out->known_changed = !same_ids(&to->last_known_elr, &was->last_known_elr);
 	out->replicas_changed = !same_ids(&to->replicas, &was->replicas);
 	out->adding_changed = !same_ids(&to->adding, &was->adding);
@@ -155,7 +174,7 @@ static void compare(const struct image_partition *was, struct elected *out)
 	out->recovery_changed = to->is_recovering != was->is_recovering;
 	out->is_changed = out->isr_changed || out->elr_changed || out->known_changed ||
 			  out->leader_changed || out->recovery_changed || out->replicas_changed ||
-			  out->adding_changed || out->removing_changed;
+			  out->adding_changed || out->removing_changed || out->offline_changed;
 	if (out->is_changed)
 		to->partition_epoch++;
 	if (out->leader_changed)
@@ -182,10 +201,10 @@ static int32_t choose_unclean(const struct election *e, const struct image_parti
 {
 	if (to->isr.n == 0 && to->elr.n == 0 && to->last_known_elr.n == 1 &&
 	    image_ids_has(&to->replicas, to->last_known_elr.v[0]) &&
-	    can_lead(e, to->last_known_elr.v[0]))
+	    can_lead(e, to, to->last_known_elr.v[0]))
 		return to->last_known_elr.v[0];
 	for (int32_t i = 0; e->kind == ELECT_UNCLEAN && i < to->replicas.n; i++)
-		if (can_lead(e, to->replicas.v[i]))
+		if (can_lead(e, to, to->replicas.v[i]))
 			return to->replicas.v[i];
 	return -1;
 }
@@ -193,13 +212,15 @@ static int32_t choose_unclean(const struct election *e, const struct image_parti
 /* Complete and able: the two conditions of a leader that loses nothing. */
 static bool is_valid(const struct election *e, const struct image_partition *to, int32_t broker)
 {
-	return image_ids_has(to->isr.n > 0 ? &to->isr : &to->elr, broker) && can_lead(e, broker);
+	return image_ids_has(to->isr.n > 0 ? &to->isr : &to->elr, broker) &&
+	       can_lead(e, to, broker);
 }
 
-/* Alive, not leaving, not shutting down. */
-static bool can_lead(const struct election *e, int32_t broker)
+/* Alive, its directory too, not leaving, not shutting down. */
+static bool can_lead(const struct election *e, const struct image_partition *to, int32_t broker)
 {
-	return broker != e->leaving && image_broker_active(e->image, broker);
+	return broker != e->leaving && image_broker_active(e->image, broker) &&
+	       !image_ids_has(&to->offline, broker);
 }
 
 /* What the leader asks before it commits: replica_min_isr of broker/core/replica.c. */

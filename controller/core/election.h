@@ -34,6 +34,8 @@ struct election {
 	enum election_kind kind;
 	int32_t leaving;                 /* a broker that cannot lead whatever the image says; -1 */
 	int32_t lossy;                   /* a broker that may lack what it had: in no ELR; -1 */
+	bool is_damaged; /* and surely does: nor is it waited for as the last leader */
+	int32_t offline, online;         /* a broker whose replica cannot be used, can again; -1 */
 	struct image_ids isr;            /* the ISR to be; may be empty */
 	const struct reassignment *reassign;     /* begun or cancelled here; NULL: as it stands */
 	bool is_recovered;               /* the leader reports the end of recovery */
@@ -44,6 +46,7 @@ struct elected {
 	struct image_partition to;       /* the partition after the change */
 	bool is_changed, is_unclean, is_last_known;
 	bool isr_changed, elr_changed, known_changed, leader_changed, recovery_changed;
+	bool offline_changed;
 	bool replicas_changed, adding_changed, removing_changed;
 };
 

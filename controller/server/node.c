@@ -400,6 +400,7 @@ static take_request *taker_of(const Weir__Request *q)
 	switch (q->body_case) {
 	case WEIR__REQUEST__BODY_REGISTER_BROKER:
 	case WEIR__REQUEST__BODY_ALTER_PARTITION:
+	case WEIR__REQUEST__BODY_REPORT_LOST:
 	case WEIR__REQUEST__BODY_ALLOCATE_PRODUCER_IDS:
 	case WEIR__REQUEST__BODY_UNREGISTER_BROKER: return rpc_broker_call;
 	case WEIR__REQUEST__BODY_CREATE_TOPICS:

@@ -17,6 +17,10 @@ void rpc_broker_call(struct session *s, uint64_t id, const Weir__Request *q)
 		register_broker(s, id, q->register_broker);
 		return;
 	case WEIR__REQUEST__BODY_ALTER_PARTITION: cmd.alter_partition = q->alter_partition; break;
+	case WEIR__REQUEST__BODY_REPORT_LOST:
+		cmd.kind = CTL_REPORT_LOST;
+		cmd.report_lost = q->report_lost;
+		break;
 	case WEIR__REQUEST__BODY_ALLOCATE_PRODUCER_IDS:
 		cmd.kind = CTL_PRODUCER_IDS;
 		cmd.producer_ids = q->allocate_producer_ids;

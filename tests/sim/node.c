@@ -89,6 +89,8 @@ static void start_broker(void *x, void *unused)
 	ASSERT(!e);
 	for (int i = 0; i < n->machine->n_actors; i++)
 		env[i] = &n->machine->actor[i].env;
+	n->broker->broker.failed = on_failed;
+	n->broker->broker.failed_arg = n;
 	e = boot_start(n->broker, env, n->machine->n_actors, why, sizeof(why));
 	if (e) {
 		complain(n, why);

@@ -103,6 +103,7 @@ int wait_new_leader(struct stage *, int old); /* by the controller's word and th
 void wait_leader(struct stage *, int broker);
 void wait_follower(struct stage *, int broker); /* it has heard that it leads no more */
 void wait_no_leader(struct stage *);
+void wait_ended(struct stage *, int who); /* its process, by itself */
 void wait_whole(struct stage *);
 void wait_log(struct stage *, int broker, const char *records);
 void wait_watermark(struct stage *, int broker, int64_t);

@@ -119,6 +119,17 @@ void wait_no_leader(struct stage *s)
 	stage_wait(s, leads_nobody, "", "no leader");
 }
 
+void wait_ended(struct stage *s, int who)
+{
+	int64_t until = s->cluster->world->now_us + BOUND_US;
+
+	while (sim_node_runs(s->cluster->broker[who])) {
+		if (s->cluster->world->now_us >= until)
+			story_fail(EXIT_LIVENESS, "%s: %c runs on", s->name, 'X' + who);
+		world_run(s->cluster->world, STEP_US);
+	}
+}
+
 static bool is_whole(const struct stage *s, const char *unused)
 {
 	char why[TEXT_BYTES];

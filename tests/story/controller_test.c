@@ -11,6 +11,7 @@
  *   set|unset|append|subtract|replace TOPIC|- NAME [VALUE]       replace: the older AlterConfigs
  *   elect preferred|unclean TOPIC/P|all
  *   safe        new topics get min.insync.replicas=2, as they do by default
+ *   lose ID TOPIC/P [offline] [damaged]     told of a replica by its broker
  *   activate | feature NAME LEVEL up|down
  *   reassign TOPIC/P IDS|cancel [same_rf] */
 #include "tests/lib/test.h"
@@ -225,6 +226,30 @@ static bool do_alter(struct ctlworld *w, const struct words *x)
 	return true;
 }
 
+static bool do_lose(struct ctlworld *w, const struct words *x)
+{
+	Weir__ReportLost m = WEIR__REPORT_LOST__INIT;
+	Weir__LostReplica lost = WEIR__LOST_REPLICA__INIT, *replicas[] = { &lost };
+	struct ctl_cmd cmd = { .kind = CTL_REPORT_LOST, .report_lost = &m };
+	const struct image_topic *t;
+	struct uuid id;
+
+	lost.partition = partition_of(x->v[2]);
+	t = image_topic_named(w->ctl.image, str_of(x->v[2]));
+	if (t == NULL)
+		return false;
+	id = t->id;
+	lost.topic_id = (ProtobufCBinaryData){ 16, id.b };
+	lost.is_offline = has(x, "offline");
+	lost.is_damaged = has(x, "damaged");
+	m.broker = number(x->v[1], 0);
+	m.broker_epoch = ctlworld_epoch(w, m.broker);
+	m.replicas = replicas;
+	m.n_replicas = 1;
+	(void)ctlworld_do(w, &cmd);
+	return true;
+}
+
 static bool do_config(struct ctlworld *w, const struct words *x)
 {
 	Weir__AlterConfigs m = WEIR__ALTER_CONFIGS__INIT;
@@ -368,6 +393,7 @@ static const struct {
 	{ "feature", 4, do_feature },
 	{ "reassign", 3, do_reassign },
 	{ "rebalance", 1, do_rebalance },
+	{ "lose", 3, do_lose },
 	{ "safe", 1, do_safe },
 	{ "show", 1, do_show },
 	{ "replay", 1, do_replay },

@@ -174,6 +174,10 @@ void ctlworld_show(struct ctlworld *w)
 			tell_more(w->tale, ", elr ", &at->elr);
 			if (at->last_known_elr.n > 0)
 				text_printf(w->tale, ", led by %d", at->last_known_elr.v[0]);
+			if (at->offline.n > 0) {
+				text_printf(w->tale, ", offline ");
+				tell_ids(w->tale, at->offline.v, (size_t)at->offline.n);
+			}
 			text_printf(w->tale, ", leader %d in epoch %d, partition epoch %d%s\n",
 				    at->leader, at->leader_epoch, at->partition_epoch,
 				    at->is_recovering ? ", recovering" : "");
@@ -259,6 +263,10 @@ static void tell_change(struct ctlworld *w, const Weir__PartitionChangeRecord *m
 	tell_list(w->tale, " removing ", m->removing);
 	tell_list(w->tale, " isr ", m->isr);
 	tell_list(w->tale, " elr ", m->elr);
+	if (m->offline != NULL) {
+		text_printf(w->tale, " offline ");
+		tell_ids(w->tale, m->offline->id, m->offline->n_id);
+	}
 	if (m->has_leader)
 		text_printf(w->tale, " leader %d", m->leader);
 	if (m->has_recovery)

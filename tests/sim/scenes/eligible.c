@@ -127,11 +127,38 @@ static void two_take_turns(struct stage *s)
 	expect_everywhere(s, "M1 M2 M3");
 }
 
+/* All are stopped in good order, and the one that was left in sync does not come back.  Y, which
+ * stopped before it while nothing more could be committed, may lead. */
+static void all_stop_and_the_last_one_stays_away(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .min_isr = 2 });
+	acked(s, "M1", ALL);
+	wait_whole(s);
+	stop_node(s, Z);
+	wait_isr(s, "XY");
+	acked(s, "M2", ALL);
+	stop_node(s, Y);
+	wait_isr(s, "X");
+	expect_elr(s, "Y");
+	stop_node(s, X);
+	wait_no_leader(s);
+	start_node(s, Z);
+	pass_ms(s, 1000);
+	wait_no_leader(s);
+	start_node(s, Y);
+	wait_leader(s, Y);
+	wait_isr(s, "YZ");
+	acked(s, "M3", ALL);
+	start_node(s, X);
+	expect_everywhere(s, "M1 M2 M3");
+}
+
 const struct scene eligible_scenes[] = {
 	{ "the_last_replica_standing_loses_its_power", the_last_replica_standing_loses_its_power },
 	{ "an_eligible_replica_loses_its_power", an_eligible_replica_loses_its_power },
 	{ "the_first_one_back_leads", the_first_one_back_leads },
 	{ "the_eligible_lose_their_place", the_eligible_lose_their_place },
 	{ "two_take_turns", two_take_turns },
+	{ "all_stop_and_the_last_one_stays_away", all_stop_and_the_last_one_stays_away },
 	{ NULL, NULL },
 };

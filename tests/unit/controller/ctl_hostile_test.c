@@ -203,6 +203,9 @@ static void hostile(struct ctlworld *w, struct prng *p, struct arena *a)
 	case CTL_ELECT_LEADERS:
 		c.elect_leaders = MAKE(Weir__ElectLeaders, weir__elect_leaders__descriptor);
 		break;
+	case CTL_REPORT_LOST:
+		c.report_lost = MAKE(Weir__ReportLost, weir__report_lost__descriptor);
+		break;
 	case CTL_REASSIGN:
 		c.reassign = MAKE(Weir__ReassignPartitions, weir__reassign_partitions__descriptor);
 		break;
