@@ -16,6 +16,7 @@ static const struct flag common_flags[] = {
 	{ "bootstrap-controller", 0, "HOST:PORT,...", "controllers to ask instead" },
 	{ "command-config", 0, "FILE", "read by Kafka's clients; nothing here needs it" },
 	{ "timeout", 0, "MS", "how long to wait for the cluster" },
+	{ "saved", 0, "FILE", "look at metadata that weir metadata snapshot save has written" },
 	{ "help", 'h', NULL, "these options" },
 	{ "version", 0, NULL, "the version" },
 };

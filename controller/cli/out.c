@@ -373,6 +373,8 @@ static void print_csv_value(const char *json)
 	}
 	putchar('"');
 	for (size_t i = 1; i + 1 < n; i++) {
+		if (json[0] == '[' && json[i] == '"')
+			continue; /* texts in a list are names */
 		if (json[i] == '\\' && (json[i + 1] == '"' || json[i + 1] == '\\'))
 			i++;
 		putchar(json[i]);

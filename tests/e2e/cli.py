@@ -143,6 +143,18 @@ def the_reference_is_what_the_commands_say():
 
 
 @test
+def pinned_answers_have_the_documented_shape():
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../unit/cli/golden")
+    checked = 0
+    for name in sorted(os.listdir(folder)):
+        with open(os.path.join(folder, name)) as f:
+            for command, answer in re.findall(r"^\$ weir ([^\n]* -o json\b[^\n]*)\n(\{.*?)^exit", f.read(), re.M | re.S):
+                documented(command.split(), answer)
+                checked += 1
+    expect(checked > 10, f"only {checked} answers were found")
+
+
+@test
 def json_is_json():
     expect_eq(json.loads(weir("version", "-o", "json")[1])["kind"], "Version", "version")
 
