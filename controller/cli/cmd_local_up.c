@@ -115,11 +115,13 @@ int cmd_local_restart(struct cli *cli)
 	struct image *image = NULL;
 	struct local_node *n;
 	struct local l;
-	int code = local_choose(cli, &l, &n);
+	int code = local_choose(cli, &l, &n), running = 0;
 
 	if (code)
 		return code;
-	if (n->is_broker && l.nodes[0].state == LOCAL_DOWN)
+	for (int i = 0; i < l.n_controllers; i++)
+		running += l.nodes[i].state != LOCAL_DOWN;
+	if (n->is_broker && running == 0)
 		return cli_fail(cli, CLI_FAILED,
 				"controller %d does not run; start all: weir local up%s",
 				l.nodes[0].id, dir_flag(&l));
@@ -174,9 +176,9 @@ static int check_shape(struct local *l)
 
 	if (l->n_brokers < 1 || l->n_brokers >= LOCAL_NODES_MAX)
 		return cli_fail(l->cli, CLI_USAGE, "-n: 1 to %d brokers", LOCAL_NODES_MAX - 1);
-	if (l->n_controllers != 1)
+	if (l->n_controllers != 1 && l->n_controllers != 3 && l->n_controllers != 5)
 		return cli_fail(l->cli, CLI_USAGE,
-				"--controllers: this version runs one controller");
+				"--controllers: 1, 3 or 5, of which a majority must be up");
 	if (l->port_step < 2 || l->base_port < 1 || last > UINT16_MAX)
 		return cli_fail(l->cli, CLI_USAGE,
 				"ports would run from %d to %lld: choose a smaller --base-port or "
@@ -277,6 +279,10 @@ static bool write_config(struct text *t, struct local *l, const struct local_nod
 		    n->port);
 	text_printf(t, "controller.listener.names=CONTROLLER\n");
 	text_printf(t, "controller.quorum.bootstrap.servers=%s\n", local_controllers(l));
+	for (int32_t i = 0; i < l->n_controllers && !n->is_broker && l->n_controllers > 1; i++)
+		text_printf(t, "%s%d@127.0.0.1:%d%s",
+			    i ? "," : "controller.quorum.voters=", l->nodes[i].id, l->nodes[i].port,
+			    i + 1 < l->n_controllers ? "" : "\n");
 	if (!n->is_broker)
 		return write_overrides(t, l, "controller-config");
 	text_printf(t, "default.replication.factor=%d\n", i32_min(3, l->n_brokers));
@@ -347,18 +353,24 @@ static int wait_controller(struct local *l, int64_t deadline_ms, struct image **
 	struct local_node *n = &l->nodes[0];
 
 	for (;;) {
+		int running = 0;
+
 		*out = local_image(l, i64_min(deadline_ms, cli_now_ms() + ASK_MS));
 		if (*out)
 			return CLI_OK;
 		local_look(l);
-		if (n->state == LOCAL_DOWN) {
+		for (int i = 0; i < l->n_controllers; i++)
+			running += l->nodes[i].state != LOCAL_DOWN;
+		if (running <= l->n_controllers / 2) {
+			for (; n->state != LOCAL_DOWN; n++)
+				continue;
 			local_show_last_words(l, n);
 			return cli_fail(l->cli, CLI_FAILED, "controller %d does not run", n->id);
 		}
 		if (cli_now_ms() >= deadline_ms)
 			return cli_fail(l->cli, CLI_UNREACHABLE,
-					"controller %d gave no answer within %s; its log: %s",
-					n->id, text_of_duration(l->cli, l->cli->timeout_ms),
+					"no controller is active after %s; the log of %d: %s",
+					text_of_duration(l->cli, l->cli->timeout_ms), n->id,
 					n->log);
 		cli_sleep_ms(LOOK_EVERY_MS);
 	}

@@ -25,6 +25,7 @@
  * request's own timeout. */
 #define TARGETS_MAX 32
 #define PROBE_MS 2000
+#define ASK_AGAIN_MS 50
 #define AGAIN_MS 300
 #define ALIVE_MS 1000
 #define METADATA_VERSION 12
@@ -49,6 +50,8 @@ struct link {
 };
 
 static int connect_any(struct cli *, const char *what);
+static void wait_for_active(struct cli *, const Weir__Status *, const char *what, bool *was_told);
+static struct target active_of(struct cli *, const Weir__Status *);
 static int ask_orphan(struct cli *, const Weir__Request *, const char *what, Weir__Response **);
 static enum err exchange(struct cli *, struct link *, const Weir__Request *, int64_t deadline_ms,
 			 Weir__Response **);
@@ -60,27 +63,47 @@ static enum err ask_broker(struct cli *, struct link *, struct str packed, int64
 int link_call(struct cli *cli, const Weir__Request *request, const char *what, Weir__Response **out)
 {
 	int64_t deadline_ms = cli_now_ms() + cli->timeout_ms + ANSWER_SPARE_MS;
+	int64_t began_ms = cli_now_ms();
 	const Weir__Status *status;
 	enum err e;
 	int code;
 
 	if (cli_flag(cli, "saved"))
 		return saved_call(cli, request, what, out);
-	if (!cli->link && (code = connect_any(cli, what)))
-		return code;
-	if (cli->link->is_orphan)
-		return ask_orphan(cli, request, what, out);
-	e = exchange(cli, cli->link, request, deadline_ms, out);
-	if (e)
-		return cli_fail(cli, CLI_UNREACHABLE, "%s: %s:%d gave no answer: %s", what,
-				cli->link->target.addr.host, cli->link->target.addr.port,
-				err_text(e));
-	status = (*out)->status;
+	for (bool was_told = false;; cli_sleep_ms(ASK_AGAIN_MS)) {
+		if (!cli->link && (code = connect_any(cli, what)))
+			return code;
+		if (cli->link->is_orphan)
+			return ask_orphan(cli, request, what, out);
+		e = exchange(cli, cli->link, request, deadline_ms, out);
+		if (e)
+			return cli_fail(cli, CLI_UNREACHABLE, "%s: %s:%d gave no answer: %s", what,
+					cli->link->target.addr.host, cli->link->target.addr.port,
+					err_text(e));
+		status = (*out)->status;
+		if (status->code != KERR_NOT_CONTROLLER ||
+		    cli_now_ms() + ASK_AGAIN_MS >= began_ms + cli->timeout_ms)
+			break;
+		wait_for_active(cli, status, what, &was_told);
+	}
 	if (status->code == KERR_NONE)
 		return CLI_OK;
 	return cli_fail_code(cli, status->code,
 			     str_of(status->message ? status->message : kerr_text(status->code)),
 			     "%s", what);
+}
+
+/* Another controller is asked the next time, the one that was named if any. */
+static void wait_for_active(struct cli *cli, const Weir__Status *status, const char *what,
+			    bool *was_told)
+{
+	if (!status->has_active_controller && !*was_told) {
+		fprintf(stderr, "%s: waiting: %s\n", what,
+			status->message ? status->message : kerr_text(status->code));
+		*was_told = true;
+	}
+	kafka_close(&cli->link->conn);
+	cli->link = NULL;
 }
 
 enum err link_ask(struct cli *cli, struct addr controller, const Weir__Request *request,
@@ -146,7 +169,7 @@ static bool find_targets(struct cli *cli, struct target *to, int *n)
 /* A node may take the connection and never answer (paused), or not know the api: a small question
  * first, so that the next one is tried in time. */
 static enum err try_target(struct cli *cli, struct link *link, struct target to,
-			   int64_t patience_ms)
+			   int64_t patience_ms, struct target *active)
 {
 	Weir__DescribeController describe = WEIR__DESCRIBE_CONTROLLER__INIT;
 	Weir__Request request = WEIR__REQUEST__INIT;
@@ -162,9 +185,35 @@ static enum err try_target(struct cli *cli, struct link *link, struct target to,
 		e = exchange(cli, link, &request, deadline_ms, &response);
 	if (!e && response->status->code != KERR_NONE)
 		e = ERR_REFUSED;
+	if (!e)
+		*active = active_of(cli, response->status);
 	if (e)
 		kafka_close(&link->conn);
 	return e;
+}
+
+/* Port 0: the one that answered, or nobody. */
+static struct target active_of(struct cli *cli, const Weir__Status *s)
+{
+	struct target t = { .is_controller = true };
+
+	if (s->has_active_controller && s->active_controller != s->answered_by && s->active_host)
+		t.addr = (struct addr){ cli_z(cli, str_of(s->active_host)), s->active_port };
+	return t;
+}
+
+/* A standby is left for the active controller, if that can be reached from here. */
+static void go_to_active(struct cli *cli, struct link *link, struct target standby,
+			 struct target active, int64_t patience_ms)
+{
+	struct target next;
+
+	if (!standby.is_controller || active.addr.port == 0)
+		return;
+	kafka_close(&link->conn);
+	if (try_target(cli, link, active, patience_ms, &next) &&
+	    try_target(cli, link, standby, patience_ms, &next))
+		link->target = standby; /* gone meanwhile: the question will say so */
 }
 
 /* Something small that a broker answers on its own. */
@@ -243,6 +292,7 @@ static int connect_any(struct cli *cli, const char *what)
 {
 	int64_t patience_ms = i64_min(cli->timeout_ms, PROBE_MS);
 	const struct target *alive = NULL;
+	struct target active;
 	struct link *link = arena_must(&cli->mem, sizeof(*link));
 	struct target to[TARGETS_MAX];
 	char tried[512];
@@ -253,9 +303,10 @@ static int connect_any(struct cli *cli, const char *what)
 		return CLI_USAGE;
 	text_init(&t, tried, sizeof(tried));
 	for (int i = 0; i < n; i++) {
-		enum err e = try_target(cli, link, to[i], patience_ms);
+		enum err e = try_target(cli, link, to[i], patience_ms, &active);
 
 		if (!e) {
+			go_to_active(cli, link, to[i], active, patience_ms);
 			cli->link = link;
 			return CLI_OK;
 		}

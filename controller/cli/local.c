@@ -133,11 +133,6 @@ const char *local_controllers(const struct local *l)
 	return addresses(l, false);
 }
 
-struct addr local_controller(const struct local *l)
-{
-	return (struct addr){ "127.0.0.1", l->nodes[0].port };
-}
-
 /* ---- removing ------------------------------------------------------------------------------ */
 
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)

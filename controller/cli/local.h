@@ -49,7 +49,6 @@ void local_layout(struct local *); /* nodes from the shape */
 must_check int local_remove(struct local *, bool keep_logs);
 const char *local_bootstrap(const struct local *);
 const char *local_controllers(const struct local *);
-struct addr local_controller(const struct local *); /* the first one */
 
 void local_look(struct local *); /* state of every process */
 void local_look_node(struct local *, struct local_node *);

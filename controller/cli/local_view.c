@@ -8,6 +8,7 @@
 
 static int find_leader(struct cli *, struct local *, const char *partition, struct local_node **);
 
+/* What the active controller says; a standby may not know the newest yet. */
 struct image *local_image(struct local *l, int64_t deadline_ms)
 {
 	Weir__ReadSnapshot read = WEIR__READ_SNAPSHOT__INIT;
@@ -16,10 +17,17 @@ struct image *local_image(struct local *l, int64_t deadline_ms)
 
 	request.body_case = WEIR__REQUEST__BODY_READ_SNAPSHOT;
 	request.read_snapshot = &read;
-	if (link_ask(l->cli, local_controller(l), &request, deadline_ms, &response))
-		return NULL;
-	return response->body_case == WEIR__RESPONSE__BODY_SNAPSHOT ? view_fold(response->snapshot)
-								    : NULL;
+	for (int i = 0; i < l->n_controllers; i++) {
+		struct addr at = { "127.0.0.1", l->nodes[i].port };
+		int64_t share_ms = (deadline_ms - cli_now_ms()) / (l->n_controllers - i);
+
+		if (link_ask(l->cli, at, &request, cli_now_ms() + share_ms, &response) ||
+		    response->body_case != WEIR__RESPONSE__BODY_SNAPSHOT ||
+		    response->status->active_controller != l->nodes[i].id)
+			continue;
+		return view_fold(response->snapshot);
+	}
+	return NULL;
 }
 
 static struct local_node *find(struct local *l, int32_t id)
@@ -28,6 +36,17 @@ static struct local_node *find(struct local *l, int32_t id)
 		if (l->nodes[i].id == id)
 			return &l->nodes[i];
 	return NULL;
+}
+
+/* "controller-101" and "broker-2", as their folders are called, are the nodes 101 and 2. */
+static struct str number_of(const char *name)
+{
+	static const char *const roles[] = { "controller-", "broker-" };
+
+	for (size_t i = 0; i < ARRAY_LEN(roles); i++)
+		if (strncmp(name, roles[i], strlen(roles[i])) == 0)
+			return str_of(name + strlen(roles[i]));
+	return str_of(name);
 }
 
 int local_choose(struct cli *cli, struct local *l, struct local_node **out)
@@ -47,7 +66,7 @@ int local_choose(struct cli *cli, struct local *l, struct local_node **out)
 	}
 	if (cli->n_args > 1)
 		return cli_fail(cli, CLI_USAGE, "one node at a time: what is %s?", cli->args[1]);
-	if (parse_i32(str_of(cli->args[0]), &id))
+	if (parse_i32(number_of(cli->args[0]), &id))
 		return cli_fail(cli, CLI_USAGE, "%s is no node: write its id, for example 2",
 				cli->args[0]);
 	*out = find(l, id);

@@ -22,10 +22,19 @@ void rpc_look_call(struct session *s, uint64_t id, const Weir__Request *q)
 	Weir__Response out = WEIR__RESPONSE__INIT;
 	Weir__Status status = WEIR__STATUS__INIT;
 	struct node *n = s->node;
+	struct peer_addr active;
 
 	out.status = &status;
 	status.active_controller = quorum_leader(n->quorum);
 	status.has_active_controller = status.active_controller >= 0;
+	status.has_answered_by = true;
+	status.answered_by = n->options->id;
+	if (status.has_active_controller &&
+	    quorum_address(n->quorum, status.active_controller, &active)) {
+		status.active_host = active.host;
+		status.has_active_port = true;
+		status.active_port = active.port;
+	}
 	switch ((int)q->body_case) {
 	case WEIR__REQUEST__BODY_DESCRIBE_CONTROLLER: describe(n, &out); break;
 	case WEIR__REQUEST__BODY_READ_LOG: read_log(n, q->read_log, &out); break;

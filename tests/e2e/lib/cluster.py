@@ -84,13 +84,16 @@ def free_base_port(nodes=3):
 
 
 class Cluster:
-    def __init__(self, brokers=3, conf=None, controller_conf=None):
+    def __init__(self, brokers=3, conf=None, controller_conf=None, controllers=1):
         self.dir = tempfile.mkdtemp(prefix="weir-e2e-")
-        self.n = brokers
+        self.n, self.n_controllers = brokers, controllers
         self.conf, self.controller_conf = conf or {}, controller_conf or {}
 
     def __enter__(self):
-        args = ["local", "up", "-n", str(self.n), "--base-port", str(free_base_port(max(3, self.n)))]
+        args = ["local", "up", "-n", str(self.n), "--base-port",
+                str(free_base_port(max(3, self.n, self.n_controllers)))]
+        if self.n_controllers > 1:
+            args += ["--controllers", str(self.n_controllers)]
         for key, value in self.conf.items():
             args += ["--config", f"{key}={value}"]
         for key, value in self.controller_conf.items():
