@@ -23,6 +23,7 @@
 /* The controller answers a registration when it is on its disk.  Backoff between attempts; and how
  * long a stopping broker waits for a controller that is not there. */
 #define REGISTER_TIMEOUT_MS 5000
+#define REGISTER_TIMEOUT_OF_MANY_MS 1500 /* one that stands still takes connections, too */
 #define REST_MIN_MS 20
 #define REST_MAX_MS 1000
 #define REST_MAX_OF_MANY_MS 250
@@ -31,6 +32,7 @@
 
 static void dial(void *arg);
 static void rest(struct ctllink *);
+static int next_controller(const struct ctllink *);
 static int64_t pause_ms(struct ctllink *);
 static void on_up(void *arg, struct rpc *);
 static void on_down(void *arg, struct rpc *, enum err why);
@@ -113,16 +115,27 @@ static void rest(struct ctllink *l)
 			 F_Z("why", l->refusal));
 	l->state = CTL_RESTING;
 	l->rpc = NULL;
-	if (l->hint.port > 0)
-		l->hint.port = 0;
-	else
-		l->controller = (l->controller + 1) % l->broker->conf->n_controllers;
+	l->hint.port = 0;
+	l->controller = next_controller(l);
 	timer_clear(l->env, &l->heartbeat);
 	/* Nobody is there to move our leaders: do not sit out the whole shutdown.  Every failed try
 	 * comes by here and must not put it off again. */
 	if (l->shutdown_done && l->shutdown.at_us > env_mono_us(l->env) + SHUTDOWN_ALONE_MS * 1000)
 		timer_after_ms(l->env, &l->shutdown, SHUTDOWN_ALONE_MS);
 	timer_after_ms(l->env, &l->retry, pause_ms(l));
+}
+
+/* Behind the one that was tried last, hint or not: it comes last in this round. */
+static int next_controller(const struct ctllink *l)
+{
+	const struct broker_conf *c = l->broker->conf;
+	int last = l->controller;
+
+	for (int i = 0; i < c->n_controllers; i++)
+		if (c->controller[i].port == l->addr.port &&
+		    strcmp(c->controller[i].host, l->addr.host) == 0)
+			last = i;
+	return (last + 1) % c->n_controllers;
 }
 
 static int64_t pause_ms(struct ctllink *l)
@@ -203,7 +216,9 @@ static void send_register(struct ctllink *l)
 	fill_endpoints(l, &in);
 	request.body_case = WEIR__REQUEST__BODY_REGISTER_BROKER;
 	request.register_broker = &in;
-	rpc_call(l->rpc, &request.base, REGISTER_TIMEOUT_MS, registered, l);
+	rpc_call(l->rpc, &request.base,
+		 c->n_controllers > 1 ? REGISTER_TIMEOUT_OF_MANY_MS : REGISTER_TIMEOUT_MS,
+		 registered, l);
 	arena_reset(&l->arena);
 }
 

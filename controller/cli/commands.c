@@ -305,6 +305,27 @@ const struct cmd commands[] = {
 	  .complete = COMPLETE_CONFIGS, .run = cmd_configs_unset,
 	  .flags = { { "dry-run", 0, NULL, "check, change nothing" } } },
 
+	{ "quorum describe", "", 0, 0, "the controllers: who leads, who votes, how far they are",
+	  "Exit code 1 when nobody leads. Without any leader ask a controller: --controller "
+	  "HOST:PORT.",
+	  "weir quorum describe -o wide",
+	  .json = "QuorumMemberList[id:int role:str address:str? log_end:int? lag:int? "
+		  "last_heard_ms:int? caught_up_ms:int? directory_id:str]",
+	  .run = cmd_quorum_describe },
+	{ "quorum add-voter", "ID", 1, 1, "give a controller that watches a vote",
+	  "It must have caught up; a command that comes earlier waits. A controller whose disk "
+	  "was lost\ncomes back as another one: remove the old vote first.",
+	  "weir quorum remove-voter 103 --yes\nweir quorum add-voter 103",
+	  .json = "QuorumChangeList[controller:str result:str]", .run = cmd_quorum_add_voter,
+	  .flags = { { "directory", 0, "ID", "only with this disk" } } },
+	{ "quorum remove-voter", "ID", 1, 1, "take a controller's vote", NULL,
+	  "weir quorum remove-voter 103", .json = "QuorumChangeList[controller:str result:str]",
+	  .run = cmd_quorum_remove_voter,
+	  .flags = { { "directory", 0, "ID", "only with this disk" }, YES } },
+	{ "quorum transfer-leader", "[ID]", 0, 1, "let another controller lead", NULL,
+	  "weir quorum transfer-leader 102", .json = "QuorumChangeList[controller:str result:str]",
+	  .run = cmd_quorum_transfer_leader },
+
 	{ "metadata log dump", "", 0, 0, "the records that the cluster's state is made of", NULL,
 	  "weir metadata log dump --offset 100..200\nweir metadata log dump -o jsonl",
 	  .json = "MetadataLog" RECORDS, .run = cmd_metadata_log_dump,

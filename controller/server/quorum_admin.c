@@ -234,6 +234,14 @@ void quorum_why(struct quorum *q, struct text *t)
 			text_printf(t, " %d", set->v[i].id);
 }
 
+/* Raft remembers observers for a while that are gone. */
+static bool is_here(const struct quorum *q, struct raft_voter who)
+{
+	const struct hello *h = quorum_heard(q, who.id);
+
+	return h != NULL && uuid_eq(h->self.who.directory, who.directory);
+}
+
 /* Voters first, then who watches; progress is known by the leader alone. */
 void quorum_describe(struct quorum *q, struct arena *a, Weir__Response *out)
 {
@@ -256,7 +264,7 @@ void quorum_describe(struct quorum *q, struct arena *a, Weir__Response *out)
 	for (int32_t i = 0; q->has_raft && i < r->n_peers; i++) {
 		Weir__QuorumMember *row = arena_must(a, sizeof(*row));
 
-		if (r->peers[i].is_voter)
+		if (r->peers[i].is_voter || !is_here(q, r->peers[i].who))
 			continue;
 		fill_member(q, a, r->peers[i].who, false, row);
 		fill_progress(q, r->peers[i].who, row);

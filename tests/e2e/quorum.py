@@ -1,0 +1,164 @@
+#!/usr/bin/python3
+"""quorum.py - three controllers and three brokers: controllers die, stand still, lose their disks."""
+import os
+import shutil
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lib.cluster import Cluster, expect, expect_eq, main, test, wait_for
+from lib.history import Load
+
+KILLS = int(os.environ.get("QUORUM_KILLS", "5"))
+
+
+def controllers(c):
+    return [i for i, n in c.nodes.items() if n["role"] == "controller"]
+
+
+def quorum(c, check=True):
+    return {m["id"]: m for m in c.json("quorum", "describe", check=check)["items"]}
+
+
+def leader(c):
+    """The active controller, once all brokers' controller knows one."""
+    def found():
+        return next((i for i, m in quorum(c, check=False).items() if m["role"] == "leader"), None)
+    return wait_for(found, 15, "a leading controller")
+
+
+def caught_up(c, want):
+    def ok():
+        q = quorum(c, check=False)
+        return set(q) == set(want) and all(m["lag"] == 0 for m in q.values())
+    wait_for(ok, 20, f"controllers {want} to have the whole log")
+
+
+def topics(c):
+    return sorted(t["topic"] for t in c.json("topics", "list")["items"])
+
+
+@test
+def the_active_controller_is_killed_again_and_again():
+    """Every topic that was created is there, the producer notices nothing, each kill has a new leader."""
+    with Cluster(controllers=3) as c:
+        c.create("t", partitions=3, min_insync_replicas=2)
+        made = []
+        with Load(c, "t", partitions=3) as load:
+            for n in range(KILLS):
+                victim = leader(c)
+                c.kill(victim)
+                began = time.monotonic()
+                c.weir("topics", "create", f"k{n}", "-p", "2")
+                gap = time.monotonic() - began
+                made.append(f"k{n}")
+                expect(leader(c) != victim, "the dead one leads")
+                c.restart(victim)
+                caught_up(c, controllers(c))
+                load.progress(50)
+                print(f"    topic created {gap * 1000:.0f} ms after the kill of {victim}")
+        load.check()
+        expect_eq([t for t in topics(c) if t.startswith("k")], made, "topics")
+        c.weir("metadata", "log", "dump")
+
+
+@test
+def without_a_majority_data_flows_and_decisions_wait():
+    with Cluster(controllers=3) as c:
+        c.create("t", partitions=3, min_insync_replicas=2)
+        with Load(c, "t", partitions=3) as load:
+            load.progress(100)
+            stays = next(i for i in controllers(c) if i != leader(c))
+            dead = [i for i in controllers(c) if i != stays]
+            for i in dead:
+                c.kill(i)
+            load.progress(200)
+            at = c.nodes[stays]["address"]
+            refused = c.weir("topics", "create", "waits", "--controller", at, "--timeout", "2", check=False)
+            expect(refused.returncode != 0, "a topic was created by a minority")
+            expect("majority" in refused.stderr and str(dead[0]) in refused.stderr, f"it says: {refused.stderr}")
+            expect(c.weir("topics", "list", "--controller", at, check=False).returncode == 0, "no look at a standby")
+            c.restart(dead[0])
+            c.weir("topics", "create", "goes", "--timeout", "20")
+            load.progress(100)
+            c.restart(dead[1])
+            caught_up(c, controllers(c))
+        load.check()
+        expect(load.longest_gap < 5, f"producers waited {load.longest_gap:.1f} s")
+        expect("waits" not in topics(c), "what was refused happened")
+
+
+@test
+def a_wiped_disk_watches_until_it_is_given_a_vote():
+    with Cluster(controllers=3) as c:
+        c.create("t", min_insync_replicas=2)
+        victim = next(i for i in controllers(c) if i != leader(c))
+        before = quorum(c)[victim]["directory_id"]
+        c.kill(victim)
+        shutil.rmtree(os.path.join(c.dir, f"controller-{victim}", "data"))
+        c.restart(victim)
+        def watches():
+            return any(m["id"] == victim and m["role"] == "observer" and m["directory_id"] != before
+                       for m in c.json("quorum", "describe", check=False)["items"])
+        wait_for(watches, 15, "the new disk to follow")
+        again = c.weir("quorum", "add-voter", str(victim), "--timeout", "2", check=False)
+        expect(again.returncode != 0, "two disks of one controller vote")
+        c.weir("quorum", "remove-voter", str(victim), "--yes")
+        c.weir("quorum", "add-voter", str(victim))
+        expect_eq(quorum(c)[victim]["role"], "voter", "the new disk")
+        # It counts: with it and one other there is a majority.
+        other = next(i for i in controllers(c) if i not in (victim, leader(c)))
+        c.kill(other)
+        c.weir("topics", "create", "u")
+        c.restart(other)
+        caught_up(c, controllers(c))
+
+
+@test
+def leadership_moves_on_request():
+    with Cluster(controllers=3) as c:
+        for _ in range(3):
+            to = next(i for i in controllers(c) if i != leader(c))
+            c.weir("quorum", "transfer-leader", str(to))
+            wait_for(lambda: leader(c) == to, 5, f"controller {to} to lead")
+            c.weir("topics", "create", f"by-{to}-{time.monotonic_ns()}")
+
+
+@test
+def a_leader_that_stood_still_changes_nothing_afterwards():
+    with Cluster(controllers=3) as c:
+        c.create("t", partitions=3, min_insync_replicas=2)
+        with Load(c, "t", partitions=3) as load:
+            for _ in range(2):
+                old = leader(c)
+                epoch = c.json("cluster", "health")["controller_epoch"]
+                c.pause(old)
+                began = time.monotonic()
+                c.weir("topics", "create", f"while-{old}-{epoch}", timeout=30)
+                print(f"    topic created {(time.monotonic() - began) * 1000:.0f} ms after {old} was stopped")
+                expect(leader(c) != old, "the sleeper leads")
+                c.resume(old)
+                caught_up(c, controllers(c))
+                expect(c.json("cluster", "health")["controller_epoch"] > epoch, "no new epoch")
+                load.progress(50)
+        load.check()
+        expect_eq(c.json("cluster", "health")["fenced"], [], "fenced brokers")
+
+
+@test
+def everything_stops_and_starts_again():
+    with Cluster(controllers=3) as c:
+        c.create("t", partitions=2, min_insync_replicas=2)
+        with Load(c, "t", partitions=2) as load:
+            load.progress(100)
+            for node in list(c.nodes):
+                c.kill(node)
+            c.weir("local", "up", timeout=60)
+            c.refresh()
+            load.progress(100)
+        load.check()
+        caught_up(c, controllers(c))
+
+
+if __name__ == "__main__":
+    main()
