@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #define WAIT_STEP_MS 20
+#define WAITING_SHOWN 5
 
 /* What `cluster health` looks at, counted once and printed in two forms. */
 struct health {
@@ -128,6 +129,24 @@ static void print_next(struct cli *cli, const struct view *v, const struct healt
 		printf("  next: %s isr list --shrunk\n", cli->program);
 }
 
+/* The first few partitions without a leader: what each of them waits for. */
+static void print_waiting(struct cli *cli, const struct view *v)
+{
+	struct view_walk w;
+	int n = 0;
+
+	view_walk_init(&w, v, NULL, 0);
+	while (n < WAITING_SHOWN && view_walk_partition(&w)) {
+		const char *topic = cli_z(cli, w.topic->name);
+
+		if (w.partition->leader >= 0)
+			continue;
+		printf("      %s-%d %s\n", topic, w.number,
+		       view_waits_for(cli, topic, w.number, w.partition));
+		n++;
+	}
+}
+
 static void print_warnings(struct cli *cli, const struct view *v, const struct health *h)
 {
 	bool is_blocked = h->offline || h->under_min;
@@ -140,6 +159,7 @@ static void print_warnings(struct cli *cli, const struct view *v, const struct h
 	if (h->offline)
 		printf("  %s %s without leader: no writes, no reads\n", mark,
 		       partitions(cli, h->offline));
+	print_waiting(cli, v);
 	if (h->under_min)
 		printf("  %s %s under min.insync.replicas: acks=all writes are refused\n", mark,
 		       partitions(cli, h->under_min));

@@ -109,15 +109,32 @@ static void replica_row(struct out *o, const struct image *image, const struct i
 		out_none(o);
 	else
 		out_i64(o, i64_max(0, leader_end - at->end[i]));
+	out_bool(o, image_ids_has(&p->elr, p->replicas.v[i]));
+}
+
+/* Nothing is said when nothing is out of the ordinary. */
+static void print_eligible(struct cli *cli, const char *topic, int32_t number,
+			   const struct image_partition *p)
+{
+	if (p->elr.n > 0 || p->last_known_elr.n > 0 || p->offline.n > 0)
+		printf("ELR {%s}   last leader %s   failed directories {%s}\n",
+		       text_of_ids(cli, p->elr.v, p->elr.n),
+		       p->last_known_elr.n > 0
+			       ? arena_printf(&cli->mem, "%d", p->last_known_elr.v[0]).at
+			       : "-",
+		       text_of_ids(cli, p->offline.v, p->offline.n));
+	if (p->leader < 0)
+		printf("%s\n", view_waits_for(cli, topic, number, p));
 }
 
 static void describe(struct cli *cli, const struct view *v, const struct image_topic *t,
 		     int32_t number)
 {
 	static const struct out_column columns[] = {
-		{ "REPLICA", "broker", OUT_RIGHT }, { "ROLE", "role", OUT_LEFT },
-		{ "IN SYNC", "in_sync", OUT_LEFT }, { "BROKER", "broker_state", OUT_LEFT },
-		{ "LEO", "leo", OUT_RIGHT },        { "LAG", "lag", OUT_RIGHT },
+		{ "REPLICA", "broker", OUT_RIGHT },   { "ROLE", "role", OUT_LEFT },
+		{ "IN SYNC", "in_sync", OUT_LEFT },   { "BROKER", "broker_state", OUT_LEFT },
+		{ "LEO", "leo", OUT_RIGHT },          { "LAG", "lag", OUT_RIGHT },
+		{ "ELIGIBLE", "eligible", OUT_WIDE },
 	};
 	const struct image_partition *p = &t->partitions[number];
 	const char *name = cli_z(cli, t->name);
@@ -134,6 +151,7 @@ static void describe(struct cli *cli, const struct view *v, const struct image_t
 		       p->leader < 0 ? "none" : arena_printf(&cli->mem, "%d", p->leader).at,
 		       p->leader_epoch, p->partition_epoch, text_of_ids(cli, p->isr.v, p->isr.n),
 		       view_min_isr(v->image, t));
+		print_eligible(cli, name, number, p);
 		if (at->hw >= 0)
 			printf("start %" PRId64 "   high watermark %" PRId64 "\n", at->start,
 			       at->hw);

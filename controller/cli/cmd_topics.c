@@ -135,6 +135,19 @@ static void describe_row(struct out *o, const struct image_topic *t, int32_t n,
 	offset_cell(o, end >= 0 && at->hw >= 0 ? end - at->hw : -1);
 }
 
+/* Only where the ISR is below the minimum, or nobody leads. */
+static void print_eligible(struct cli *cli, const struct image_topic *t, int32_t number)
+{
+	const struct image_partition *p = &t->partitions[number];
+
+	if (p->leader < 0)
+		printf("%.*s-%d: %s\n", (int)t->name.n, t->name.at, number,
+		       view_waits_for(cli, cli_z(cli, t->name), number, p));
+	else if (p->elr.n > 0)
+		printf("%.*s-%d: eligible beside the ISR (ELR): %s\n", (int)t->name.n, t->name.at,
+		       number, text_of_ids(cli, p->elr.v, p->elr.n));
+}
+
 static void print_topic(const struct described *d, const struct image_topic *t, bool is_first)
 {
 	static const struct out_column columns[] = {
@@ -173,6 +186,8 @@ static void print_topic(const struct described *d, const struct image_topic *t, 
 		banged |= one->replicas.n && !image_ids_has(&one->isr, one->replicas.v[0]);
 	}
 	out_end(&o);
+	for (int32_t p = 0; p < t->n_partitions; p++)
+		print_eligible(d->cli, t, p);
 	if (starred || banged)
 		printf("%s%s%s\n", starred ? "* leader is the preferred replica" : "",
 		       starred && banged ? "    " : "",
@@ -190,6 +205,7 @@ static void json_partition(struct json *j, const struct image_partition *p, int3
 	json_ids(j, "replicas", p->replicas.v, p->replicas.n);
 	json_ids(j, "isr", p->isr.v, p->isr.n);
 	json_ids(j, "elr", p->elr.v, p->elr.n);
+	json_ids(j, "last_known_elr", p->last_known_elr.v, p->last_known_elr.n);
 	json_i64(j, "start", at->start);
 	json_i64(j, "hw", at->hw);
 	json_i64(j, "leo", leader_end(p, at));

@@ -143,7 +143,7 @@ const struct cmd commands[] = {
 	  .json = "TopicDescriptions[topic:str id:str replication_factor:int "
 		  "min_insync_replicas:int configs:<str> "
 		  "partitions:[{partition:int leader:int leader_epoch:int "
-		  "partition_epoch:int replicas:[int] isr:[int] elr:[int] "
+		  "partition_epoch:int replicas:[int] isr:[int] elr:[int] last_known_elr:[int] "
 		  "start:int hw:int leo:int ends:[{broker:int end:int}]}]]",
 	  .complete = COMPLETE_TOPICS, .can_watch = true, .run = cmd_topics_describe },
 	{ "topics create", "TOPIC...", 1, SOME, "create topics", NULL,
@@ -194,7 +194,7 @@ const struct cmd commands[] = {
 	  "one partition: replicas, epochs, offsets, lag", NULL,
 	  "weir partitions describe orders-2",
 	  .json = "ReplicaList[broker:int role:str in_sync:bool "
-		  "broker_state:str leo:int? lag:int?]",
+		  "broker_state:str leo:int? lag:int? eligible:bool]",
 	  .complete = COMPLETE_PARTITIONS, .can_watch = true, .run = cmd_partitions_describe },
 	{ "partitions epochs", "TOPIC-PARTITION", 1, 1,
 	  "who led from which offset on, since when and why",

@@ -4,6 +4,7 @@
 #include "common/base/text.h"
 #include "common/meta/topic_conf.h"
 #include "controller/cli/link.h"
+#include "controller/cli/out.h"
 
 #include <stdio.h>
 
@@ -106,6 +107,31 @@ int32_t view_min_isr(const struct image *image, const struct image_topic *topic)
 const char *view_broker_text(const struct image_broker *b)
 {
 	return b->is_fenced ? "fenced" : b->in_controlled_shutdown ? "stopping" : "up";
+}
+
+/* Kafka's rule (KIP-966): the ISR or the eligible, else whoever led last, else nobody. */
+const char *view_waits_for(struct cli *cli, const char *topic, int32_t number,
+			   const struct image_partition *p)
+{
+	const struct image_ids *ids = p->isr.n > 0 ? &p->isr : &p->elr;
+
+	if (ids->n > 0)
+		return arena_printf(&cli->mem, "waits for %s %s, %s every acknowledged record",
+				    ids->n == 1 ? "broker" : "one of the brokers",
+				    text_of_ids(cli, ids->v, ids->n),
+				    ids->n == 1 ? "which has" : "each of which has")
+			.at;
+	if (p->last_known_elr.n > 0)
+		return arena_printf(&cli->mem,
+				    "no replica is known to be complete; waits for broker %d, "
+				    "which led last and may lack records",
+				    p->last_known_elr.v[0])
+			.at;
+	return arena_printf(&cli->mem,
+			    "no replica is known to be complete, and none will lead by itself; "
+			    "%s leaders elect %s-%d --unclean --allow-data-loss",
+			    cli->program, topic, number)
+		.at;
 }
 
 bool view_is_preferred(const struct image_partition *p)

@@ -25,6 +25,9 @@ void view_out_of_sync(const struct image_partition *, struct image_ids *);
 int32_t view_min_isr(const struct image *, const struct image_topic *);
 const char *view_broker_text(const struct image_broker *); /* "up", "fenced", "stopping" */
 bool view_is_preferred(const struct image_partition *);
+/* What a partition without a leader waits for, and what that costs; in the arena. */
+const char *view_waits_for(struct cli *, const char *topic, int32_t number,
+			   const struct image_partition *);
 
 /* Walks the partitions of the named topics (of all when none is named); next gives false at the
  * end.  A name that is no topic is an error: check with view_has_topics first. */
