@@ -71,7 +71,8 @@ static bool read_globals(struct cli *cli)
 	cli->columns = cli_flag(cli, "columns");
 	cli->sort_by = cli_flag(cli, "sort-by");
 	cli->color = wants_color(color ? color : "auto");
-	if (!cli_duration(cli, "timeout", TIMEOUT_DEFAULT_MS, &cli->timeout_ms))
+	if (!cli_duration(cli, "timeout", TIMEOUT_DEFAULT_MS, &cli->timeout_ms) ||
+	    !cli_duration(cli, "wait", cli->timeout_ms, &cli->wait_ms))
 		return false;
 	if (!format)
 		return true;
@@ -161,6 +162,11 @@ bool cli_duration(struct cli *cli, const char *name, int64_t fallback_ms, int64_
 	cli_fail(cli, CLI_USAGE, "--%s %s: write 30s, 500ms, 2m or a number of seconds", name,
 		 text);
 	return false;
+}
+
+int32_t cli_wait_ms(const struct cli *cli)
+{
+	return cli_switch(cli, "no-wait") ? 0 : (int32_t)cli->wait_ms;
 }
 
 bool cli_partition_arg(struct cli *cli, const char *text, struct topic_partition *out)

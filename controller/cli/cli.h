@@ -89,7 +89,7 @@ struct cli {
 	enum cli_format format;
 	bool headers, color, raw_units;
 	const char *columns, *sort_by; /* of lists; NULL: as they come */
-	int64_t timeout_ms;
+	int64_t timeout_ms, wait_ms;
 	int late_code; /* of what went wrong while printing; CLI_OK: nothing */
 	struct arena mem;
 	struct bufpool *bufs;
@@ -116,6 +116,9 @@ int cli_fail(struct cli *, enum cli_exit, const char *fmt, ...) printf_like(3, 4
 /* The same for Kafka's error code: adds its name and chooses the exit code. */
 int cli_fail_code(struct cli *, int code, struct str message, const char *fmt, ...)
 	printf_like(4, 5);
+
+/* How long a change may take to reach every broker before it is answered: 0 for --no-wait. */
+int32_t cli_wait_ms(const struct cli *);
 
 /* "TOPIC-PARTITION"; the topic lies in cli->mem.  False: a sentence was printed. */
 struct topic_partition {

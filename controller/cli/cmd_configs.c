@@ -303,7 +303,7 @@ static int alter(struct cli *cli, Weir__ConfigOp op)
 	alter_configs.n_resources = 1;
 	alter_configs.has_validate_only = alter_configs.has_timeout_ms = true;
 	alter_configs.validate_only = cli_switch(cli, "dry-run");
-	alter_configs.timeout_ms = (int32_t)cli->timeout_ms;
+	alter_configs.timeout_ms = cli_wait_ms(cli);
 	request.body_case = WEIR__REQUEST__BODY_ALTER_CONFIGS;
 	request.alter_configs = &alter_configs;
 	code = link_call(cli, &request, "change configs", &response);

@@ -131,7 +131,7 @@ static int elect_these(struct cli *cli, const struct view *before, Weir__ElectLe
 	int code;
 
 	elect->has_timeout_ms = true;
-	elect->timeout_ms = (int32_t)cli->timeout_ms;
+	elect->timeout_ms = cli_wait_ms(cli);
 	request.body_case = WEIR__REQUEST__BODY_ELECT_LEADERS;
 	request.elect_leaders = elect;
 	if ((code = link_call(cli, &request, "elect leaders", &response)))
@@ -239,7 +239,7 @@ static int build(struct cli *cli, Weir__ElectLeaders *out)
 	out->type = unclean ? TYPE_UNCLEAN : TYPE_PREFERRED;
 	out->has_all = out->has_timeout_ms = true;
 	out->all = all;
-	out->timeout_ms = (int32_t)cli->timeout_ms;
+	out->timeout_ms = cli_wait_ms(cli);
 	out->partitions =
 		arena_must(&cli->mem, (size_t)(cli->n_args + 1) * sizeof(*out->partitions));
 	for (int i = 0; i < cli->n_args; i++) {

@@ -137,11 +137,32 @@ void flag_text(const struct flag *f, char *out, size_t cap)
 		text_printf(&t, "%s%s%s", optional ? "[" : " ", f->value, optional ? "]" : "");
 }
 
+/* What a distributor asks for; zstd is licensed either way, BSD is what we take. */
+static void print_deps(void)
+{
+	static const struct {
+		const char *name, *version, *licence, *use;
+	} deps[] = {
+		{ "libevent", "2.1", "BSD-3-Clause", "event loops" },
+		{ "protobuf-c", "1.4", "BSD-2-Clause", "control plane, metadata log" },
+		{ "zlib", "1.2", "Zlib", "gzip" },
+		{ "lz4", "1.9", "BSD-2-Clause", "lz4" },
+		{ "zstd", "1.5", "BSD-3-Clause", "zstd" },
+		{ "snappy", "1.1", "BSD-3-Clause", "snappy" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(deps); i++)
+		printf("%-12s %s or newer   %-14s %s\n", deps[i].name, deps[i].version,
+		       deps[i].licence, deps[i].use);
+}
+
 int cmd_version(struct cli *cli)
 {
 	if (cli->format == FORMAT_JSON || cli->format == FORMAT_JSONL)
 		puts("{\"kind\":\"Version\",\"version\":1,\"weir\":\"" WEIR_VERSION "\"}");
 	else
 		puts("weir " WEIR_VERSION);
+	if (cli_switch(cli, "deps") && out_is_for_people(cli))
+		print_deps();
 	return CLI_OK;
 }

@@ -47,7 +47,7 @@ static int build_create(struct cli *cli, Weir__CreateTopics *out)
 	out->has_validate_only = true;
 	out->validate_only = cli_switch(cli, "dry-run");
 	out->has_timeout_ms = true;
-	out->timeout_ms = (int32_t)cli->timeout_ms;
+	out->timeout_ms = cli_wait_ms(cli);
 	return CLI_OK;
 }
 
@@ -67,6 +67,53 @@ int cmd_topics_create(struct cli *cli)
 		return code;
 	return report(cli, create.validate_only ? "would be created" : "created", response,
 		      cli_switch(cli, "if-not-exists") ? KERR_TOPIC_ALREADY_EXISTS : KERR_NONE);
+}
+
+/* The other topic's counts and configs, as if they had been typed. */
+static void copy_shape(struct cli *cli, const struct image_topic *from, Weir__CreateTopic *t)
+{
+	weir__create_topic__init(t);
+	t->name = z_of(cli, cli->args[1]);
+	t->has_partitions = t->has_replication_factor = true;
+	t->partitions = from->n_partitions;
+	t->replication_factor = from->n_partitions ? from->partitions[0].replicas.n : -1;
+	t->configs = arena_must(&cli->mem, (size_t)(from->n_configs + 1) * sizeof(*t->configs));
+	for (int32_t i = 0; i < from->n_configs; i++) {
+		Weir__Config *c = t->configs[t->n_configs++] = arena_must(&cli->mem, sizeof(*c));
+
+		weir__config__init(c);
+		c->name = z_of(cli, cli_z(cli, from->configs[i].name));
+		c->value = z_of(cli, cli_z(cli, from->configs[i].value));
+	}
+}
+
+int cmd_topics_clone(struct cli *cli)
+{
+	Weir__CreateTopics create = WEIR__CREATE_TOPICS__INIT;
+	Weir__Request request = WEIR__REQUEST__INIT;
+	Weir__CreateTopic topic, *topics[] = { &topic };
+	Weir__Response *response;
+	struct view v;
+	int code = view_load(cli, &v);
+
+	if (!code)
+		code = view_has_topics(cli, &v, cli->args, 1);
+	if (!code)
+		copy_shape(cli, image_topic_named(v.image, str_of(cli->args[0])), &topic);
+	view_fini(&v);
+	if (code)
+		return code;
+	create.topics = topics;
+	create.n_topics = 1;
+	create.has_validate_only = create.has_timeout_ms = true;
+	create.validate_only = cli_switch(cli, "dry-run");
+	create.timeout_ms = cli_wait_ms(cli);
+	request.body_case = WEIR__REQUEST__BODY_CREATE_TOPICS;
+	request.create_topics = &create;
+	if ((code = link_call(cli, &request, "clone the topic", &response)))
+		return code;
+	return report(cli, create.validate_only ? "would be created" : "created", response,
+		      KERR_NONE);
 }
 
 static int read_configs(struct cli *cli, Weir__Config ***out, size_t *n)
@@ -148,7 +195,7 @@ int cmd_topics_delete(struct cli *cli)
 	}
 	delete.n_topics = (size_t)cli->n_args;
 	delete.has_timeout_ms = true;
-	delete.timeout_ms = (int32_t)cli->timeout_ms;
+	delete.timeout_ms = cli_wait_ms(cli);
 	request.body_case = WEIR__REQUEST__BODY_DELETE_TOPICS;
 	request.delete_topics = &delete;
 	if ((code = link_call(cli, &request, "delete topics", &response)))
@@ -198,7 +245,7 @@ int cmd_topics_alter(struct cli *cli)
 	create.n_topics = 1;
 	create.has_validate_only = create.has_timeout_ms = true;
 	create.validate_only = cli_switch(cli, "dry-run");
-	create.timeout_ms = (int32_t)cli->timeout_ms;
+	create.timeout_ms = cli_wait_ms(cli);
 	request.body_case = WEIR__REQUEST__BODY_CREATE_PARTITIONS;
 	request.create_partitions = &create;
 	if ((code = link_call(cli, &request, "add partitions", &response)))

@@ -67,6 +67,8 @@ const struct flag global_flags[] = {
 	{ "watch", 'w', "=EVERY",
 	  "again and again, every 2s; on a terminal redrawn, in a pipe one line per change" },
 	{ "timeout", 0, "SECONDS", "how long to wait for the cluster (default: 30)" },
+	{ "wait", 0, "TIME", "how long a change may take to reach every broker (default: --timeout)" },
+	{ "no-wait", 0, NULL, "answer when a change is decided, before every broker has it" },
 	{ "color", 0, "WHEN", "auto, always or never (NO_COLOR is heeded)" },
 	{ "help", 'h', NULL, "what a command does, its flags and examples" },
 };
@@ -96,6 +98,14 @@ const struct cmd commands[] = {
 	  .flags = { { "all", 0, NULL, "name every partition" },
 		     { "ignore-single", 0, NULL,
 		       "partitions with one replica may be without a leader meanwhile" } } },
+
+	{ "cluster info", "", 0, 0, "the cluster in four lines", NULL, NULL,
+	  .json = "ClusterInfo{cluster_id:str controller:int controller_epoch:int "
+		  "metadata_log_end:int brokers:int brokers_up:int topics:int partitions:int "
+		  "replicas:int}",
+	  .can_watch = true, .run = cmd_cluster_info },
+	{ "cluster features", "", 0, 0, "finalised feature levels", NULL, NULL,
+	  .json = "FeatureList[feature:str level:int]", .run = cmd_cluster_features },
 
 	{ "brokers list", "", 0, 0, "every broker, its state and what it carries", NULL,
 	  "weir brokers list -o wide",
@@ -170,6 +180,23 @@ const struct cmd commands[] = {
 	  .flags = { { "partitions", 'p', "N", "the new number of partitions" },
 		     { "dry-run", 0, NULL, "check, change nothing" } } },
 
+	{ "topics clone", "TOPIC NEW", 2, 2, "create a topic with the shape and configs of another",
+	  "Partitions, replication factor and configs; no records.",
+	  "weir topics clone orders test", .json = TOPIC_CHANGES, .complete = COMPLETE_TOPICS,
+	  .run = cmd_topics_clone,
+	  .flags = { { "dry-run", 0, NULL, "check everything, create nothing" } } },
+	{ "topics trim", "TOPIC|TOPIC-PARTITION", 1, 1,
+	  "delete the records before an offset or time",
+	  "Asks for the name on a terminal; elsewhere --yes is needed. Never goes above the high "
+	  "watermark.",
+	  "weir topics trim orders --before 2026-03-01T00:00:00Z --dry-run\nweir topics trim "
+	  "orders-2 --before 120000 --yes",
+	  .json = "TrimList[partition:str old_start:int start:int deleted:int result:str "
+		  "error:str?]",
+	  .complete = COMPLETE_TOPICS, .run = cmd_topics_trim,
+	  .flags = { { "before", 0, "OFFSET|TIME", "the first offset, or time in UTC, to keep" },
+		     { "dry-run", 0, NULL, "count what would go" },
+		     YES } },
 	{ "topics find", "[TOPIC...]", 0, SOME, "partitions with something to worry about",
 	  "With flags only those of which one of the named things is true, else all.",
 	  "weir topics find\nweir topics find --under-min-isr --offline -o name",
@@ -364,6 +391,22 @@ const struct cmd commands[] = {
 	  .flags = { { "records", 0, NULL, "keys, values and headers too" },
 		     { "verify", 0, NULL,
 		       "problems only, of its indexes too; exit code 1 if any" } } },
+	{ "log segments", "DIR|TOPIC-PARTITION", 1, 1,
+	  "a partition's segments: offsets, sizes, times; no server needed", NULL,
+	  "weir log segments /var/lib/weir/broker-1/orders-0\nweir log segments orders-0 --broker "
+	  "1",
+	  .json = "SegmentList[segment:str first_offset:int? last_offset:int? records:int "
+		  "batches:int bytes:int oldest:str? newest:str? index_entries:int? "
+		  "time_entries:int? state:str]",
+	  .complete = COMPLETE_FILES, .run = cmd_log_segments,
+	  .flags = { { "broker", 0, "ID", "of the local cluster, to name the partition alone" },
+		     DIR,
+		     NAME } },
+	{ "log index", "FILE", 1, 1, "entries of an .index or .timeindex; no server needed",
+	  "The kind of the JSON is OffsetIndex, or TimeIndex with time instead of position.",
+	  "weir log index 00000000000000000000.index",
+	  .json = "OffsetIndex[offset:int position:int]", .complete = COMPLETE_FILES,
+	  .run = cmd_log_index },
 	{ "log compare", "LOGDIR LOGDIR [LOGDIR...]", 2, 16,
 	  "compare replicas' files byte by byte; no server needed",
 	  "Each LOGDIR is a broker's log directory. Compared is what lies below the high "
@@ -417,8 +460,18 @@ const struct cmd commands[] = {
 	  "eval \"$(weir local env)\"", .json = "LocalEnvList[variable:str value:str]",
 	  .run = cmd_local_env, .flags = { DIR, NAME } },
 
+	{ "profile show", "", 0, 0, "which cluster is meant without -b", NULL, NULL,
+	  .json = "Profile[key:str value:str]", .run = cmd_profile_show },
+	{ "profile use", "HOST:PORT,... [CONTROLLER:PORT,...]", 1, 2,
+	  "make a cluster the one that is meant without -b",
+	  "weir local up does so for the cluster that it starts.",
+	  "weir profile use broker-1.example.net:9092", .run = cmd_profile_use },
+
+	{ "cheat", "[SHEET]", 0, 1, "recipes: restart, grow, shrink, what to do when ...", NULL,
+	  "weir cheat restart", .run = cmd_cheat },
 	{ "version", "", 0, 0, "the version of this program", NULL, NULL,
-	  .json = "Version{weir:str}", .run = cmd_version },
+	  .json = "Version{weir:str}", .run = cmd_version,
+	  .flags = { { "deps", 0, NULL, "the libraries it is built on, with their licences" } } },
 	{ "help", "[COMMAND...]", 0, 4, "this list, or one command in full", NULL,
 	  "weir help topics create", .complete = COMPLETE_COMMANDS, .run = cmd_help,
 	  .flags = { { "all", 0, NULL, "every command in full" } } },

@@ -162,7 +162,8 @@ static bool find_targets(struct cli *cli, struct target *to, int *n)
 		return add_targets(cli, str_of(brokers), false, to, n);
 	if (profile_load(cli, &local))
 		return add_targets(cli, str_of(local.bootstrap), false, to, n) &&
-		       add_targets(cli, str_of(local.controller), true, to, n);
+		       (!*local.controller ||
+			add_targets(cli, str_of(local.controller), true, to, n));
 	return add_targets(cli, STR("localhost:9092"), false, to, n);
 }
 

@@ -115,6 +115,33 @@ def an_unclean_election_says_first_what_it_costs():
 
 
 @test
+def topics_are_cloned_and_trimmed_and_their_files_listed():
+    with Cluster() as c:
+        c.weir("topics", "create", "t", "--replicas", "1,2,3", "-c", "retention.ms=1000000000", "-c", "min.insync.replicas=2")
+        c.weir("topics", "clone", "t", "u")
+        t, u = (c.json("topics", "describe", x)["items"][0] for x in "tu")
+        expect_eq((u["replication_factor"], u["configs"], len(u["partitions"])),
+                  (t["replication_factor"], t["configs"], len(t["partitions"])), "the clone")
+        produce(c, "t", 10)
+        dry = c.json("topics", "trim", "t", "--before", "4", "--dry-run")["items"][0]
+        expect_eq((dry["start"], dry["deleted"], dry["result"]), (4, 4, "would be deleted"), "the dry run")
+        expect_eq(c.weir("topics", "trim", "t", "--before", "4", check=False).returncode, 6, "without --yes")
+        c.weir("topics", "trim", "t-0", "--before", "4", "--yes")
+        expect_eq(c.json("topics", "describe", "t")["items"][0]["partitions"][0]["start"], 4, "the new start")
+        c.weir("topics", "trim", "t", "--before", "2020-01-01", "--yes")
+        expect_eq(c.json("topics", "describe", "t")["items"][0]["partitions"][0]["start"], 4, "all are younger")
+        c.weir("topics", "trim", "t", "--before", "2100-01-01T00:00:00Z", "--yes")
+        expect_eq(c.json("topics", "describe", "t")["items"][0]["partitions"][0]["start"], 10, "all are older")
+        expect_eq(c.weir("topics", "trim", "t", "--before", "noon", check=False).returncode, 2, "no time")
+        folder = c.log_dir(1, "t")
+        segments = json.loads(c.weir("log", "segments", folder, "-o", "json").stdout)["items"]
+        expect_eq([(s["last_offset"], s["state"]) for s in segments][-1][1], "ok", "segments")
+        expect_eq(c.weir("log", "index", os.path.join(folder, "0" * 20 + ".index"), check=False).returncode in (0, 7),
+                  True, "an index")
+        expect_eq(c.weir("log", "segments", "/nonexistent", check=False).returncode, 7, "no directory")
+
+
+@test
 def a_thousand_partitions_are_described():
     with Cluster(brokers=1) as c:
         c.check_files = lambda: None    # a thousand empty logs, a process for each

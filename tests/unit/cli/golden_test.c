@@ -16,12 +16,12 @@
 static void run(const char *command, const char *world, const char *out)
 {
 	int fd = open(out, O_WRONLY | O_APPEND | O_CLOEXEC), old[2] = { dup(1), dup(2) }, code;
-	char words[512], *argv[WORDS_MAX];
+	char words[512], *argv[WORDS_MAX], *rest = words;
 	int argc = 0;
 
 	snprintf(words, sizeof(words), "%s", command);
-	for (char *at = strtok(words, " "); at && argc + 3 < WORDS_MAX; at = strtok(NULL, " "))
-		argv[argc++] = at;
+	while (rest && argc + 3 < WORDS_MAX)
+		argv[argc++] = strsep(&rest, " ");
 	argv[argc++] = (char *)(uintptr_t) "--saved";
 	argv[argc++] = (char *)(uintptr_t)world;
 	argv[argc] = NULL;
