@@ -31,6 +31,7 @@ int cli_main(int argc, char **argv)
 {
 	struct cli cli = { .headers = true,
 			   .timeout_ms = TIMEOUT_DEFAULT_MS,
+			   .wait_ms = TIMEOUT_DEFAULT_MS,
 			   .program = argc > 0 && strchr(argv[0], '/') ? argv[0] : "weir" };
 	const struct compat_tool *tool = compat_tool(argc > 0 ? argv[0] : "weir");
 	int code;

@@ -48,7 +48,7 @@ int move_submit(struct cli *cli, const struct plan *plan, bool cancel,
 		p->replicas = cancel ? NULL : ids(cli, &plan->v[i].replicas);
 	}
 	reassign.has_timeout_ms = true;
-	reassign.timeout_ms = cli_wait_ms(cli);
+	reassign.timeout_ms = (int32_t)cli->timeout_ms;
 	request.body_case = WEIR__REQUEST__BODY_REASSIGN_PARTITIONS;
 	request.reassign_partitions = &reassign;
 	if ((code = link_call(cli, &request, "reassign partitions", &response)))
