@@ -5,7 +5,7 @@
  *   run MS                time passes
  *   campaign N            N's patience ends
  *   append N RECORDS      N, which leads, appends one batch
- *   crash N, start N, wipe N, slow N MS, snapshot N
+ *   crash N, start N, wipe N, slow N MS, pause N MS, snapshot N
  *   isolate N, mute N (nothing it says arrives), cut A B, heal, close A B
  *   add L N, remove L N, transfer L N;  retire L N: the identity N had before it was wiped
  *   quiet                 nobody hears connections close
@@ -87,6 +87,8 @@ static bool run_two(struct str verb, int32_t a, int32_t b)
 		return raftworld_append(&w, a, b);
 	else if (str_eq(verb, STR("slow")))
 		w.nodes[a].slow = b;
+	else if (str_eq(verb, STR("pause")))
+		w.nodes[a].paused_until = w.now_ms + b;
 	else if (str_eq(verb, STR("cut")))
 		w.cut[a][b] = w.cut[b][a] = true;
 	else if (str_eq(verb, STR("close")))

@@ -153,7 +153,7 @@ void raftworld_start(struct raftworld *w, int32_t id)
 	}
 	d->log = d->disk.log;
 	d->n_ops = d->n_syncing = 0;
-	d->sync_at = d->install_at = -1;
+	d->sync_at = d->install_at = d->paused_until = -1;
 	d->applied = d->disk.snapshot.end;
 	d->applied_set = d->disk.snapshot.set;
 	d->n_chunks = 0;
@@ -200,7 +200,8 @@ bool raftworld_append(struct raftworld *w, int32_t id, int32_t records)
 {
 	struct rw_node *d = &w->nodes[id];
 
-	if (!d->is_up || !raft_can_append(&d->r) || w->n_batches > RW_BATCHES - 200)
+	if (!d->is_up || d->paused_until > w->now_ms || !raft_can_append(&d->r) ||
+	    w->n_batches > RW_BATCHES - 200)
 		return false;
 	append_batch(w, d, records, NULL);
 	return true;
@@ -313,6 +314,12 @@ void raftworld_deliver(struct raftworld *w, int32_t at, bool and_keep)
 	(void)step(w, d, &ev, &mail);
 }
 
+/* A node that is paused does everything later. */
+static int64_t awake(int64_t at, const struct rw_node *d)
+{
+	return i64_max(at, d->paused_until);
+}
+
 bool raftworld_next(struct raftworld *w, int64_t until_ms)
 {
 	int64_t at = until_ms + 1;
@@ -320,19 +327,20 @@ bool raftworld_next(struct raftworld *w, int64_t until_ms)
 	struct rw_node *tick = NULL, *sync = NULL, *inst = NULL;
 
 	for (int32_t i = 0; i < w->n_mail; i++)
-		if (w->mail[i].at != RW_HELD && w->mail[i].at < at)
-			at = w->mail[mail = i].at;
+		if (w->mail[i].at != RW_HELD &&
+		    awake(w->mail[i].at, &w->nodes[w->mail[i].m.to.id]) < at)
+			at = awake(w->mail[mail = i].at, &w->nodes[w->mail[i].m.to.id]);
 	for (int32_t id = 1; id <= w->n; id++) {
 		struct rw_node *d = &w->nodes[id];
 
 		if (!d->is_up)
 			continue;
-		if (d->sync_at >= 0 && d->sync_at < at)
-			at = d->sync_at, sync = d, tick = inst = NULL;
-		if (d->install_at >= 0 && d->install_at < at)
-			at = d->install_at, inst = d, tick = sync = NULL;
-		if (d->tick_at < at)
-			at = d->tick_at, tick = d, sync = inst = NULL;
+		if (d->sync_at >= 0 && awake(d->sync_at, d) < at)
+			at = awake(d->sync_at, d), sync = d, tick = inst = NULL;
+		if (d->install_at >= 0 && awake(d->install_at, d) < at)
+			at = awake(d->install_at, d), inst = d, tick = sync = NULL;
+		if (awake(d->tick_at, d) < at)
+			at = awake(d->tick_at, d), tick = d, sync = inst = NULL;
 	}
 	if (at > until_ms)
 		return false;

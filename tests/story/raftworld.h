@@ -63,7 +63,7 @@ struct rw_node {
 	struct rw_disk disk;
 	int64_t sync_at;                 /* when the ops on their way to the disk arrive; or -1 */
 	int64_t install_at;              /* when the snapshot that came in is installed; or -1 */
-	int64_t tick_at;
+	int64_t tick_at, paused_until;
 	int64_t applied;
 	struct raft_voters_at applied_set;       /* of the state machine */
 	struct rw_snapshot incoming;

@@ -116,7 +116,7 @@ static void something_happens(bool with_disks, bool with_voters)
 {
 	int32_t id = (int32_t)(1 + below(w.n)), leader = raftworld_leader(&w);
 
-	switch (below(10)) {
+	switch (below(11)) {
 	case 0: cut_network(); break;
 	case 1:
 	case 2: heal(); break;
@@ -129,6 +129,7 @@ static void something_happens(bool with_disks, bool with_voters)
 			(void)raftworld_transfer(&w, leader, one_in(2) ? id : -1);
 		break;
 	case 8: (void)raftworld_snapshot(&w, id, one_in(2)); break;
+	case 9: w.nodes[leader > 0 ? leader : id].paused_until = w.now_ms + below(3000); break;
 	default:
 		if (with_disks && one_in(4))
 			wipe(id);
@@ -144,6 +145,7 @@ static void recover(void)
 	w.faults = (struct rw_faults){ .delay = 3 };
 	for (int32_t id = 1; id <= w.n; id++) {
 		w.nodes[id].slow = 3;
+		w.nodes[id].paused_until = -1;
 		if (!w.nodes[id].is_up)
 			raftworld_start(&w, id);
 	}
