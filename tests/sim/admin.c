@@ -1,8 +1,10 @@
-/* admin.c - creates the cluster's topics, asking any broker, until all are there. */
+/* admin.c - creates the cluster's topics, asking any broker, until all are there; then moves
+ * replicas about. */
 #include <stdio.h>
 
 #include "common/wire/kerr.h"
 #include "common/wire/schema.h"
+#include "kafka/alter_partition_reassignments.h"
 #include "kafka/create_topics.h"
 #include "tests/sim/client.h"
 
@@ -14,19 +16,23 @@ struct admin {
 	struct client client;
 	struct timer retry;
 	int n_created;
+	int64_t move_us;
 };
 
 static void on_start(void *admin, void *unused);
 static void on_retry(void *admin);
 static void on_created(void *admin, enum err, const void *reply);
+static void move(struct admin *);
+static void on_moved(void *admin, enum err, const void *reply);
 static bool is_idle(const void *admin, char *why, size_t cap);
 
-struct client *admin_new(struct cluster *cluster, const char *name)
+struct client *admin_new(struct cluster *cluster, const char *name, int64_t move_us)
 {
 	struct admin *a = mem_alloc(sizeof(*a));
 
 	client_init(&a->client, cluster, name);
 	a->client.arg = a;
+	a->move_us = move_us;
 	a->client.is_idle = is_idle;
 	timer_init(&a->retry, on_retry, a);
 	actor_do(&a->client.machine->actor[0], on_start, a, NULL);
@@ -83,8 +89,10 @@ static void on_retry(void *arg)
 	int n_configs = CONFIGS;
 	char min_isr[16], retention[24];
 
-	if (a->n_created == c->n_topics)
+	if (a->n_created == c->n_topics) {
+		move(a);
 		return;
+	}
 	snprintf(min_isr, sizeof(min_isr), "%d", t->min_isr);
 	snprintf(retention, sizeof(retention), "%lld", (long long)t->retention_ms);
 	for (int i = 0; i < CONFIGS + SIM_CONF_MAX; i++)
@@ -124,4 +132,52 @@ static void on_created(void *arg, enum err e, const void *reply)
 	if (code == KERR_NONE || code == KERR_TOPIC_ALREADY_EXISTS)
 		a->n_created++;
 	timer_after_ms(a->client.env, &a->retry, RETRY_MS);
+}
+
+/* Any partition to any brokers, as many as its topic wants or others; one in four is called back
+ * instead.  What is refused is refused: nothing depends on it. */
+static void move(struct admin *a)
+{
+	const struct cluster *c = a->client.cluster;
+	struct prng *p = &a->client.env->prng;
+	const struct sim_topic *t = &c->topic[prng_below(p, (uint64_t)c->n_topics)];
+	struct alter_partition_reassignments_request q;
+	struct alter_partition_reassignments_request_topic topic;
+	struct alter_partition_reassignments_request_partition part;
+	int32_t ids[SIM_BROKERS_MAX];
+	int first = (int)prng_below(p, (uint64_t)c->n_brokers);
+
+	if (a->move_us == 0 || c->is_quiet)
+		return;
+	schema_init(&alter_partition_reassignments_request_schema, &q);
+	schema_init(&alter_partition_reassignments_request_topic_schema, &topic);
+	schema_init(&alter_partition_reassignments_request_partition_schema, &part);
+	part.partition_index = (int32_t)prng_below(p, (uint64_t)t->n_partitions);
+	part.n_replicas =
+		prng_chance(p, 1, 4)
+			? -1
+			: (int32_t)i64_min(c->n_brokers, t->min_isr + (int64_t)prng_below(p, 3));
+	part.replicas = part.n_replicas < 0 ? NULL : ids;
+	for (int i = 0; i < part.n_replicas; i++)
+		ids[i] = (first + i) % c->n_brokers + 1;
+	topic.name = str_of(t->name);
+	topic.partitions = &part;
+	topic.n_partitions = 1;
+	q.topics = &topic;
+	q.n_topics = 1;
+	q.timeout_ms = CREATE_MS;
+	client_ask(&a->client, (int)prng_below(p, (uint64_t)c->n_brokers),
+		   API_ALTER_PARTITION_REASSIGNMENTS, 1, &q, on_moved, a);
+}
+
+static void on_moved(void *arg, enum err e, const void *reply)
+{
+	struct admin *a = arg;
+
+	(void)e;
+	(void)reply;
+	if (!a->client.cluster->is_quiet)
+		timer_after_ms(
+			a->client.env, &a->retry,
+			1 + (int64_t)prng_below(&a->client.env->prng, (uint64_t)a->move_us / 500));
 }

@@ -107,19 +107,21 @@ static void check_absence(struct spot *s)
 	const struct boot *boot = s->c->broker[s->broker]->broker;
 	const struct image_topic *topic;
 	const struct image_partition *p;
+	const struct shard *shard;
 	struct view *v = s->view;
 
 	if (!v->is_known || v->life != s->c->broker[s->broker]->machine->life)
 		return;
-	s->p = partition_find(broker_shard(&boot->broker, s->topic->id, s->number), s->topic->id,
-			      s->number);
-	if (s->p) {
+	shard = broker_shard(&boot->broker, s->topic->id, s->number);
+	s->p = partition_find(shard, s->topic->id, s->number);
+	if (s->p && s->p->state != PARTITION_OPENING) {
 		v->is_harmed = true;
 		return;
 	}
-	topic = image_topic_by_id(s->c->decided, s->topic->id);
+	/* Opening once more: it was moved away and has been called back. */
+	topic = image_topic_by_id(shard->image, s->topic->id);
 	p = topic ? image_partition(topic, s->number) : NULL;
-	if (p && image_ids_has(&p->replicas, s->broker + 1))
+	if (!s->p && p && image_ids_has(&p->replicas, s->broker + 1))
 		spot_broken(s, 27, "the replica is gone, the topic is not");
 	v->is_known = false;
 	v->n_batches = 0;

@@ -202,6 +202,11 @@ static int32_t count_same(const struct cluster *c, const struct image *after,
 	return n;
 }
 
+static bool is_moving(const struct image_partition *p)
+{
+	return p->adding.n > 0 || p->removing.n > 0;
+}
+
 /* Whoever was in ISR or ELR may lead.  When all of them came back as new processes, which may have
  * lost something, it is the last leader, for want of a better one (KIP-966). */
 static bool is_unclean(const struct cluster *c, const struct image *image,
@@ -214,6 +219,9 @@ static bool is_unclean(const struct cluster *c, const struct image *image,
 		return false;
 	if (after->is_recovering && !before->is_recovering && n_others > 0)
 		return true;
+	/* The end of a reassignment: the leader that goes has just said that it is in sync. */
+	if (is_moving(before) && !is_moving(after) && !after->is_recovering)
+		return false;
 	return !image_ids_has(&before->isr, after->leader) &&
 	       !image_ids_has(&before->elr, after->leader) &&
 	       !image_ids_has(&before->last_known_elr, after->leader);

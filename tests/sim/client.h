@@ -55,5 +55,6 @@ struct producer_options {
 };
 struct client *producer_new(struct cluster *, const char *name, const struct producer_options *);
 struct client *consumer_new(struct cluster *, const char *name);
-/* Creates every topic of the cluster, telling the controller. */
-struct client *admin_new(struct cluster *, const char *name);
+/* Creates every topic of the cluster, telling the controller; then reassigns partitions at random,
+ * as often as that on average (0: never), until the cluster is quiet. */
+struct client *admin_new(struct cluster *, const char *name, int64_t move_us);

@@ -95,7 +95,7 @@ void open_stage(struct stage *s, const struct staging *how)
 	s->topic->is_placed = true;
 	if (how->retention_ms)
 		s->topic->retention_ms = how->retention_ms;
-	(void)admin_new(c, "admin");
+	(void)admin_new(c, "admin", 0);
 	s->next_sequence = -1;
 	add_client(s, &s->prompt, "prompt");
 	add_client(s, &s->patient, "patient");

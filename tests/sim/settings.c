@@ -42,6 +42,8 @@ static const struct field fields[] = {
 	{ "batches", FIELD_COUNT, AT(batches), 1, 1000000, "that each producer sends" },
 	{ "think", FIELD_US, AT(pause_us), 1, HOUR_US,
 	  "a producer's mean pause; otherwise --for over --batches" },
+	{ "move-rate", FIELD_RATE, AT(move_us), 0, 0,
+	  "partitions that are given other replicas, or called back" },
 	/* the time */
 	{ "for", FIELD_US, AT(safety_us), 1, HOUR_US, "how long the faults last" },
 	{ "recover-in", FIELD_US, AT(liveness_us), 1, HOUR_US,

@@ -77,7 +77,7 @@ void swarm_draw(struct swarm *s, uint64_t seed)
 	draw_controllers(s, seed);
 }
 
-/* A stream of its own: the number of controllers changes nothing else. */
+/* A stream of its own: the number of controllers, and moves, change nothing else. */
 static void draw_controllers(struct swarm *s, uint64_t seed)
 {
 	static const int often[] = { 1, 1, 1, 1, 3, 3, 3, 3, 5, 2 };
@@ -87,6 +87,7 @@ static void draw_controllers(struct swarm *s, uint64_t seed)
 	s->controllers = often[prng_below(p, ARRAY_LEN(often))];
 	s->patience_ms = between(p, 100, 1000);
 	s->snapshot_bytes = prng_chance(p, 1, 2) ? between(p, 500, 5000) : 20 << 20;
+	s->move_us = prng_chance(p, 1, 2) ? maybe(p, SECOND / 4) : 0;
 }
 
 /* ---- the cluster ---------------------------------------------------------------------------- */
@@ -129,7 +130,7 @@ static void add_clients(const struct swarm *s, struct cluster *c)
 	struct prng prng;
 
 	prng_seed(&prng, s->seed ^ 0xc11e);
-	(void)admin_new(c, "admin");
+	(void)admin_new(c, "admin", s->move_us);
 	for (int i = 0; i < s->producers; i++) {
 		struct producer_options o = { .n_batches = s->batches,
 					      .acks = -1,

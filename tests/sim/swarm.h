@@ -23,6 +23,7 @@ struct swarm {
 	int64_t patience_ms, snapshot_bytes; /* of controllers */
 	int64_t latency_us, jitter_us, turn_us, job_us;
 	int64_t every_us[FAULT_KINDS];
+	int64_t move_us; /* between reassignments of a partition, on average */
 	char conf[SWARM_CONF_MAX][SWARM_CONF_BYTES]; /* options that are not at their default */
 	int n_conf;
 };
