@@ -32,6 +32,7 @@ struct broker {
 	void (*failed)(void *arg);
 	void *failed_arg;
 	_Atomic int64_t free_bytes_min; /* log.dir.free.bytes.min in force; shard 0 writes it */
+	_Atomic int64_t dropped_ms; /* when a partition was dropped last; 0: never */
 	_Atomic int64_t request_bytes; /* of requests in flight, all shards: for logs and metrics */
 };
 

@@ -27,6 +27,7 @@ struct open_job {
 	struct partition *p;
 	struct dirs_row *found; /* NULL: a new directory */
 	bool is_new;            /* what is there counts for nothing */
+	bool is_namesake; /* the checkpoints may have offsets of an earlier one of this name */
 	struct log_options options;
 	struct log_recovery recovery;
 	struct log *log;
@@ -41,15 +42,18 @@ struct open_job {
 /* A topic deleted and created again under its name, or a replica moved away and back: the old
  * directory is renamed within some ms. */
 #define CLAIM_AGAIN_MS 10
+#define CHECKPOINTED_MS 60000 /* by then the checkpoints have forgotten a dropped partition */
 #define ROOM_AGAIN_MS 1000
 
 static struct partition *partition_new(struct shard *, const struct image_topic *, int32_t number);
 static void open_work(struct job *);
 static void open_done(struct job *);
 static void open_again(void *arg);
+static bool was_dropped_lately(struct shard *);
 static bool must_wait(const struct partition *);
 static void opened(struct open_job *);
 static enum err claim(struct open_job *);
+static void distrust(struct open_job *);
 static void replay(void *arg, const struct batch *);
 static bool is_unvouched(const struct open_job *, enum report_of *);
 static void forget(struct partition *);
@@ -87,6 +91,7 @@ void partition_open_start(struct shard *s, const struct image_topic *t, int32_t 
 		j->options.recovery_point = j->found->recovery_point;
 		j->options.start_offset = j->found->log_start;
 	}
+	j->is_namesake = j->found || was_dropped_lately(s);
 	j->job = (struct job){ .work = open_work, .done = open_done };
 	p->n_jobs++;
 	p->opening_before = s->image_before;
@@ -96,6 +101,13 @@ void partition_open_start(struct shard *s, const struct image_topic *t, int32_t 
 		timer_after_ms(s->env, &j->again, CLAIM_AGAIN_MS);
 	else
 		env_submit(s->env, &j->job);
+}
+
+static bool was_dropped_lately(struct shard *s)
+{
+	int64_t dropped_ms = atomic_load(&s->broker->dropped_ms);
+
+	return dropped_ms != 0 && env_mono_ms(s->env) - dropped_ms < CHECKPOINTED_MS;
 }
 
 /* Our own directory of before is still on its way out. */
@@ -191,14 +203,15 @@ static enum err claim(struct open_job *j)
 	struct uuid id;
 	enum err e = partition_meta_read(env, j->path, &id);
 
-	if (!e && uuid_eq(id, j->p->topic_id))
+	if (!e && uuid_eq(id, j->p->topic_id)) {
+		if (log_point_is_void(env, j->path))
+			distrust(j);
 		return ERR_OK;
+	}
 	/* A deleted topic of this name is still being let go by its own shard: wait for that. */
 	if (!e && (!j->found || atomic_load(&j->found->taken)))
 		return ERR_EXISTS;
-	j->options.clean = false;
-	j->options.recovery_point = j->options.start_offset = 0;
-	j->is_new = true;
+	distrust(j);
 	if (!e) {
 		if ((e = logdir_retire(env, root, j->p->dir_name, id, LOGDIR_STRAY, aside)))
 			return e;
@@ -212,9 +225,18 @@ static enum err claim(struct open_job *j)
 		return e;
 	}
 	/* A partition must not vanish with the power: KAFKA-3968. */
-	if ((e = env->files->mkdir(env, j->path)) || (e = env->files->sync_dir(env, root)))
+	if ((e = env->files->mkdir(env, j->path)) || (e = env->files->sync_dir(env, root)) ||
+	    (j->is_namesake && (e = log_void_point(env, j->path))))
 		return e;
 	return partition_meta_write(env, j->path, j->p->topic_id);
+}
+
+/* The checkpoints and the clean marker do not speak of this log. */
+static void distrust(struct open_job *j)
+{
+	j->options.clean = false;
+	j->options.recovery_point = j->options.start_offset = 0;
+	j->is_new = true;
 }
 
 static void replay(void *arg, const struct batch *b)
@@ -353,6 +375,7 @@ void partition_drop(struct partition *p, enum kerr e)
 	if (p->is_dropped)
 		return;
 	p->is_dropped = true;
+	atomic_store(&s->broker->dropped_ms, i64_max(env_mono_ms(s->env), 1));
 	map_remove(&s->partitions, key);
 	p->is_leaving = p->dir >= 0 && !map_find(&s->leaving, key);
 	if (p->is_leaving)

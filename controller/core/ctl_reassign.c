@@ -17,6 +17,7 @@ static struct kerr_why change(struct ctl_result *, struct election *, const Weir
 static struct kerr_why cancel(struct ctl_result *, struct election *);
 static bool keeps_records(const struct image *, const struct image_partition *);
 static bool is_any_alive(const struct image *, const struct image_ids *);
+static bool is_too_few(const struct election *, const struct image_ids *replicas);
 static void settle(struct ctl_result *, const struct election *, const char *reason);
 
 static const struct kerr_why fine = { KERR_NONE, NULL };
@@ -93,25 +94,43 @@ static struct kerr_why change(struct ctl_result *r, struct election *e, const We
 	return fine;
 }
 
-/* What the added replicas alone have would be lost: only where the topic allows it. */
+/* What the added replicas alone have would be lost: only where the topic allows it.  And where they
+ * are what makes enough replicas in sync, less than min.insync.replicas promises would be left of
+ * what was acknowledged: one more failure, and it is gone.  (Kafka would cancel.) */
 static struct kerr_why cancel(struct ctl_result *r, struct election *e)
 {
 	const struct image_partition *p = image_partition(e->topic, e->partition);
 	struct reassignment x = { .replicas = image_ids_without(&p->replicas, &p->adding) };
-	bool is_safe = keeps_records(e->image, p);
+	bool is_safe = keeps_records(e->image, p), is_allowed = e->kind == ELECT_UNCLEAN;
 
 	if (p->adding.n == 0 && p->removing.n == 0)
 		return because(r, KERR_NO_REASSIGNMENT_IN_PROGRESS, "%s",
 			       kerr_text(KERR_NO_REASSIGNMENT_IN_PROGRESS));
-	if (!is_safe && (e->kind != ELECT_UNCLEAN || !is_any_alive(e->image, &x.replicas)))
+	if (!is_safe && !(is_allowed && is_any_alive(e->image, &x.replicas)))
 		return because(r, KERR_INVALID_REPLICA_ASSIGNMENT,
 			       "Unable to revert partition assignment for %.*s:%d because it would "
 			       "require an unclean leader election.",
 			       (int)e->topic->name.n, e->topic->name.at, e->partition);
+	if (is_safe && !is_allowed && is_too_few(e, &x.replicas))
+		return because(
+			r, KERR_INVALID_REPLICA_ASSIGNMENT,
+			"Unable to revert partition assignment for %.*s:%d because fewer "
+			"replicas than min.insync.replicas=%d would be left in sync; wait for "
+			"one of those that were there before.",
+			(int)e->topic->name.n, e->topic->name.at, e->partition, e->min_isr);
 	e->kind = is_safe ? ELECT_ONLINE : ELECT_UNCLEAN;
 	e->reassign = &x;
 	settle(r, e, "reassignment cancelled");
 	return fine;
+}
+
+static bool is_too_few(const struct election *e, const struct image_ids *replicas)
+{
+	const struct image_partition *p = image_partition(e->topic, e->partition);
+	struct image_ids left = image_ids_without(&p->isr, &p->adding);
+
+	return left.n < i32_min(e->min_isr, replicas->n) &&
+	       p->isr.n >= i32_min(e->min_isr, p->replicas.n);
 }
 
 /* One of the originals is in sync, or eligible and there to lead; or none of the added ones is

@@ -134,8 +134,9 @@ static void on_created(void *arg, enum err e, const void *reply)
 	timer_after_ms(a->client.env, &a->retry, RETRY_MS);
 }
 
-/* Any partition to any brokers, as many as its topic wants or others; one in four is called back
- * instead.  What is refused is refused: nothing depends on it. */
+/* Any partition to any brokers, as many as its topic wants or more; one in four is called back
+ * instead.  Not to one alone: what it has not synced would be gone with its power, however many had
+ * it before.  What is refused is refused: nothing depends on it. */
 static void move(struct admin *a)
 {
 	const struct cluster *c = a->client.cluster;
@@ -156,7 +157,8 @@ static void move(struct admin *a)
 	part.n_replicas =
 		prng_chance(p, 1, 4)
 			? -1
-			: (int32_t)i64_min(c->n_brokers, t->min_isr + (int64_t)prng_below(p, 3));
+			: (int32_t)i64_min(c->n_brokers,
+					   i64_max(2, t->min_isr) + (int64_t)prng_below(p, 3));
 	part.replicas = part.n_replicas < 0 ? NULL : ids;
 	for (int i = 0; i < part.n_replicas; i++)
 		ids[i] = (first + i) % c->n_brokers + 1;

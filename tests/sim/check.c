@@ -108,20 +108,25 @@ static void check_absence(struct spot *s)
 	const struct image_topic *topic;
 	const struct image_partition *p;
 	const struct shard *shard;
+	bool is_assigned;
 	struct view *v = s->view;
 
-	if (!v->is_known || v->life != s->c->broker[s->broker]->machine->life)
-		return;
 	shard = broker_shard(&boot->broker, s->topic->id, s->number);
+	if (!v->is_known || !shard->image)
+		return;
+	topic = image_topic_by_id(shard->image, s->topic->id);
+	p = topic ? image_partition(topic, s->number) : NULL;
+	is_assigned = p && image_ids_has(&p->replicas, s->broker + 1);
 	s->p = partition_find(shard, s->topic->id, s->number);
+	/* Of an earlier life: it is opened again, unless it was moved away meanwhile. */
+	if (v->life != s->c->broker[s->broker]->machine->life && is_assigned)
+		return;
 	if (s->p && s->p->state != PARTITION_OPENING) {
 		v->is_harmed = true;
 		return;
 	}
 	/* Opening once more: it was moved away and has been called back. */
-	topic = image_topic_by_id(shard->image, s->topic->id);
-	p = topic ? image_partition(topic, s->number) : NULL;
-	if (!s->p && p && image_ids_has(&p->replicas, s->broker + 1))
+	if (!s->p && is_assigned)
 		spot_broken(s, 27, "the replica is gone, the topic is not");
 	v->is_known = false;
 	v->n_batches = 0;

@@ -9,6 +9,7 @@
 static void add(struct names *, const char *path, struct inode *);
 static void drop(struct disk *, struct names *, int at);
 static void note(struct disk *, struct change);
+static void follow(struct disk *, const char *from, const char *to);
 static bool apply(struct disk *, struct names *, const struct change *);
 static bool is_of(const struct change *, const char *dir);
 static void settle(struct disk *, int at);
@@ -68,12 +69,36 @@ static void note(struct disk *d, struct change c)
 	if (c.inode)
 		c.inode->refs++;
 	is_done = apply(d, &d->seen, &c);
+	if (c.kind == NAME_RENAME)
+		follow(d, c.path, c.to);
 	ASSERT(is_done || c.kind == NAME_REMOVE_TREE);
 	if (d->n_pending == d->cap_pending) {
 		d->cap_pending = 2 * d->cap_pending + 16;
 		d->pending = mem_grow(d->pending, sizeof(c) * (size_t)d->cap_pending);
 	}
 	d->pending[d->n_pending++] = c;
+}
+
+/* What is not durable yet of a directory's names belongs to the directory, wherever it goes: a new
+ * one of its old name has nothing to do with it. */
+static void follow(struct disk *d, const char *from, const char *to)
+{
+	size_t n = strlen(from);
+
+	for (int i = 0; i < d->n_pending; i++) {
+		char **ends[] = { &d->pending[i].path, &d->pending[i].to };
+		char path[PATH_BYTES];
+
+		for (size_t k = 0; k < ARRAY_LEN(ends); k++) {
+			char *was = *ends[k];
+
+			if (!was || strncmp(was, from, n) != 0 || was[n] != '/')
+				continue;
+			snprintf(path, sizeof(path), "%s%s", to, was + n);
+			*ends[k] = copy(path);
+			mem_free(was);
+		}
+	}
 }
 
 /* False: it makes no sense there, because an earlier change was lost. */

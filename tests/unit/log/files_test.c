@@ -2,6 +2,7 @@
 #include "broker/log/checkpoint.h"
 #include "broker/log/clean_marker.h"
 #include "broker/log/epoch_file.h"
+#include "broker/log/log.h"
 #include "broker/log/logdir.h"
 #include "broker/log/meta_properties.h"
 #include "broker/log/partition_meta.h"
@@ -384,4 +385,18 @@ TEST(a_future_directory_names_what_it_will_be)
 	logdir_future_name(longest, (struct uuid){ { 1 } }, name);
 	EXPECT_EQ(strlen(name), 255);
 	EXPECT(!logdir_future_parse(str_of(name), &is));
+}
+
+TEST(a_log_that_begins_says_that_the_checkpoints_do_not_mean_it)
+{
+	struct fakefs fs;
+
+	fakefs_init(&fs, 1);
+	EXPECT_OK(fs.env.files->mkdir(&fs.env, DIR_PATH "/t-0"));
+	EXPECT(!log_point_is_void(&fs.env, DIR_PATH "/t-0"));
+	EXPECT_OK(log_void_point(&fs.env, DIR_PATH "/t-0"));
+	EXPECT(log_point_is_void(&fs.env, DIR_PATH "/t-0"));
+	fakefs_put(&fs, DIR_PATH "/t-0/recovery-point-lowered", "0\n7\n", 4);
+	EXPECT(!log_point_is_void(&fs.env, DIR_PATH "/t-0"));
+	fakefs_fini(&fs);
 }
