@@ -21,6 +21,7 @@ struct health {
 	int32_t brokers, active, shutting_down;
 	struct image_ids fenced; /* as many as fit */
 	int32_t partitions, offline, under_min, under_replicated, at_min, not_preferred, recovering;
+	bool is_leaderless; /* no controller is active, though one answers */
 	bool is_well;
 };
 
@@ -86,8 +87,16 @@ static void count(const struct view *v, struct health *h)
 	view_walk_init(&w, v, NULL, 0);
 	while (view_walk_partition(&w))
 		count_partition(v, w.topic, w.partition, h);
-	h->is_well = v->controller->id >= 0 && h->brokers > 0 && h->active == h->brokers &&
-		     h->offline + h->under_replicated == 0;
+	h->is_leaderless =
+		v->controller->id >= 0 && v->controller->has_active && v->controller->active < 0;
+	h->is_well = v->controller->id >= 0 && !h->is_leaderless &&
+		     v->controller->n_silent_voters == 0 && h->brokers > 0 &&
+		     h->active == h->brokers && h->offline + h->under_replicated == 0;
+}
+
+static size_t n_silent(const struct view *v)
+{
+	return v->controller->n_silent_voters;
 }
 
 static const char *verdict(const struct health *h)
@@ -127,6 +136,8 @@ static void print_next(struct cli *cli, const struct view *v, const struct healt
 		printf("  next: %s brokers list\n", cli->program);
 	else if (h->under_replicated || h->offline)
 		printf("  next: %s isr list --shrunk\n", cli->program);
+	else if (n_silent(v) > 0 || h->is_leaderless)
+		printf("  next: %s quorum describe\n", cli->program);
 }
 
 /* The first few partitions without a leader: what each of them waits for. */
@@ -154,6 +165,12 @@ static void print_warnings(struct cli *cli, const struct view *v, const struct h
 
 	if (v->controller->id < 0)
 		printf("  %s no controller answers: no elections, no changes of topics\n", mark);
+	if (h->is_leaderless)
+		printf("  %s no controller is active: no elections, no changes of topics; existing "
+		       "leaders serve on\n",
+		       mark);
+	else if (n_silent(v) > 0 && n_silent(v) == (v->controller->n_voters - 1) / 2)
+		printf("  %s one controller away from deciding nothing\n", mark);
 	if (h->brokers == 0)
 		printf("  %s no broker has registered\n", mark);
 	if (h->offline)
@@ -187,6 +204,21 @@ static const char *fenced_text(struct cli *cli, const struct view *v, const stru
 	return t.at;
 }
 
+/* "2 of 3 up, silent: 103, leader 101 epoch 4, log end 40" */
+static void print_controllers(struct cli *cli, const Weir__ControllerState *c,
+			      const struct health *h)
+{
+	printf("  controllers  %zu of %zu up", size_max(c->n_voters, 1) - c->n_silent_voters,
+	       size_max(c->n_voters, 1));
+	for (size_t i = 0; i < c->n_silent_voters; i++)
+		printf("%s%d", i ? ", " : ", silent: ", c->silent_voters[i]);
+	if (h->is_leaderless)
+		printf(", %s", text_colored(cli, OUT_RED, "none leads"));
+	else
+		printf(", leader %d", c->has_active ? c->active : c->id);
+	printf(", epoch %" PRId64 ", log end %" PRId64 "\n", c->epoch, c->log_end);
+}
+
 static void print_text(struct cli *cli, const struct view *v, const struct health *h)
 {
 	const Weir__ControllerState *c = v->controller;
@@ -200,9 +232,7 @@ static void print_text(struct cli *cli, const struct view *v, const struct healt
 	if (c->id < 0)
 		printf("  controllers  none answers: nothing is decided until one does\n");
 	else
-		printf("  controllers  %zu voting, leader %d epoch %" PRId64 ", log end %" PRId64
-		       "\n",
-		       size_max(c->n_voters, 1), c->id, c->epoch, c->log_end);
+		print_controllers(cli, c, h);
 	printf("  brokers      %d of %d up", h->active, h->brokers);
 	if (h->fenced.n)
 		printf(", fenced: %s", fenced_text(cli, v, h));
@@ -232,7 +262,10 @@ static void print_json(const struct view *v, const struct health *h)
 	json_str(&j, "verdict", str_of(verdict(h)));
 	json_bool(&j, "healthy", h->is_well);
 	json_str(&j, "cluster_id", str_of(v->controller->cluster_id));
-	json_i64(&j, "controller", v->controller->id);
+	json_i64(&j, "controller",
+		 v->controller->has_active ? v->controller->active : v->controller->id);
+	json_i64(&j, "controllers", (int64_t)size_max(v->controller->n_voters, 1));
+	json_ids(&j, "silent_controllers", v->controller->silent_voters, (int)n_silent(v));
 	json_i64(&j, "controller_epoch", v->controller->epoch);
 	json_i64(&j, "metadata_log_end", v->controller->log_end);
 	json_i64(&j, "brokers", h->brokers);

@@ -80,7 +80,8 @@ const struct cmd commands[] = {
 	  "Exit code 0 when all is well, 1 when not: fit for scripts and monitors.",
 	  "weir cluster health\nweir cluster health --wait 60",
 	  .json = "ClusterHealth{verdict:str healthy:bool cluster_id:str "
-		  "controller:int controller_epoch:int metadata_log_end:int "
+		  "controller:int controllers:int silent_controllers:[int] controller_epoch:int "
+		  "metadata_log_end:int "
 		  "brokers:int brokers_up:int fenced:[int] partitions:int "
 		  "offline:int under_min_isr:int at_min_isr:int "
 		  "under_replicated:int not_preferred:int recovering:int "

@@ -87,5 +87,7 @@ void quorum_leave(struct quorum *, struct visitor *);    /* its connection is go
 
 /* quorum_admin.c */
 void quorum_why(struct quorum *, struct text *); /* nobody leads: the reason, for an operator */
+/* is that controller there, as seen here */
+bool quorum_hears_of(const struct quorum *, int32_t id);
 void quorum_describe(struct quorum *, struct arena *, Weir__Response *);
 void quorum_change(struct quorum *, struct rpc *, uint64_t id, const Weir__Request *);

@@ -9,6 +9,7 @@
 #include "controller/server/node.h"
 
 #define AGAIN_MS 20
+#define SILENCE_MS 1000
 
 struct change {
 	struct list in_quorum;
@@ -208,6 +209,21 @@ static void fill_progress(struct quorum *q, struct raft_voter who, Weir__QuorumM
 	}
 }
 
+/* A process that stands still keeps its connection, but answers no leader. */
+bool quorum_hears_of(const struct quorum *q, int32_t id)
+{
+	const struct raft *r = &q->raft;
+
+	if (id == q->o->id)
+		return true;
+	if (quorum_heard(q, id) == NULL)
+		return false;
+	for (int32_t i = 0; quorum_leads(q) && i < r->n_peers; i++)
+		if (r->peers[i].who.id == id)
+			return env_mono_ms(q->env) - r->peers[i].contact_ms < SILENCE_MS;
+	return true;
+}
+
 void quorum_why(struct quorum *q, struct text *t)
 {
 	const struct raft_voters *set = &q->raft.voters.set;
@@ -221,7 +237,7 @@ void quorum_why(struct quorum *q, struct text *t)
 		return;
 	}
 	for (int32_t i = 0; i < set->n; i++)
-		here += set->v[i].id == q->o->id || quorum_heard(q, set->v[i].id) != NULL;
+		here += quorum_hears_of(q, set->v[i].id);
 	text_printf(t, "no controller is active: controller %d sees %d of %d voters", q->o->id,
 		    here, set->n);
 	if (here > set->n / 2) {
@@ -230,7 +246,7 @@ void quorum_why(struct quorum *q, struct text *t)
 	}
 	text_printf(t, ", a majority is needed; not there:");
 	for (int32_t i = 0; i < set->n; i++)
-		if (set->v[i].id != q->o->id && quorum_heard(q, set->v[i].id) == NULL)
+		if (!quorum_hears_of(q, set->v[i].id))
 			text_printf(t, " %d", set->v[i].id);
 }
 

@@ -72,8 +72,12 @@ static void describe(struct node *n, Weir__Response *out)
 	c->uptime_ms = (env_mono_us(n->env) - n->started_us) / 1000;
 	c->n_voters = (size_t)im->n_voters;
 	c->voters = arena_must(&n->scratch, c->n_voters * sizeof(*c->voters) + 1);
-	for (int32_t i = 0; i < im->n_voters; i++)
+	c->silent_voters = arena_must(&n->scratch, c->n_voters * sizeof(*c->voters) + 1);
+	for (int32_t i = 0; i < im->n_voters; i++) {
 		c->voters[i] = im->voters[i].id;
+		if (!quorum_hears_of(n->quorum, c->voters[i]))
+			c->silent_voters[c->n_silent_voters++] = c->voters[i];
+	}
 	c->brokers = arena_must(&n->scratch, n_brokers * sizeof(*c->brokers) + 1);
 	c->n_brokers = n_brokers;
 	for (size_t i = 0; i < n_brokers; i++) {
