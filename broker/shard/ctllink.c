@@ -1,7 +1,7 @@
 /* ctllink.c - the connection to the active controller: dial, register, heartbeat, again.
  *
  *   RESTING --retry--> DIALLING --on_up--> REGISTERING --registered--> REGISTERED
- *   any --on_down, refusal, silence, a gap in the metadata--> rest: RESTING, the next one
+ *   any --on_down, refusal, a gap in the metadata, another one is active--> rest: RESTING
  *
  * The next one is whom a standby named, else the next configured.  Each is tried once without a
  * pause: after an election every millisecond counts, and a standby knows.
@@ -27,7 +27,6 @@
 #define REST_MIN_MS 20
 #define REST_MAX_MS 1000
 #define REST_MAX_OF_MANY_MS 250
-#define BEATS_UNHEARD 3 /* heartbeats without an answer: one of several controllers is left */
 #define SHUTDOWN_ALONE_MS 1000
 
 static void dial(void *arg);
@@ -68,6 +67,7 @@ struct ctllink *ctllink_new(struct shard *zero)
 void ctllink_free(struct ctllink *l)
 {
 	rpc_close(l->rpc);
+	ctl_probe_end(l);
 	ctl_meta_free(l);
 	arena_fini(&l->arena);
 	mem_free(l);
@@ -77,6 +77,7 @@ void ctllink_stop(struct ctllink *l)
 {
 	l->is_stopped = true;
 	rpc_close(l->rpc);
+	ctl_probe_end(l);
 	l->rpc = NULL;
 	l->state = CTL_RESTING;
 	timer_clear(l->env, &l->retry);
@@ -115,6 +116,7 @@ static void rest(struct ctllink *l)
 			 F_Z("why", l->refusal));
 	l->state = CTL_RESTING;
 	l->rpc = NULL;
+	ctl_probe_end(l);
 	l->hint.port = 0;
 	l->controller = next_controller(l);
 	timer_clear(l->env, &l->heartbeat);
@@ -332,17 +334,10 @@ static bool accept_cluster(struct ctllink *l, const char *cluster_id)
 static void on_heartbeat_timer(void *arg)
 {
 	struct ctllink *l = arg;
-	int64_t patience_us = (int64_t)BEATS_UNHEARD * l->broker->conf->heartbeat_ms * 1000;
-	int64_t now_us = env_mono_us(l->env);
 
-	/* If it was ourselves who slept, the answers are there and not read yet. */
-	if (l->broker->conf->n_controllers > 1 && now_us - l->heard_us > patience_us &&
-	    now_us - l->heartbeat.at_us < patience_us / 2) {
-		log_warn("controller", "it does not answer, asking the others",
-			 F_Z("controller", l->addr.host), F_I64("port", l->addr.port));
-		ctl_restart(l);
+	ctl_watch(l);
+	if (l->state != CTL_REGISTERED)
 		return;
-	}
 	beat(l);
 	timer_after_ms(l->env, &l->heartbeat, l->broker->conf->heartbeat_ms);
 }

@@ -18,6 +18,8 @@ struct ctllink {
 	struct peer_addr hint; /* where the active one is, as another said; port 0: unknown */
 	char refusal[256];     /* why there is none, in its words; empty */
 	int64_t heard_us;      /* anything from it */
+	struct rpc *probe;     /* while it is silent: asks another one who is active */
+	int probed;            /* which */
 	struct timer retry, heartbeat;
 	int64_t broker_epoch; /* -1 before the first registration */
 	int64_t sent_applied;
@@ -41,6 +43,9 @@ struct ctllink {
 	void *shutdown_arg;
 };
 
+/* ctllink_probe.c */
+void ctl_watch(struct ctllink *); /* at every heartbeat */
+void ctl_probe_end(struct ctllink *);
 void ctl_restart(struct ctllink *); /* closes the connection and dials again */
 void ctl_meta_push(struct ctllink *, const Weir__MetadataBatch *);
 void ctl_meta_free(struct ctllink *);

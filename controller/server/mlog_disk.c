@@ -423,15 +423,18 @@ static enum err settle(struct recovery *r, int64_t base, const struct content *c
 
 /* ---- cutting --------------------------------------------------------------------------------- */
 
-/* Where the record at this offset begins; it must be the first of its batch. */
-static enum err find_record(const struct content *c, int64_t offset, int64_t *at)
+/* Where the record at this offset begins, or would: the file may end before it. */
+static enum err find_record(const struct content *c, int64_t base, int64_t offset, int64_t *at)
 {
 	struct mlog_head h;
+	int64_t next = base;
 
-	*at = MLOG_HEADER;
-	while (get_entry(c->at + *at, c->n - (size_t)*at, &h) && h.offset < offset)
+	for (*at = MLOG_HEADER; next < offset; next++) {
+		if (!get_entry(c->at + *at, c->n - (size_t)*at, &h) || h.offset != next)
+			return ERR_CORRUPT;
 		*at += MLOG_ENTRY + h.size;
-	return h.offset == offset ? ERR_OK : ERR_CORRUPT;
+	}
+	return ERR_OK;
 }
 
 /* The newest file goes first: whatever a crash leaves of this is a log from its beginning. */
@@ -458,7 +461,7 @@ enum err mlog_cut(struct env *env, const char *dir, int64_t offset, int64_t *fil
 		goto out;
 	mlog_path(dir, MLOG_LOG, *file, path, sizeof(path));
 	if ((e = read_file(&r, path, &c)) != ERR_OK ||
-	    (e = find_record(&c, offset, bytes)) != ERR_OK)
+	    (e = find_record(&c, *file, offset, bytes)) != ERR_OK)
 		goto out;
 	if ((e = env->files->open(env, path, FILE_READ | FILE_WRITE, &f)) != ERR_OK)
 		goto out;

@@ -40,7 +40,7 @@ enum held {
 /* scenes/: each table ends with a NULL name. */
 extern const struct scene recovery_scenes[], min_isr_scenes[], election_scenes[], eligible_scenes[],
 	reassign_scenes[], truncation_scenes[], epoch_scenes[], isr_scenes[], watermark_scenes[],
-	storage_scenes[], regression_scenes[], shutdown_scenes[];
+	storage_scenes[], regression_scenes[], shutdown_scenes[], quorum_scenes[];
 
 /* False: no scene has the name. */
 bool scene_play(const char *name, bool is_loud);
@@ -95,6 +95,15 @@ void wait_held(struct stage *, enum held);
 void let_go(struct stage *);
 void let_go_of(struct stage *, enum held);
 void lose_held(struct stage *); /* the connections break instead */
+
+/* Of several controllers (scene_quorum.c). */
+int active(struct stage *);              /* below 0: none */
+int standby(struct stage *, int but);    /* one that is neither active nor that one */
+int wait_active(struct stage *, int other_than); /* -1: any; it has committed something */
+void wait_inactive(struct stage *);
+void cut_among_controllers(struct stage *, int who);
+void lose_metadata(struct stage *, int who); /* while it is down: another disk at the next start */
+bool has_vote(struct stage *, int who);
 
 /* ---- waiting and expecting ------------------------------------------------------------------ */
 

@@ -557,6 +557,38 @@ TEST(a_cut_reaches_into_an_older_file)
 	rig_fini(&r);
 }
 
+/* Exactly where a file begins: the file goes, the one before it ends there already. */
+TEST(a_cut_between_two_files)
+{
+	struct mlog_snapshot s;
+	struct rig r;
+
+	rig_init(&r);
+	r.snapshot_bytes = 300;
+	EXPECT_OK(rig_open(&r));
+	append(&r, 10);
+	append(&r, 2);
+	while (run_job()) {
+	}
+	r.committed = 10;
+	take_snapshot(&r, &s);
+	append(&r, 3);
+	while (run_job()) {
+	}
+	EXPECT(file_size(&r, 12) > MLOG_HEADER);
+	mlog_truncate(r.log, 12);
+	written(&r);
+	append_in(&r, 2, 1);
+	while (run_job()) {
+	}
+	EXPECT_EQ(r.fails, 0);
+	rig_close(&r);
+	EXPECT_OK(rig_open(&r));
+	EXPECT_EQ(mlog_end(r.log), 13);
+	EXPECT_EQ(mlog_entry(r.log, 12)->epoch, 2);
+	rig_fini(&r);
+}
+
 TEST(records_go_from_log_to_log_as_they_are)
 {
 	struct rig r;

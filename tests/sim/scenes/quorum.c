@@ -1,0 +1,157 @@
+/* quorum.c - several controllers: one decides, a majority must agree, the data path minds neither. */
+#include "tests/sim/scene.h"
+
+static const struct staging three = { .controllers = 3, .min_isr = 2 };
+
+static void the_active_controller_dies(struct stage *s)
+{
+	int old;
+
+	open_stage(s, &three);
+	old = active(s);
+	acked(s, "M1", ALL);
+	kill_node(s, old);
+	acked_by(s, "M2", ALL, X);
+	(void)wait_active(s, old);
+	kill_node(s, X);
+	wait_leader(s, Y);
+	acked(s, "M3", ALL);
+	start_node(s, X);
+	start_node(s, old);
+	expect_everywhere(s, "M1 M2 M3");
+}
+
+/* Nothing is decided, everything that was decided goes on; the second one's return is enough. */
+static void two_of_three_are_dead(struct stage *s)
+{
+	int first, second;
+
+	open_stage(s, &three);
+	first = active(s);
+	second = standby(s, -1);
+	acked(s, "M1", ALL);
+	kill_node(s, first);
+	kill_node(s, second);
+	acked_by(s, "M2", ALL, X);
+	kill_node(s, X);
+	pass_ms(s, 3000);
+	wait_inactive(s);
+	start_node(s, second);
+	(void)wait_active(s, -1);
+	wait_leader(s, Y);
+	acked(s, "M3", ALL);
+	start_node(s, X);
+	start_node(s, first);
+	expect_everywhere(s, "M1 M2 M3");
+}
+
+/* It has the number of the one that voted, and has promised nothing of what that one promised. */
+static void an_empty_disk_does_not_vote(struct stage *s)
+{
+	int wiped, other;
+
+	open_stage(s, &three);
+	wiped = standby(s, -1);
+	other = standby(s, wiped);
+	acked(s, "M1", ALL);
+	kill_node(s, wiped);
+	lose_metadata(s, wiped);
+	start_node(s, wiped);
+	wait_whole(s); /* it follows */
+	expect(s, !has_vote(s, wiped), "the new disk without a vote");
+	kill_node(s, other);
+	wait_inactive(s); /* one voter of three */
+	acked_by(s, "M2", ALL, X);
+	start_node(s, other);
+	(void)wait_active(s, -1);
+	expect_everywhere(s, "M1 M2");
+}
+
+/* KAFKA-14154, KAFKA-1096: it stood still for longer than it may lead.  What it decides when it goes
+ * on, before it has heard of its successor, must not reach anybody. */
+static void a_leader_that_stood_still(struct stage *s)
+{
+	int old;
+
+	open_stage(s, &three);
+	old = active(s);
+	acked(s, "M1", ALL);
+	pause_node(s, old);
+	(void)wait_active(s, old);
+	kill_node(s, X);
+	wait_leader(s, Y);
+	start_node(s, X);
+	resume_node(s, old);
+	pass_ms(s, 3000);
+	expect(s, active(s) != old, "the successor to stay");
+	acked(s, "M2", ALL);
+	expect_everywhere(s, "M1 M2");
+}
+
+/* The brokers still hear it, and it hears them; only its peers do not.  It must give up by itself. */
+static void a_leader_without_a_majority_gives_up(struct stage *s)
+{
+	int old;
+
+	open_stage(s, &three);
+	old = active(s);
+	acked(s, "M1", ALL);
+	cut_among_controllers(s, old);
+	(void)wait_active(s, old);
+	kill_node(s, X);
+	wait_leader(s, Y);
+	acked(s, "M2", ALL);
+	mend_all(s);
+	start_node(s, X);
+	expect_everywhere(s, "M1 M2");
+}
+
+/* All at once, with everything that is not on disk: who comes back knows what was promised. */
+static void all_controllers_lose_their_power(struct stage *s)
+{
+	open_stage(s, &three);
+	acked(s, "M1", ALL);
+	kill_node(s, X);
+	wait_leader(s, Y);
+	for (int i = C; i <= E; i++)
+		power_off_node(s, i);
+	acked_by(s, "M2", ALL, Y);
+	for (int i = C; i <= E; i++)
+		start_node(s, i);
+	(void)wait_active(s, -1);
+	wait_leader(s, Y);
+	start_node(s, X);
+	expect_everywhere(s, "M1 M2");
+}
+
+/* KAFKA-16952: a broker that meets the new controller is the one that the old one knew. */
+static void a_change_of_controllers_fences_nobody(struct stage *s)
+{
+	int32_t epoch;
+
+	open_stage(s, &three);
+	acked(s, "M1", ALL);
+	epoch = partition_epoch(s);
+	for (int i = 0; i < 5; i++) {
+		int old = active(s);
+
+		kill_node(s, old);
+		(void)wait_active(s, old);
+		start_node(s, old);
+		wait_whole(s);
+	}
+	expect(s, partition_epoch(s) == epoch, "the partition as it was");
+	acked(s, "M2", ALL);
+	expect_everywhere(s, "M1 M2");
+}
+
+const struct scene quorum_scenes[] = {
+	{ "the_active_controller_dies", the_active_controller_dies },
+	{ "two_of_three_are_dead", two_of_three_are_dead },
+	{ "an_empty_disk_does_not_vote", an_empty_disk_does_not_vote },
+	{ "a_leader_that_stood_still", a_leader_that_stood_still },
+	{ "a_leader_without_a_majority_gives_up", a_leader_without_a_majority_gives_up },
+	{ "all_controllers_lose_their_power", all_controllers_lose_their_power },
+	{ "a_change_of_controllers_fences_nobody", a_change_of_controllers_fences_nobody },
+	{ 0 },
+};
