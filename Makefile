@@ -100,7 +100,7 @@ TOOLS    := $(patsubst %.c,$(B)/%,$(TOOL_C))
 FUZZERS  := $(patsubst %.c,$(B)/%,$(FUZZ_C))
 pick      = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
 
-.PHONY: all gen debug release test unit wire story e2e sim sim-swarm sim-scenes sim-schedules sim-twice mutants fuzz perf perf-versus asan ubsan tsan \
+.PHONY: all gen debug release test unit wire story e2e sim sim-swarm sim-scenes sim-schedules sim-nightly sim-twice mutants fuzz perf perf-versus asan ubsan tsan \
 	lint format run demo install clean help ci check tests tools fuzzers
 .DEFAULT_GOAL := all
 
@@ -218,8 +218,16 @@ story: $(story_T) ## golden narratives
 e2e: all tools $(filter $(B)/tests/e2e/%,$(TESTS)) ## real processes and real clients; T= picks
 	@BUILD=$(abspath $(B)) tests/lib/run_e2e.sh $(T)
 JOBS ?= $(shell nproc)
-sim: $(B)/weir-sim ## one simulated cluster: SEED=
-	@$< $(or $(SEED),1)
+ifdef SEED
+sim: $(B)/weir-sim
+	@$< $(SEED)
+else
+sim: ## simulated clusters: 2,000 seeds, and 500 under sanitizers; SEED= one of them
+	@$(MAKE) sim-swarm N=2000
+	@$(MAKE) BUILD=asanubsan sim-swarm SEED=5000 N=500
+endif
+sim-nightly: $(B)/weir-sim ## 10,000 seeds, and every rare branch taken
+	@$< $(or $(SEED),1) --seeds $(or $(N),10000) --jobs $(JOBS) --brief --marks
 sim-swarm: $(B)/weir-sim ## many of them: N= seeds from SEED= on
 	@$< $(or $(SEED),1) --seeds $(or $(N),30) --jobs $(JOBS)
 sim-scenes: $(B)/weir-sim ## short stories with a known end

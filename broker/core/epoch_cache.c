@@ -10,6 +10,8 @@
  * An array, because a partition sees few epochs and every lookup is near the end. */
 #include "broker/core/epoch_cache.h"
 
+#include "common/base/mark.h"
+
 static int32_t floor_at(const struct epoch_cache *, int32_t epoch);
 static void push(struct epoch_cache *, struct epoch_entry);
 static void changed(struct epoch_cache *, int64_t from);
@@ -51,13 +53,17 @@ struct epoch_entry epoch_cache_end_of(const struct epoch_cache *c, int32_t epoch
 	const struct epoch_entry undefined = { EPOCH_NONE, OFFSET_NONE };
 	int32_t at;
 
-	if (epoch < 0 || c->n == 0 || epoch > epoch_cache_latest(c))
+	if (epoch < 0 || c->n == 0 || epoch > epoch_cache_latest(c)) {
+		MARK(an_epoch_never_heard_of);
 		return undefined;
+	}
 	if (epoch == epoch_cache_latest(c))
 		return (struct epoch_entry){ epoch, log_end };
 	at = floor_at(c, epoch);
-	if (at < 0) /* its batches are gone from the start of the log */
+	if (at < 0) { /* its batches are gone from the start of the log */
+		MARK(an_epoch_whose_batches_are_deleted);
 		return (struct epoch_entry){ epoch, c->v[0].start_offset };
+	}
 	return (struct epoch_entry){ c->v[at].epoch, c->v[at + 1].start_offset };
 }
 
@@ -108,8 +114,10 @@ int64_t epoch_cache_truncation_point(const struct epoch_cache *c, struct epoch_e
 	ours = epoch_cache_end_of(c, leader_end.epoch, log_end);
 	if (ours.epoch == EPOCH_NONE)
 		return i64_min(leader_end.start_offset, log_end);
-	if (ours.epoch != leader_end.epoch)
+	if (ours.epoch != leader_end.epoch) {
+		MARK(truncation_in_several_rounds_KIP_279);
 		return i64_min(ours.start_offset, log_end);
+	}
 	return i64_min(i64_min(ours.start_offset, leader_end.start_offset), log_end);
 }
 

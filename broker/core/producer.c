@@ -15,6 +15,8 @@
 
 #include <stdlib.h>
 
+#include "common/base/mark.h"
+
 static bool find_duplicate(const struct producer_entry *, const struct producer_append *,
 			   struct producer_batch *was);
 static int32_t first_seq(const struct producer_batch *);
@@ -58,10 +60,14 @@ enum producer_verdict producers_check(const struct producers *p, const struct pr
 		return PRODUCER_FENCED_EPOCH;
 	if (a->is_control)
 		return PRODUCER_OK;
-	if (find_duplicate(e, a, was))
+	if (find_duplicate(e, a, was)) {
+		MARK(duplicate_batch);
 		return PRODUCER_DUPLICATE;
-	if (a->first_seq >= 0 && !in_sequence(e, a))
+	}
+	if (a->first_seq >= 0 && !in_sequence(e, a)) {
+		MARK(batch_out_of_sequence);
 		return PRODUCER_OUT_OF_ORDER;
+	}
 	if (e->txn_first_offset >= 0 && !a->is_transactional)
 		return PRODUCER_TXN_OPEN;
 	return PRODUCER_OK;

@@ -18,6 +18,8 @@
  *   may a produce begin    replica_has_enough       committed ISR against min.insync.replicas */
 #include "broker/core/replica.h"
 
+#include "common/base/mark.h"
+
 /* A controller that refuses a joiner knows more than our metadata; fetches come far faster than
  * its news. */
 #define REFUSED_PAUSE_MS 200
@@ -177,8 +179,11 @@ enum replica_admission replica_admits(const struct replica *r, int32_t peer, int
 
 	if (p == NULL || peer == r->self)
 		return REPLICA_UNASSIGNED;
-	if (broker_epoch >= 0 && (broker_epoch < p->alive_epoch || broker_epoch < p->broker_epoch))
+	if (broker_epoch >= 0 &&
+	    (broker_epoch < p->alive_epoch || broker_epoch < p->broker_epoch)) {
+		MARK(fetch_of_an_earlier_life_KIP_903);
 		return REPLICA_STALE;
+	}
 	return REPLICA_ADMIT;
 }
 
@@ -186,8 +191,10 @@ static void take_assignment(struct replica *r, const struct replica_event *ev,
 			    struct replica_effects *out)
 {
 	ASSERT(ev->assigned.n_replicas > 0 && ev->assigned.n_replicas <= REPLICAS_MAX);
-	if (is_stale(r, ev))
+	if (is_stale(r, ev)) {
+		MARK(stale_assignment);
 		return;
+	}
 	take_peers(r, ev, out);
 	if (ev->assigned.partition_epoch > r->partition_epoch)
 		r->is_pending = false;
@@ -389,11 +396,15 @@ static void take_answer(struct replica *r, const struct replica_event *ev,
 		expand(r, ev->now_ms, -1, out);
 		break;
 	case ISR_ROLL_BACK:
+		MARK(isr_proposal_refused);
 		r->is_pending = false;
 		r->expand_after_ms = ev->now_ms + REFUSED_PAUSE_MS;
 		break;
 	case ISR_WAIT_METADATA: break;
-	case ISR_RETRY: propose(r, r->isr_pending, out); break;
+	case ISR_RETRY:
+		MARK(isr_proposal_again);
+		propose(r, r->isr_pending, out);
+		break;
 	}
 }
 
@@ -409,6 +420,8 @@ static void take_tick(struct replica *r, const struct replica_event *ev,
 	for (int i = 0; i < r->n_peers; i++)
 		if (r->peers[i].id != r->self && !is_caught_up(r, &r->peers[i], ev->now_ms))
 			isr &= ~bit(i);
+	if (isr != r->isr)
+		MARK(isr_shrinks);
 	if (isr != r->isr || r->is_recovering)
 		propose(r, isr, out);
 }
@@ -452,8 +465,10 @@ static void advance_high_watermark(struct replica *r, int64_t now_ms, struct rep
 {
 	int64_t high = r->log_end;
 
-	if (!replica_has_enough(r))
+	if (!replica_has_enough(r)) {
+		MARK(high_watermark_held_below_min_isr);
 		return;
+	}
 	for (int i = 0; i < r->n_peers && high > r->high_watermark; i++)
 		if (counts(r, i, now_ms))
 			high = i64_min(high, r->peers[i].log_end);

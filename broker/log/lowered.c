@@ -10,6 +10,7 @@
  * ignores the file. */
 #include "broker/log/small_file.h"
 #include "broker/log/state.h"
+#include "common/base/mark.h"
 
 #define FILE_NAME "recovery-point-lowered"
 /* The checkpoint is written every replica.high.watermark.checkpoint.interval.ms, 5 s by default. */
@@ -41,6 +42,8 @@ enum err log_cap_point(struct log *l, int64_t *recovery_point)
 		return ERR_OK;
 	if (e != ERR_OK)
 		return e;
+	if (point < *recovery_point)
+		MARK(recovery_point_from_before_a_truncation);
 	*recovery_point = i64_min(*recovery_point, point);
 	l->is_lowered = true;
 	return ERR_OK;

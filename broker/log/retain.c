@@ -7,6 +7,8 @@
  * keeps the two from meeting; whoever comes second does nothing and is called again. */
 #include "broker/log/state.h"
 
+#include "common/base/mark.h"
+
 static int32_t n_below(const struct log *, int64_t bound);
 static enum err count_expired(struct log *, int64_t now_ms, int32_t n_max, int32_t *n);
 static enum err is_expired(struct log *, int32_t i, int64_t now_ms, bool *expired);
@@ -25,8 +27,10 @@ enum err log_retain(struct log *l, int64_t bound, int64_t now_ms, int32_t *n_seg
 	if (atomic_exchange(&l->doomed_taken, true))
 		return ERR_OK;
 	e = count_expired(l, now_ms, n_below(l, bound), &n);
-	if (e == ERR_OK && n > 0 && n == l->n)
+	if (e == ERR_OK && n > 0 && n == l->n) {
+		MARK(everything_expired);
 		e = log_roll(l, l->end);
+	}
 	if (e == ERR_OK && n > 0)
 		e = delete_first(l, n, now_ms);
 	atomic_store(&l->doomed_taken, false);

@@ -10,6 +10,7 @@
  * The partition logs it as an error with the offset and the bytes set aside (partition_open.c). */
 #include "broker/log/scan.h"
 #include "common/base/log.h"
+#include "common/base/mark.h"
 
 static enum err valid_after(struct scan *, struct segment *, int64_t at, bool *found);
 static enum err quarantine_rest(struct scan *, struct segment *, int64_t at);
@@ -34,12 +35,14 @@ enum err salvage_tail(struct scan *sc, int32_t i, int64_t at)
 			  "synced ones fail",
 			  F_Z("dir", l->dir), F_I64("segment", s->base), F_I64("position", at),
 			  F_I64("offset", sc->next_offset), F_I64("recovery_point", sc->from));
+		MARK(damage_in_the_middle);
 		sc->rec->corrupt_offset = sc->next_offset;
 		e = quarantine_rest(sc, s, at);
 	} else if (e == ERR_OK) {
 		log_warn("log", "torn tail cut", F_Z("dir", l->dir), F_I64("segment", s->base),
 			 F_I64("position", at), F_I64("bytes", s->bytes - at),
 			 F_I64("end", sc->next_offset));
+		MARK(torn_tail_cut);
 		sc->rec->bytes_cut += s->bytes - at;
 	}
 	if (e == ERR_OK)
@@ -66,6 +69,7 @@ enum err salvage_misplaced(struct scan *sc, int32_t i)
 	log_error("log", "a segment does not begin where its predecessor ends", F_Z("dir", l->dir),
 		  F_I64("segment", l->v[i].base), F_I64("end", sc->next_offset),
 		  F_I64("recovery_point", sc->from));
+	MARK(segment_misplaced);
 	if ((e = remove_later(sc, i, true)) != ERR_OK || (e = log_activate(l)) != ERR_OK)
 		return e;
 	l->end = sc->next_offset;

@@ -10,6 +10,7 @@
 #include "broker/log/scan.h"
 #include "common/base/crc32c.h"
 #include "common/base/log.h"
+#include "common/base/mark.h"
 
 #define CRC_FROM 21
 
@@ -112,6 +113,8 @@ static enum err resume_writer(struct scan *sc, struct segment *s, int64_t at)
 
 	if (e != ERR_CORRUPT)
 		return e;
+	if (at > 0)
+		MARK(index_rebuilt_after_a_crash);
 	sc->rec->indexes_rebuilt++;
 	return segment_reindex(&l->home, s, at, &l->writer, &end, &end_offset);
 }
@@ -180,6 +183,7 @@ static enum err write_again(struct scan *sc, struct segment *s, int64_t at, int6
 {
 	enum err e = ERR_OK;
 
+	MARK(written_again_after_a_failed_sync);
 	while (at < end && e == ERR_OK) {
 		const uint8_t *bytes;
 		int64_t got;

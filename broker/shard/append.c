@@ -21,6 +21,7 @@
 #include "broker/shard/read.h"
 #include "broker/shard/retention.h"
 #include "broker/shard/shard.h"
+#include "common/base/mark.h"
 #include "common/wire/codec.h"
 
 static void append_one(struct append_call *, struct append_op *);
@@ -104,14 +105,18 @@ static enum kerr admit(const struct append_call *c, struct append_op *op, const 
 	op->leader_epoch = p->replica.leader_epoch;
 	if ((e = partition_refusal(p)) != KERR_NONE)
 		return e;
-	if (c->acks == -1 && !replica_has_enough(&p->replica))
+	if (c->acks == -1 && !replica_has_enough(&p->replica)) {
+		MARK(produce_refused_below_min_isr);
 		return explain(op, KERR_NOT_ENOUGH_REPLICAS,
 			       "%d of %d replicas are in sync, min.insync.replicas asks for %d; "
 			       "nothing was written",
 			       replica_isr_count(&p->replica), p->replica.n_peers,
 			       replica_min_isr(&p->replica));
-	if (atomic_load(&p->shard->broker->dirs->v[p->dir].is_full))
+	}
+	if (atomic_load(&p->shard->broker->dirs->v[p->dir].is_full)) {
+		MARK(produce_refused_by_a_full_disk);
 		return refuse_full(op, p);
+	}
 	return KERR_NONE;
 }
 

@@ -17,6 +17,7 @@
 #include "broker/shard/ctllink_priv.h"
 #include "broker/shard/dirs.h"
 #include "common/base/log.h"
+#include "common/base/mark.h"
 #include "common/base/text.h"
 #include "common/wire/kerr.h"
 
@@ -381,6 +382,7 @@ static void heartbeat_answer(struct ctllink *l, const Weir__HeartbeatAnswer *a)
 {
 	if (a->has_code &&
 	    (a->code == KERR_STALE_BROKER_EPOCH || a->code == KERR_BROKER_ID_NOT_REGISTERED)) {
+		MARK(broker_epoch_stale);
 		log_warn("controller", "our broker epoch is an old one: registering again",
 			 F_I64("broker_epoch", l->broker_epoch));
 		if (l->state == CTL_REGISTERED)

@@ -12,6 +12,7 @@
 #include "broker/shard/retention.h"
 #include "broker/shard/shard.h"
 #include "common/base/log.h"
+#include "common/base/mark.h"
 
 #define BATCHES_PER_APPEND 64
 
@@ -78,6 +79,7 @@ static enum follow_verdict refused(struct partition *p, int16_t code)
 	if (code == KERR_OFFSET_OUT_OF_RANGE)
 		return FOLLOW_ASK_RANGE;
 	if (code == KERR_FENCED_LEADER_EPOCH) {
+		MARK(follower_fenced);
 		log_warn("follow", "fenced by the leader, waiting for metadata",
 			 F_Z("partition", p->dir_name),
 			 F_I64("leader_epoch", p->replica.leader_epoch),
@@ -107,6 +109,7 @@ static enum follow_verdict cut(struct partition *p, struct epoch_entry leader_en
 		 F_I64("diverging_end", leader_end.start_offset));
 	if (to >= end && epoch_cache_latest(&p->epochs) <= leader_end.epoch)
 		return FOLLOW_REST; /* nothing to cut: the leader will see it differently soon */
+	MARK(follower_truncates);
 	e = partition_truncate(p, to);
 	if (partition_is_full(p, e))
 		return FOLLOW_REST; /* not one byte was left to write down that it will be cut */
@@ -158,6 +161,7 @@ static bool take_batch(struct partition *p, struct piece *piece, const struct ba
 				 b->base_offset < piece->next &&
 				 batch_last_offset(b) >= piece->next;
 		if (!straddles || partition_restart(p, b->base_offset)) {
+			MARK(gap_in_what_the_leader_sent);
 			log_warn("follow", "a batch from the leader does not continue the log",
 				 F_Z("partition", p->dir_name),
 				 F_I64("base_offset", b->base_offset),
@@ -211,6 +215,7 @@ enum follow_verdict follow_fit_range(struct partition *p, int64_t leader_start, 
 		log_warn("follow", "behind the leader's log start: begin again there",
 			 F_Z("partition", p->dir_name), F_I64("log_end", end),
 			 F_I64("leader_start", leader_start));
+		MARK(follower_begins_at_the_leaders_start);
 		e = partition_restart(p, leader_start);
 	}
 	if (!e)

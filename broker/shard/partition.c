@@ -25,6 +25,7 @@
 #include "broker/shard/shard.h"
 #include "broker/shard/wait.h"
 #include "common/base/log.h"
+#include "common/base/mark.h"
 #include "common/base/text.h"
 
 static void adopt(struct partition *, const struct image_topic *);
@@ -311,6 +312,7 @@ void partition_fail(struct partition *p, enum err e)
 {
 	if (p->state == PARTITION_OFFLINE)
 		return;
+	MARK(log_failed_at_work);
 	log_error("partition", "offline: its log cannot be used", F_Z("partition", p->dir_name),
 		  F_Z("error", err_text(e)));
 	p->state = PARTITION_OFFLINE;

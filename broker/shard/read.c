@@ -11,6 +11,7 @@
 
 #include "broker/shard/partition.h"
 #include "broker/shard/shard.h"
+#include "common/base/mark.h"
 
 static void read_all(struct read_call *, bool only_woken);
 static void read_one(struct read_call *, struct read_op *, bool min_one, int64_t budget);
@@ -173,6 +174,7 @@ static bool diverges(struct read_op *op, const struct partition *p)
 		return false;
 	}
 	if (end.epoch < op->last_fetched_epoch || end.start_offset < op->offset) {
+		MARK(follower_told_to_diverge);
 		op->diverging = end;
 		return true;
 	}

@@ -8,6 +8,7 @@
 
 #include "broker/shard/shard.h"
 #include "broker/shard/partition.h"
+#include "common/base/mark.h"
 
 static void expired(void *arg);
 static void finish(struct wait *, enum kerr);
@@ -43,12 +44,15 @@ void wait_fail(struct partition *p, enum kerr e)
 {
 	struct wait *w;
 
-	while ((w = LIST_FIRST(&p->waits, struct wait, node)))
+	while ((w = LIST_FIRST(&p->waits, struct wait, node))) {
+		MARK(waiting_produce_failed);
 		finish(w, e);
+	}
 }
 
 static void expired(void *arg)
 {
+	MARK(produce_timed_out);
 	finish(arg, KERR_REQUEST_TIMED_OUT);
 }
 

@@ -10,6 +10,8 @@
  *   INVALID_REQUEST           a bug of the leader's */
 #include "controller/core/decide.h"
 
+#include "common/base/mark.h"
+
 static void alter_one(struct ctl_result *, const Weir__AlterPartition *,
 		      const Weir__AlterPartitionItem *, Weir__AlterPartitionResult *);
 static enum kerr check_epochs(const Weir__AlterPartitionItem *, int32_t broker,
@@ -96,12 +98,16 @@ static enum kerr check_epochs(const Weir__AlterPartitionItem *item, int32_t brok
 {
 	if (item->leader_epoch > p->leader_epoch || item->partition_epoch > p->partition_epoch)
 		return KERR_NOT_CONTROLLER; /* it knows more than we do */
-	if (item->leader_epoch < p->leader_epoch)
+	if (item->leader_epoch < p->leader_epoch) {
+		MARK(alter_partition_of_an_old_leader);
 		return KERR_FENCED_LEADER_EPOCH;
+	}
 	if (broker != p->leader)
 		return KERR_INVALID_REQUEST;
-	if (item->partition_epoch < p->partition_epoch)
+	if (item->partition_epoch < p->partition_epoch) {
+		MARK(alter_partition_of_an_old_partition_epoch);
 		return KERR_INVALID_UPDATE_VERSION;
+	}
 	return KERR_NONE;
 }
 
@@ -139,11 +145,16 @@ static enum kerr check_members(const struct image *im, const struct image_partit
 		const Weir__IsrMember *member = item->isr[i];
 		const struct image_broker *b = image_broker(im, member->id);
 
-		if (!image_broker_active(im, member->id) || image_ids_has(&p->offline, member->id))
+		if (!image_broker_active(im, member->id) ||
+		    image_ids_has(&p->offline, member->id)) {
+			MARK(fenced_broker_asked_into_an_isr);
 			return KERR_INELIGIBLE_REPLICA;
+		}
 		if (member->has_broker_epoch && member->broker_epoch != -1 &&
-		    member->broker_epoch != b->epoch)
+		    member->broker_epoch != b->epoch) {
+			MARK(earlier_life_asked_into_an_isr_KIP_903);
 			return KERR_INELIGIBLE_REPLICA;
+		}
 	}
 	return KERR_NONE;
 }

@@ -17,6 +17,8 @@
  * change that changes nothing is not emitted. */
 #include "controller/core/election.h"
 
+#include "common/base/mark.h"
+
 static void begin_reassignment(struct image_partition *, const struct reassignment *);
 static void finish_reassignment(struct image_partition *);
 static bool contains(const struct image_ids *whole, const struct image_ids *part);
@@ -134,8 +136,12 @@ static void settle_leader(const struct election *e, const struct image_partition
 		out->is_last_known = image_ids_has(&was->last_known_elr, to->leader);
 		to->is_recovering = to->is_recovering || out->is_unclean;
 	}
+	if (to->leader < 0)
+		MARK(nobody_may_lead);
 	if (to->leader < 0 || image_ids_has(&to->isr, to->leader))
 		return;
+	if (!out->is_unclean)
+		MARK(leader_from_the_elr);
 	to->isr = (struct image_ids){ .v = { to->leader }, .n = 1 };
 	to->elr.n = 0;
 	for (int32_t i = 0; i < eligible.n && !out->is_unclean && !is_enough(e, to); i++)
@@ -185,8 +191,10 @@ static void compare(const struct image_partition *was, struct elected *out)
  * of the followers. */
 static int32_t choose_clean(const struct election *e, const struct image_partition *to)
 {
-	if (e->kind == ELECT_PREFERRED && is_valid(e, to, to->replicas.v[0]))
+	if (e->kind == ELECT_PREFERRED && is_valid(e, to, to->replicas.v[0])) {
+		MARK(preferred_leader);
 		return to->replicas.v[0];
+	}
 	if (to->leader >= 0 && is_valid(e, to, to->leader))
 		return to->leader;
 	for (int32_t i = 0; i < to->replicas.n; i++)
@@ -201,11 +209,15 @@ static int32_t choose_unclean(const struct election *e, const struct image_parti
 {
 	if (to->isr.n == 0 && to->elr.n == 0 && to->last_known_elr.n == 1 &&
 	    image_ids_has(&to->replicas, to->last_known_elr.v[0]) &&
-	    can_lead(e, to, to->last_known_elr.v[0]))
+	    can_lead(e, to, to->last_known_elr.v[0])) {
+		MARK(last_known_leader);
 		return to->last_known_elr.v[0];
+	}
 	for (int32_t i = 0; e->kind == ELECT_UNCLEAN && i < to->replicas.n; i++)
-		if (can_lead(e, to, to->replicas.v[i]))
+		if (can_lead(e, to, to->replicas.v[i])) {
+			MARK(unclean_election);
 			return to->replicas.v[i];
+		}
 	return -1;
 }
 

@@ -16,11 +16,11 @@
 #define PATH_BYTES 512
 #define WHY_BYTES 256
 
-enum { EXIT_USAGE = 2 };
+enum { EXIT_UNMARKED = 1, EXIT_USAGE = 2 };
 
 struct arguments {
 	int64_t seed, n_seeds, jobs;
-	bool is_twice, is_loud, is_scenes, is_stopping, is_shrinking;
+	bool is_twice, is_loud, is_scenes, is_stopping, is_shrinking, is_marking, is_brief;
 	const char *scene, *schedule, *schedules, *dump, *out;
 	struct setting set[SETTINGS_MAX]; /* overruling what the seed drew */
 	int n_set;
@@ -28,7 +28,8 @@ struct arguments {
 struct series { /* of many runs */
 	const struct arguments *a;
 	int64_t n_begun, n_done, n_failed;
-	int worst;
+	int64_t n_acked, n_faults, virtual_us;
+	int worst, n_unmarked;
 };
 
 /* ---- the command line ----------------------------------------------------------------------- */
@@ -47,24 +48,45 @@ static int help(void)
 {
 	(void)usage(stdout);
 	printf("\n"
-	       "Runs a whole cluster on a simulated clock, network and disk: kills, power\n"
-	       "losses, partitions and slow machines, drawn from SEED (1).  Then the faults end\n"
-	       "and everything must come together.  Acknowledged records must all be there.\n"
-	       "  --seeds N             SEED and the N - 1 after it\n"
-	       "  --jobs N              so many at a time (1)\n"
-	       "  --stop                at the first seed that fails\n"
-	       "  --twice               run each seed twice: both runs must be the same\n"
-	       "  --loud                tell the story as it happens\n"
-	       "  --dump-schedule FILE  write the faults of SEED, one JSON line each\n"
-	       "  --schedule FILE       run with the seed, options and faults of the file\n"
-	       "  --schedules FOLDER    every schedule in it\n"
-	       "  --shrink              look for the smallest run that fails in the same way\n"
-	       "  --out FILE            where to write it (shrunk-SEED.jsonl)\n"
-	       "What a seed draws may be overruled.  Who names faults gets those and no others.\n"
-	       "A TIME is 10s, 250ms or 2m; a RATE 2/min, 1/s, a mean pause, or 0.\n");
+	       "Do acknowledged records survive on this cluster?  weir-sim runs the brokers and\n"
+	       "controllers themselves, on a simulated clock, network and disk: faults come at "
+	       "your\n"
+	       "rates, then they end and everything must come together.  A record that was\n"
+	       "acknowledged with acks=all must be there, at its offset, on every replica.\n"
+	       "\n"
+	       "  weir-sim --brokers 5 --rf 3 --min-isr 2 --kill-rate 20/min --for 60s --seeds "
+	       "100\n"
+	       "  weir-sim --brokers 3 --rf 3 --min-isr 2 --power-rate 10/min --cut-rate 10/min\n"
+	       "  weir-sim --seeds 1000 --jobs 2       everything by chance\n"
+	       "\n"
+	       "Each SEED (1) is one run, the same every time.  What you do not say the seed "
+	       "draws;\n"
+	       "who names faults gets those and no others.\n"
+	       "A TIME is 10s, 250ms or 2m; a RATE 2/min, 1/s, the mean pause between two, or "
+	       "0.\n");
 	settings_help();
-	printf("exit code: 0 all held, %d a process crashed, %d the cluster did not recover,\n"
-	       "%d something acknowledged was lost or a rule was broken\n",
+	printf("\nRuns\n"
+	       "  --seeds N              SEED and the N - 1 after it\n"
+	       "  --jobs N               so many at a time (1)\n"
+	       "  --stop                 at the first run that fails\n"
+	       "  --twice                run each seed twice: both runs must be the same\n"
+	       "  --brief                only what failed\n"
+	       "  --loud                 tell the story as it happens\n"
+	       "  --marks                fail if a rare branch was taken in no run\n"
+	       "\nWhat failed\n"
+	       "  --schedule FILE        the seed, options and faults of a file\n"
+	       "  --dump-schedule FILE   write such a file\n"
+	       "  --schedules FOLDER     every schedule in it\n"
+	       "  --shrink               look for the smallest run that fails in the same way\n"
+	       "  --out FILE             where to write it (shrunk-SEED.jsonl)\n"
+	       "\nExit code\n"
+	       "  0    all held: nothing acknowledged was lost, every cluster was whole in the "
+	       "end\n"
+	       "  1    a mark was never hit\n"
+	       "  2    the command line\n"
+	       "  %d  a process crashed\n"
+	       "  %d  nothing known to be lost, but a cluster did not recover in time\n"
+	       "  %d  an acknowledged record was lost, or a rule of replication was broken\n",
 	       EXIT_CRASH, EXIT_LIVENESS, EXIT_SAFETY);
 	return 0;
 }
@@ -77,7 +99,8 @@ static bool parse_flag(struct arguments *a, const char *arg)
 	} flags[] = {
 		{ "--twice", &a->is_twice },      { "--loud", &a->is_loud },
 		{ "--scenes", &a->is_scenes },    { "--stop", &a->is_stopping },
-		{ "--shrink", &a->is_shrinking },
+		{ "--shrink", &a->is_shrinking }, { "--marks", &a->is_marking },
+		{ "--brief", &a->is_brief },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
@@ -140,7 +163,9 @@ static bool parse(int argc, char **argv, struct arguments *a)
 
 static bool set_up(const struct arguments *a, int64_t seed, struct run *r, char *why, size_t cap)
 {
-	*r = (struct run){ .is_loud = a->is_loud, .is_twice = a->is_twice };
+	*r = (struct run){ .is_loud = a->is_loud,
+			   .is_twice = a->is_twice,
+			   .is_brief = a->is_brief };
 	if (a->schedule)
 		return schedule_read(&r->faults, &r->swarm, a->schedule, why, cap);
 	swarm_draw(&r->swarm, (uint64_t)seed);
@@ -201,6 +226,27 @@ static void tell_failure(const struct arguments *a, const struct run *r, const s
 		printf("reduce: weir-sim --shrink%s\n", name);
 }
 
+static void tell_verdict(const struct series *s)
+{
+	const char *clusters = s->n_done == 1 ? "cluster" : "clusters";
+
+	if (s->worst == 0)
+		printf("HELD: %lld %s, %.0f s with %lld faults; all %lld records acknowledged "
+		       "with acks=all are there, on every replica\n",
+		       (long long)s->n_done, clusters, (double)s->virtual_us / 1e6,
+		       (long long)s->n_faults, (long long)s->n_acked);
+	else if (s->worst == EXIT_SAFETY)
+		printf("BROKEN: in %lld of %lld %s a record was lost or a rule was broken\n",
+		       (long long)s->n_failed, (long long)s->n_done, clusters);
+	else if (s->worst == EXIT_LIVENESS)
+		printf("NOT WHOLE: %lld of %lld %s did not recover in time; nothing is known to be "
+		       "lost\n",
+		       (long long)s->n_failed, (long long)s->n_done, clusters);
+	else
+		printf("CRASHED: %lld of %lld %s\n", (long long)s->n_failed, (long long)s->n_done,
+		       clusters);
+}
+
 static int one(const struct arguments *a)
 {
 	char why[WHY_BYTES];
@@ -219,6 +265,14 @@ static int one(const struct arguments *a)
 	run_one(&r, &o);
 	if (o.code)
 		tell_failure(a, &r, &o);
+	if (!r.scene && !a->schedules) {
+		struct series s = { .n_done = 1, .worst = o.code, .n_failed = o.code != 0 };
+
+		s.n_acked = o.n_acked;
+		s.n_faults = o.n_faults;
+		s.virtual_us = o.virtual_us;
+		tell_verdict(&s);
+	}
 	schedule_free(&r.faults);
 	return o.code;
 }
@@ -255,6 +309,9 @@ static bool count(struct series *s, const struct run *r, const struct outcome *o
 	s->n_done++;
 	s->n_failed += o->code != 0;
 	s->worst = s->worst > o->code ? s->worst : o->code;
+	s->n_acked += o->n_acked;
+	s->n_faults += o->n_faults;
+	s->virtual_us += o->virtual_us;
 	return !o->code || !s->a->is_stopping;
 }
 
@@ -271,14 +328,27 @@ static bool scene_done(void *arg, const struct run *r, const struct outcome *o)
 	return goes_on;
 }
 
+static void tell_mark(void *arg, const char *name, const char *file, uint64_t n_runs)
+{
+	struct series *s = arg;
+
+	s->n_unmarked += n_runs == 0;
+	printf("mark %8llu  %s (%s)%s\n", (unsigned long long)n_runs, name, file,
+	       n_runs == 0 ? "  NEVER" : "");
+}
+
 static int many(const struct arguments *a, run_next *next, run_done *done)
 {
 	struct series s = { .a = a };
 
 	run_all((int)a->jobs, next, done, &s);
+	if (a->is_marking)
+		run_marks(tell_mark, &s);
+	if (next == next_seed)
+		tell_verdict(&s);
 	printf("%lld passed, %lld failed\n", (long long)(s.n_done - s.n_failed),
 	       (long long)s.n_failed);
-	return s.worst;
+	return s.worst || s.n_unmarked == 0 ? s.worst : EXIT_UNMARKED;
 }
 
 static int is_schedule(const struct dirent *d)

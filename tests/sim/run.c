@@ -8,10 +8,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/base/mark.h"
 #include "tests/sim/scene.h"
 
 #define RUN_SECONDS 300
 #define JOBS_MAX 64
+#define MARKS_MAX 256
 #define AHEAD 8 /* finished runs that may wait for a slow one before them, of each job */
 
 struct slot {
@@ -21,12 +23,32 @@ struct slot {
 	pid_t pid;               /* 0: ended */
 };
 
+static uint32_t *mark_counts(void);
 static void begin(struct slot *, bool is_alone);
 static void collect(struct slot *, int n);
 static void forget(struct slot *);
 static void finish(struct slot *, int status);
 static void show(FILE *output);
 no_return static void child(struct slot *);
+
+/* One word per mark, which every child adds to; there from the first run on. */
+static uint32_t *mark_counts(void)
+{
+	static uint32_t *counts;
+
+	if (!counts)
+		counts = mmap(NULL, MARKS_MAX * sizeof(*counts), PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT(counts != MAP_FAILED && __stop_marks - __start_marks <= MARKS_MAX);
+	return counts;
+}
+
+void run_marks(void (*each)(void *arg, const char *name, const char *file, uint64_t n_runs),
+	       void *arg)
+{
+	for (struct mark **m = __start_marks; m < __stop_marks; m++)
+		each(arg, (*m)->name, (*m)->file, mark_counts()[m - __start_marks]);
+}
 
 void run_all(int jobs, run_next *next, run_done *done, void *arg)
 {
@@ -93,6 +115,7 @@ static void begin(struct slot *s, bool is_alone)
 				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT(s->outcome != MAP_FAILED);
 	*s->outcome = (struct outcome){ .code = EXIT_CRASH };
+	(void)mark_counts();
 	s->output = is_alone && !s->run.is_silent ? NULL : tmpfile();
 	fflush(stdout);
 	s->pid = fork();
@@ -162,7 +185,7 @@ static uint64_t play(const struct run *r, struct outcome *o, bool is_loud)
 
 	story_begin(c->world, is_loud);
 	swarm_run(&r->swarm, &r->faults, c);
-	if (!o->hash)
+	if (!o->hash && !r->is_brief)
 		swarm_tell(&r->swarm, c);
 	hash = o->hash = c->world->hash;
 	o->n_acked = c->n_acked;
@@ -194,6 +217,9 @@ static void child(struct slot *s)
 		if (r->is_twice && play(r, s->outcome, false) != hash)
 			story_fail(EXIT_SAFETY, "the same seed ran differently");
 	}
+	for (struct mark **m = __start_marks; m < __stop_marks; m++)
+		__atomic_fetch_add(&mark_counts()[m - __start_marks], (*m)->is_hit,
+				   __ATOMIC_RELAXED);
 	s->outcome->code = 0;
 	fflush(stdout);
 	_exit(0);

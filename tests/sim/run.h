@@ -7,9 +7,13 @@ struct run {
 	const char *scene; /* NULL: the swarm and its faults */
 	struct swarm swarm;
 	struct schedule faults;
-	bool is_loud, is_twice;
+	bool is_loud, is_twice, is_brief;
 	bool is_silent; /* only the outcome counts */
 };
+
+/* Hits of the marks of common/base/mark.h, in all runs that ended well so far. */
+void run_marks(void (*each)(void *arg, const char *name, const char *file, uint64_t n_runs),
+	       void *arg);
 
 /* The next run to start; false: no more.  Its schedule is freed after `done`. */
 typedef bool run_next(void *arg, struct run *);

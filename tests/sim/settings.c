@@ -294,6 +294,15 @@ void settings_print(const struct swarm *s, char *out, size_t cap)
 
 void settings_help(void)
 {
+	static const struct {
+		const char *first, *title;
+	} titles[] = {
+		{ "controllers", "The cluster" },
+		{ "producers", "The load" },
+		{ "for", "The time" },
+		{ "kill-rate", "The faults" },
+		{ "latency", "The weather" },
+	};
 	static const char *const values[] = {
 		[FIELD_COUNT] = "N", [FIELD_FLAG] = "yes|no", [FIELD_US] = "TIME",
 		[FIELD_MS] = "TIME", [FIELD_RATE] = "RATE",   [FIELD_CONF] = "OPTION",
@@ -301,6 +310,10 @@ void settings_help(void)
 
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
 		char left[40];
+
+		for (size_t k = 0; k < ARRAY_LEN(titles); k++)
+			if (strcmp(titles[k].first, fields[i].name) == 0)
+				printf("\n%s\n", titles[k].title);
 
 		snprintf(left, sizeof(left), "--%s %s", fields[i].name, values[fields[i].kind]);
 		printf("  %-22s %s\n", left, fields[i].doc);
