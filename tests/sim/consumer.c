@@ -227,13 +227,13 @@ static void on_reply(void *arg, enum err e, const void *reply)
 	bool is_good = !e && f->error_code == KERR_NONE;
 
 	r->is_in_flight = false;
-	follow_session(r, e ? NULL : f);
 	for (int32_t k = 0; is_good && k < f->n_responses; k++) {
 		int t = topic_of(c->client.cluster, &f->responses[k]);
 
 		for (int32_t i = 0; i < f->responses[k].n_partitions; i++)
 			is_good &= take(r, t, &f->responses[k].partitions[i]);
 	}
+	follow_session(r, e ? NULL : f); /* forgets what was asked if there is none */
 	if (is_good) {
 		fetch(r);
 		return;
