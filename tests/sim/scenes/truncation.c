@@ -54,8 +54,8 @@ static void each_leader_wrote_for_itself(struct stage *s)
 }
 
 /* X and Y lead in turns, neither has what the other wrote (the topic allows that).  In the end Y
- * has epochs between those of X: what it says of X's last epoch is about one that X never had, and X
- * must cut where its own history leaves that, or be told the same for ever (KIP-279). */
+ * has epochs between those of X: what it says of X's last epoch is about one that X never had, and
+ * X must cut where its own history leaves that, or be told the same for ever (KIP-279). */
 static void histories_with_epochs_in_turns(struct stage *s)
 {
 	open_stage(s, &(struct staging){ .brokers = 2, .rf = 2, .is_unclean = true });
