@@ -32,7 +32,8 @@ void isolate(struct stage *s, int broker)
 {
 	story_tell(s->cluster->world, "---- %c is alone with the clients ----",
 		   stage_letter(broker));
-	cut_machines(s, stage_machine(s, broker), stage_machine(s, CONTROLLER));
+	for (int i = 0; i < s->cluster->n_controllers; i++)
+		cut_machines(s, stage_machine(s, broker), stage_machine(s, CONTROLLER + i));
 	for (int i = 0; i < s->cluster->n_brokers; i++)
 		if (i != broker)
 			cut_machines(s, stage_machine(s, broker), stage_machine(s, i));

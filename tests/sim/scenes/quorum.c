@@ -124,6 +124,103 @@ static void all_controllers_lose_their_power(struct stage *s)
 	expect_everywhere(s, "M1 M2");
 }
 
+/* The same with X as the only broker that it still has.  X asks for another ISR; that cannot be
+ * committed, so it must not be granted. */
+static void a_leader_without_a_majority_grants_nothing(struct stage *s)
+{
+	int old;
+
+	open_stage(s, &(struct staging){ .controllers = 3, .min_isr = 2, .lag_ms = 500 });
+	acked(s, "M1", ALL);
+	wait_whole(s);
+	old = active(s);
+	cut_among_controllers(s, old);
+	cut_off(s, old, Y);
+	cut_off(s, old, Z);
+	cut_off(s, X, Z);
+	send_on(s, "M2", ALL);
+	not_yet_acked(s, "M2");
+	(void)wait_active(s, old);
+	pass_ms(s, 5000);
+	mend_all(s);
+	wait_whole(s);
+	acked(s, "M3", ALL);
+	wait_whole(s);
+}
+
+/* It is gone without a word: no connection ends, and who dials it hears nothing.  The brokers find
+ * its successor within their session, so nobody is fenced. */
+static void the_active_controller_loses_its_power(struct stage *s)
+{
+	int old;
+
+	open_stage(s, &three);
+	acked(s, "M1", ALL);
+	wait_whole(s);
+	old = active(s);
+	power_off_node(s, old);
+	(void)wait_active(s, old);
+	pass_ms(s, 1500);
+	expect_isr(s, "XYZ");
+	acked(s, "M2", ALL);
+	start_node(s, old);
+	expect_everywhere(s, "M1 M2");
+}
+
+/* It granted X another ISR and died with its answer.  The successor knows of it, for it was
+ * committed; X hears of it from there. */
+static void the_yes_dies_with_its_controller(struct stage *s)
+{
+	int old;
+
+	open_stage(s, &(struct staging){
+			      .controllers = 3, .min_isr = 2, .lag_ms = 500, .session_ms = 10000 });
+	acked(s, "M1", ALL);
+	wait_whole(s);
+	old = active(s);
+	hold(s, ALTERED, old, X);
+	cut_off(s, X, Z);
+	acked(s, "M2", 1);
+	wait_held(s, ALTERED);
+	expect_isr(s, "XY");
+	kill_node(s, old);
+	let_go(s);
+	(void)wait_active(s, old);
+	wait_isr(s, "XY");
+	wait_watermark(s, X, 2);
+	acked(s, "M3", ALL);
+	mend_all(s);
+	start_node(s, old);
+	expect_everywhere(s, "M1 M2 M3");
+}
+
+/* C is away while D and E decide that Z is out; then one of those goes, too.  C has to decide with
+ * the other, and learns first what was committed without it. */
+static void a_controller_that_was_away_learns_first(struct stage *s)
+{
+	int next;
+
+	open_stage(s, &three);
+	acked(s, "M1", ALL);
+	wait_whole(s);
+	kill_node(s, C);
+	kill_node(s, Z);
+	wait_isr(s, "XY");
+	acked(s, "M2", ALL);
+	next = active(s);
+	kill_node(s, next);
+	start_node(s, C);
+	wait_isr(s, "XY");
+	kill_node(s, X);
+	wait_leader(s, Y);
+	start_node(s, X);
+	start_node(s, Z);
+	wait_isr(s, "XYZ");
+	acked(s, "M3", ALL);
+	start_node(s, next);
+	expect_everywhere(s, "M1 M2 M3");
+}
+
 /* KAFKA-16952: a broker that meets the new controller is the one that the old one knew. */
 static void a_change_of_controllers_fences_nobody(struct stage *s)
 {
@@ -151,6 +248,11 @@ const struct scene quorum_scenes[] = {
 	{ "an_empty_disk_does_not_vote", an_empty_disk_does_not_vote },
 	{ "a_leader_that_stood_still", a_leader_that_stood_still },
 	{ "a_leader_without_a_majority_gives_up", a_leader_without_a_majority_gives_up },
+	{ "a_leader_without_a_majority_grants_nothing",
+	  a_leader_without_a_majority_grants_nothing },
+	{ "the_active_controller_loses_its_power", the_active_controller_loses_its_power },
+	{ "the_yes_dies_with_its_controller", the_yes_dies_with_its_controller },
+	{ "a_controller_that_was_away_learns_first", a_controller_that_was_away_learns_first },
 	{ "all_controllers_lose_their_power", all_controllers_lose_their_power },
 	{ "a_change_of_controllers_fences_nobody", a_change_of_controllers_fences_nobody },
 	{ 0 },
