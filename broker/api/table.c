@@ -17,6 +17,7 @@
 #include "broker/api/list_offsets.h"
 #include "broker/api/metadata.h"
 #include "broker/api/produce.h"
+#include "broker/api/quorum.h"
 #include "broker/api/reassignments.h"
 #include "broker/api/update_features.h"
 #include "broker/api/versions.h"
@@ -44,12 +45,15 @@ static const struct api rows[] = {
 	{ API_ALTER_PARTITION_REASSIGNMENTS, 0, 1, API_PLAIN,
 	  handle_alter_partition_reassignments },
 	{ API_LIST_PARTITION_REASSIGNMENTS, 0, 0, API_PLAIN, handle_list_partition_reassignments },
+	{ API_DESCRIBE_QUORUM, 0, 2, API_PLAIN, handle_describe_quorum },
 	{ API_UPDATE_FEATURES, 0, 2, API_PLAIN, handle_update_features },
 	{ API_DESCRIBE_CLUSTER, 0, 2, API_PLAIN, handle_describe_cluster },
 	{ API_DESCRIBE_PRODUCERS, 0, 0, API_PLAIN, handle_describe_producers },
 	{ API_UNREGISTER_BROKER, 0, 0, API_PLAIN, handle_unregister_broker },
 	{ API_LIST_CONFIG_RESOURCES, 0, 1, API_PLAIN, handle_list_config_resources },
 	{ API_DESCRIBE_TOPIC_PARTITIONS, 0, 0, API_PLAIN, handle_describe_topic_partitions },
+	{ API_ADD_RAFT_VOTER, 0, 1, API_PLAIN, handle_add_raft_voter },
+	{ API_REMOVE_RAFT_VOTER, 0, 0, API_PLAIN, handle_remove_raft_voter },
 	{ API_WEIR_CONTROL, 0, 0, API_HIDDEN, handle_weir_control },
 };
 

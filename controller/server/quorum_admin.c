@@ -27,6 +27,7 @@ struct change {
 static void transfer(struct change *, int32_t to);
 static void try_change(void *arg);
 static void finish(struct change *, int32_t code, const char *message);
+static int32_t code_of(enum raft_verdict, enum raft_voters_op);
 
 void quorum_change(struct quorum *q, struct rpc *rpc, uint64_t id, const Weir__Request *m)
 {
@@ -89,9 +90,11 @@ static void find_directory(struct change *c)
 			c->voter.directory = r->voters.set.v[i].directory;
 }
 
-static bool is_passing(enum raft_verdict v)
+/* A controller to add may still come in sight, one to remove is a voter or is not. */
+static bool is_passing(enum raft_verdict v, enum raft_voters_op op)
 {
-	return v == RAFT_TOO_EARLY || v == RAFT_BUSY || v == RAFT_BEHIND || v == RAFT_UNKNOWN;
+	return v == RAFT_TOO_EARLY || v == RAFT_BUSY || v == RAFT_BEHIND ||
+	       (v == RAFT_UNKNOWN && op == RAFT_ADD);
 }
 
 static void try_change(void *arg)
@@ -122,12 +125,27 @@ static void try_change(void *arg)
 		quorum_settle_changes(q);
 		return;
 	}
-	if (is_passing(verdict) && env_mono_ms(q->env) < c->until_ms) {
+	if (is_passing(verdict, c->op) && env_mono_ms(q->env) < c->until_ms) {
 		timer_after_ms(q->env, &c->again, AGAIN_MS);
 		return;
 	}
-	finish(c, verdict == RAFT_NOT_LEADER ? KERR_NOT_CONTROLLER : KERR_INVALID_REQUEST,
-	       raft_verdict_text(verdict));
+	finish(c, code_of(verdict, c->op), raft_verdict_text(verdict));
+}
+
+/* Kafka's codes (KIP-853): a change that is under way or a voter that lags is a matter of time. */
+static int32_t code_of(enum raft_verdict v, enum raft_voters_op op)
+{
+	switch (v) {
+	case RAFT_OK: return KERR_NONE;
+	case RAFT_NOT_LEADER: return KERR_NOT_CONTROLLER;
+	case RAFT_TOO_EARLY:
+	case RAFT_BUSY:
+	case RAFT_BEHIND: return KERR_REQUEST_TIMED_OUT;
+	case RAFT_UNKNOWN: return op == RAFT_ADD ? KERR_INVALID_REQUEST : KERR_VOTER_NOT_FOUND;
+	case RAFT_EXISTS: return KERR_DUPLICATE_VOTER;
+	case RAFT_LIMIT: return KERR_INVALID_REQUEST;
+	}
+	UNREACHABLE();
 }
 
 void quorum_settle_changes(struct quorum *q)

@@ -152,6 +152,24 @@ def features_are_described_lowered_and_raised():
 
 
 @test
+def the_quorum_is_described_and_voters_go():
+    with Cluster(controllers=3) as c:
+        text = run(c, "quorum", "describe", "--status")
+        says(text, r"ClusterId: +[A-Za-z0-9_-]{22}", r"LeaderId: +10\d", r"HighWatermark: +\d+", r'CurrentVoters: .*"id": 101',
+             r"controller|CONTROLLER")
+        text = run(c, "quorum", "describe", "--replication")
+        expect_eq(sorted(line.split()[-1] for line in text.splitlines()[1:] if line.strip()),
+                  ["Follower", "Follower", "Leader"], "roles")
+        rows = {int(line.split()[0]): line.split() for line in text.splitlines()[1:] if line.strip()}
+        follower = next(n for n, row in rows.items() if row[-1] == "Follower")
+        text = run(c, "quorum", "remove-controller", "--controller-id", str(follower), "--controller-directory-id",
+                   rows[follower][1])
+        says(text, f"Removed +KRaft controller {follower}")
+        says(run(c, "quorum", "remove-controller", "--controller-id", str(follower), "--controller-directory-id",
+                 rows[follower][1], fails=True), "VoterNotFound|VOTER_NOT_FOUND|not")
+
+
+@test
 def clusters_have_an_id_endpoints_and_lose_brokers():
     with Cluster() as c:
         says(run(c, "cluster", "cluster-id"), "Cluster ID: [A-Za-z0-9_-]{22}")
