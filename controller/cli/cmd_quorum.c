@@ -1,15 +1,16 @@
-/* cmd_quorum.c - weir quorum describe, add-voter, remove-voter, transfer-leader. */
+/* cmd_quorum.c - weir quorum describe, status, add-voter, remove-voter, transfer-leader. */
 #include "common/base/text.h"
 #include "controller/cli/commands.h"
 #include "controller/cli/confirm.h"
 #include "controller/cli/link.h"
+#include "controller/cli/json.h"
 #include "controller/cli/out.h"
+#include "controller/cli/quorum_view.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
 
-static int ask(struct cli *, Weir__Quorum **);
 static void row(struct out *, const Weir__Quorum *, const Weir__QuorumMember *, int64_t now_ms);
 static int change(struct cli *, const Weir__Request *, const char *what, const char *done);
 static int id_of(struct cli *, int32_t *id);
@@ -26,10 +27,10 @@ int cmd_quorum_describe(struct cli *cli)
 		{ "CAUGHT-UP", "caught_up_ms", OUT_RIGHT },
 		{ "DIRECTORY", "directory_id", OUT_WIDE },
 	};
-	Weir__Quorum *q;
+	const Weir__Quorum *q;
 	struct timespec now;
 	struct out o;
-	int code = ask(cli, &q);
+	int code = quorum_load(cli, &q);
 
 	if (code)
 		return code;
@@ -51,22 +52,38 @@ int cmd_quorum_describe(struct cli *cli)
 	return q->leader < 0 ? CLI_FAILED : CLI_OK;
 }
 
-static int ask(struct cli *cli, Weir__Quorum **out)
+int cmd_quorum_status(struct cli *cli)
 {
-	Weir__DescribeQuorum describe = WEIR__DESCRIBE_QUORUM__INIT;
-	Weir__Request request = WEIR__REQUEST__INIT;
-	Weir__Response *response;
-	int code;
+	const Weir__Quorum *q;
+	struct json j = { 0 };
+	int32_t alive, voters;
+	int code = quorum_load(cli, &q);
 
-	request.body_case = WEIR__REQUEST__BODY_DESCRIBE_QUORUM;
-	request.describe_quorum = &describe;
-	if ((code = link_call(cli, &request, "describe the quorum", &response)))
+	if (code)
 		return code;
-	if (response->body_case != WEIR__RESPONSE__BODY_QUORUM)
-		return cli_fail(cli, CLI_FAILED,
-				"describe the quorum: the answer is of another kind");
-	*out = response->quorum;
-	return CLI_OK;
+	alive = quorum_alive(q, -1);
+	voters = quorum_voters(q);
+	if (out_is_for_people(cli)) {
+		printf("leader          %d\nepoch           %" PRId64 "\nhigh watermark  %" PRId64
+		       "\nvoters          %d of %d answer\nobservers       %d\nmax lag         "
+		       "%" PRId64 "\n",
+		       q->leader, q->epoch, q->high_watermark, alive, voters,
+		       (int)q->n_members - voters, quorum_lag(q));
+	} else {
+		json_object(&j, NULL);
+		json_str(&j, "kind", STR("QuorumStatus"));
+		json_i64(&j, "version", 1);
+		json_i64(&j, "leader", q->leader);
+		json_i64(&j, "epoch", q->epoch);
+		json_i64(&j, "high_watermark", q->high_watermark);
+		json_i64(&j, "voters", voters);
+		json_i64(&j, "voters_up", alive);
+		json_i64(&j, "observers", (int64_t)q->n_members - voters);
+		json_i64(&j, "max_lag", quorum_lag(q));
+		json_close(&j);
+		json_end(&j);
+	}
+	return alive == voters ? CLI_OK : CLI_FAILED;
 }
 
 static void ago(struct out *o, bool has, int64_t at_ms, int64_t now_ms)

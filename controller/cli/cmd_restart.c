@@ -16,7 +16,7 @@ struct verdict {
 	int32_t node;
 	bool is_broker, is_safe;
 	int32_t below, offline, spared; /* spared: single replicas that --ignore-single lets pass */
-	int32_t voters;
+	int32_t voters, left;           /* left: that answer and are not the node */
 };
 
 enum harm { HARM_NONE, HARM_BELOW, HARM_OFFLINE };
@@ -128,12 +128,12 @@ static void print_controller(const struct verdict *d)
 {
 	if (d->is_safe)
 		printf("YES  controller %d can be stopped: %d of %d voters are left\n", d->node,
-		       d->voters - 1, d->voters);
+		       d->left, d->voters);
 	else
-		printf("NO  without controller %d there is no majority of %d voter%s: nothing is "
-		       "decided until it is back\n"
+		printf("NO  without controller %d, %d of %d voters would be left, which is no "
+		       "majority: nothing is decided until it is back\n"
 		       "    (brokers go on serving; no elections, no changes of topics)\n",
-		       d->node, d->voters, d->voters == 1 ? "" : "s");
+		       d->node, d->left, d->voters);
 }
 
 static void print_json(struct cli *cli, const struct view *v, const struct verdict *d)
@@ -182,7 +182,10 @@ static int judge(struct cli *cli, const struct view *v, struct verdict *d)
 				"controller",
 				d->node);
 	d->voters = (int32_t)v->controller->n_voters;
-	d->is_safe = d->voters - 1 > d->voters / 2;
+	d->left = d->voters - 1;
+	for (size_t i = 0; i < v->controller->n_silent_voters; i++)
+		d->left -= v->controller->silent_voters[i] != d->node;
+	d->is_safe = d->left > d->voters / 2;
 	return CLI_OK;
 }
 

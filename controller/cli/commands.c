@@ -42,6 +42,9 @@
 	"ComparisonList[partition:str replicas:int from:int to:int hw:int batches:int "            \
 	"bytes:int verdict:str]"
 #define CONFIG_CHANGES "ConfigChangeList[resource:str key:str old:str? new:str? dry_run:bool]"
+#define QUORUM_MEMBERS                                                                             \
+	"QuorumMemberList[id:int role:str address:str? log_end:int? lag:int? last_heard_ms:int? "  \
+	"caught_up_ms:int? directory_id:str]"
 #define ELECTIONS                                                                                  \
 	"ElectionList[topic:str partition:int result:str error:str? old_leader:int "               \
 	"old_leader_epoch:int leader:int leader_epoch:int]"
@@ -337,10 +340,16 @@ const struct cmd commands[] = {
 	{ "quorum describe", "", 0, 0, "the controllers: who leads, who votes, how far they are",
 	  "Exit code 1 when nobody leads. Without any leader ask a controller: --controller "
 	  "HOST:PORT.",
-	  "weir quorum describe -o wide",
-	  .json = "QuorumMemberList[id:int role:str address:str? log_end:int? lag:int? "
-		  "last_heard_ms:int? caught_up_ms:int? directory_id:str]",
+	  "weir quorum describe -o wide", .json = QUORUM_MEMBERS, .can_watch = true,
 	  .run = cmd_quorum_describe },
+	{ "quorum status", "", 0, 0, "the quorum in six lines",
+	  "Exit code 1 when a voter does not answer.", NULL,
+	  .json = "QuorumStatus{leader:int epoch:int high_watermark:int voters:int voters_up:int "
+		  "observers:int max_lag:int}",
+	  .can_watch = true, .run = cmd_quorum_status },
+	{ "quorum replication", "", 0, 0, "how far each controller is with the metadata",
+	  "The same as weir quorum describe.", "weir quorum replication -w", .json = QUORUM_MEMBERS,
+	  .can_watch = true, .run = cmd_quorum_describe },
 	{ "quorum add-voter", "ID", 1, 1, "give a controller that watches a vote",
 	  "It must have caught up; a command that comes earlier waits. A controller whose disk "
 	  "was lost\ncomes back as another one: remove the old vote first.",

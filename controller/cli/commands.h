@@ -74,6 +74,7 @@ int cmd_configs_get(struct cli *);
 int cmd_configs_set(struct cli *);
 int cmd_configs_unset(struct cli *);
 int cmd_quorum_describe(struct cli *);
+int cmd_quorum_status(struct cli *);
 int cmd_quorum_add_voter(struct cli *);
 int cmd_quorum_remove_voter(struct cli *);
 int cmd_quorum_transfer_leader(struct cli *);

@@ -29,6 +29,8 @@ static const struct compat_tool *tools(int *n)
 		{ "kafka-leader-election", compat_elect_flags, COMPAT_ELECT_FLAGS, compat_elect },
 		{ "kafka-reassign-partitions", compat_reassign_flags, COMPAT_REASSIGN_FLAGS,
 		  compat_reassign },
+		{ "kafka-metadata-quorum", compat_quorum_flags, COMPAT_QUORUM_FLAGS,
+		  compat_quorum },
 	};
 
 	*n = ARRAY_LEN(all);

@@ -35,12 +35,15 @@ enum {
 	COMPAT_CONFIGS_FLAGS = 18,
 	COMPAT_ELECT_FLAGS = 6,
 	COMPAT_REASSIGN_FLAGS = 15,
+	COMPAT_QUORUM_FLAGS = 3,
 };
 extern const struct flag compat_topics_flags[COMPAT_TOPICS_FLAGS];
 extern const struct flag compat_configs_flags[COMPAT_CONFIGS_FLAGS];
 extern const struct flag compat_elect_flags[COMPAT_ELECT_FLAGS];
 extern const struct flag compat_reassign_flags[COMPAT_REASSIGN_FLAGS];
+extern const struct flag compat_quorum_flags[COMPAT_QUORUM_FLAGS];
 int compat_topics(struct cli *);
 int compat_configs(struct cli *);
 int compat_elect(struct cli *);
 int compat_reassign(struct cli *);
+int compat_quorum(struct cli *);

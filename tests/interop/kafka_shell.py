@@ -11,7 +11,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
-from lib.cluster import WEIR, Cluster, expect, expect_eq, main, test
+from lib.cluster import WEIR, Cluster, expect, expect_eq, main, test, wait_for
 
 JARS = os.environ.get("KAFKA_JARS") or os.path.abspath("build/kafka/jars")
 CLASSES = {
@@ -175,6 +175,24 @@ def reassignments_as_kafka_prints_them():
         change(c, tool, "--verify", *plan)
         expect("throttled" not in c.weir("configs", "get", "topics/t").stdout, "the throttle is gone")
         same(c, tool, "--execute", *plan)
+
+
+@test
+def the_quorum_as_kafka_prints_it():
+    with Cluster(controllers=3) as c:
+        tool = "kafka-metadata-quorum"
+        c.weir("topics", "create", "t", "-p", "1")
+        wait_for(lambda: all(m["lag"] == 0 for m in c.json("quorum", "describe")["items"]), 10, "all caught up")
+        server = ["--bootstrap-server", c.nodes[1]["address"]]
+        settled = lambda text: re.sub(r"(MaxFollowerLagTimeMs: +)-?\d+", r"\1N", re.sub(r"\d{13}", "TIME", text))
+        for args in (["--status"], ["--replication"]):
+            code, text = kafka(tool, *server, "describe", *args)
+            mine = ours(c, tool, *server, "describe", *args)
+            expect_eq((mine[0], settled(mine[1])), (code, settled(text)), f"{tool} {args}")
+        for args in (["--status", "--replication"], []):
+            expect_eq(ours(c, tool, *server, "describe", *args), kafka(tool, *server, "describe", *args), f"{args}")
+        ago = ours(c, tool, *server, "describe", "--replication", "--human-readable")[1]
+        expect(" ms ago" in ago, ago)
 
 
 if __name__ == "__main__":
