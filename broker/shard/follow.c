@@ -32,6 +32,7 @@
 #define REST_MIN_MS 10
 #define PARTITION_REST_MIN_MS 2 /* doubled before the first rest */
 #define REST_MAX_MS 1000
+#define THROTTLED_MS_MAX 500
 #define ANSWER_BYTES_MAX ((size_t)256 << 20)
 #define IN_FLIGHT_MAX 4
 
@@ -85,6 +86,7 @@ static void send_request(struct follow *, int key, int version, enum asked_kind,
 static enum err answer_arrives(struct follow *, struct buf *);
 static enum err fetch_answer(struct follow *, uint64_t number, struct reader *);
 static enum err range_answer(struct follow *, enum asked_kind, struct reader *);
+static int64_t throttled_ms(const struct partition *);
 static void take_verdict(struct follow *, struct partition *, enum follow_verdict);
 static void note_change(struct partition *);
 static void leave_session(struct follow *, struct partition *);
@@ -260,12 +262,28 @@ static void on_timer(void *arg)
 	}
 	LIST_FOR (p, &f->members, struct partition, follow.node)
 		if (p->follow.state == FOLLOW_BACKOFF && p->follow.retry_ms <= now_ms) {
+			if ((p->follow.retry_ms = now_ms + throttled_ms(p)) > now_ms)
+				continue;
 			p->follow.state = FOLLOW_FETCHING;
 			p->follow.is_urgent = true;
 			note_change(p);
 		}
 	ask_more(f);
 	set_timer(f);
+}
+
+/* How long the throttle holds this replica back; looked at again and again, as its rate may change.
+ */
+static int64_t throttled_ms(const struct partition *p)
+{
+	const struct shard *s = p->shard;
+	int64_t wait_us =
+		partition_throttles(p, p->replica.self)
+			? throttle_wait_us(&s->broker->follower_throttle,
+					   s->dynamic.follower_throttle, env_mono_us(s->env))
+			: 0;
+
+	return i64_min((wait_us + 999) / 1000, THROTTLED_MS_MAX);
 }
 
 /* Wakes for the earliest backoff; RESTING has the timer for itself. */
@@ -507,12 +525,7 @@ static void take_verdict(struct follow *f, struct partition *p, enum follow_verd
 		p->follow.state = FOLLOW_BACKOFF;
 		break;
 	case FOLLOW_WAIT:
-		p->follow.retry_ms = env_mono_ms(f->shard->env) +
-				     throttle_wait_us(&f->shard->broker->follower_throttle,
-						      f->shard->dynamic.follower_throttle,
-						      env_mono_us(f->shard->env)) /
-					     1000 +
-				     1;
+		p->follow.retry_ms = env_mono_ms(f->shard->env) + i64_max(1, throttled_ms(p));
 		p->follow.state = FOLLOW_BACKOFF;
 		break;
 	case FOLLOW_GIVE_UP: p->follow.state = FOLLOW_FAILED; break;

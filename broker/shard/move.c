@@ -25,6 +25,7 @@
 #define INLINE_BYTES (128 << 10) /* surely in the page cache: it was written a moment ago */
 #define INLINE_MAX 8             /* pieces in one turn of the shard */
 #define AGAIN_MS 5
+#define WAIT_MS_MAX 500
 #define BATCHES_MAX 64
 
 struct move {
@@ -314,7 +315,8 @@ static enum err next_piece(struct move *m, bool *wait)
 
 	*wait = true;
 	if (wait_us > 0) {
-		timer_after_ms(s->env, &m->timer, wait_us / 1000 + 1);
+		/* looked at again and again: the rate may change */
+		timer_after_ms(s->env, &m->timer, i64_min(wait_us / 1000 + 1, WAIT_MS_MAX));
 		return ERR_OK;
 	}
 	if ((e = log_read(m->p->log, log_end(m->log), log_end(m->p->log),

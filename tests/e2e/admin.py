@@ -8,7 +8,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lib.clients import producer, send, send_ok, values
 from lib.cluster import BUILD, PATIENCE, Cluster, Failed, expect, expect_eq, main, test, wait_for
-from lib.wire import Reader, ask, compact, uvarint
+from lib.wire import Reader, ask, compact, set_config, uvarint
 
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic
@@ -252,6 +252,44 @@ def configs_change_at_run_time():
         expect_eq(configs(c, "topic", "t")["max.message.bytes"].value, "10000", "what is in force")
 
 
+@test
+def defaults_of_all_brokers_change_at_run_time():
+    """What topics get that say nothing, and what a broker does besides; the rest is refused in words."""
+    with Cluster(conf={"log.retention.check.interval.ms": "300"}) as c:
+        c.create("t", [[1, 2, 3]])
+
+        def segments():
+            return sum(f.endswith(".log") for f in os.listdir(c.log_dir(1, "t")))
+
+        def write(n):
+            p = producer(c, linger_ms=5)
+            for _ in range(n):
+                p.produce("t", value=os.urandom(50000), partition=0)
+            expect_eq(p.flush(60), 0, "records not written")
+        set_config(c, 4, "", log_segment_bytes=1048576)
+        write(100)
+        expect(segments() >= 4, f"{segments()} segments")
+        set_config(c, 4, "", log_retention_bytes=1000000, log_segment_delete_delay_ms=0)
+        wait_for(lambda: segments() <= 2, 20, "old segments to go")
+        set_config(c, 4, "1", log_retention_bytes=50000000)
+        expect_eq(described(c, 2, b"t", 1)[b"retention.bytes"][0], (b"log.retention.bytes", b"50000000", OF_BROKER),
+                  "in force on broker 1")
+        expect_eq(described(c, 2, b"t", 2)[b"retention.bytes"][0], (b"log.retention.bytes", b"1000000", OF_CLUSTER),
+                  "in force on broker 2")
+        for name, value in (("unclean_leader_election_enable", "true"), ("log_flush_interval_messages", 1),
+                            ("log_flush_interval_ms", 1000), ("message_max_bytes", 2000000),
+                            ("producer_id_expiration_ms", 3600000), ("log_dir_free_bytes_min", 1),
+                            ("replica_alter_log_dirs_io_max_bytes_per_second", 1000000)):
+            set_config(c, 4, "", **{name: value})
+            key = name.replace("_", ".").encode()
+            expect_eq(described(c, 4, b"2", 2)[key][0], (key, str(value).encode(), OF_CLUSTER), name)
+            set_config(c, 4, "", **{name: None})
+            expect(described(c, 4, b"2", 2)[key][0][2] == DEFAULT, f"{name} is no default again")
+        for name in (b"num.io.threads", b"listeners", b"log.dirs", b"replica.lag.time.max.ms"):
+            error, why = increment(c, 4, b"", (name, 0, b"7"))
+            expect(error == 40 and b"cannot change while brokers run" in why, f"{name}: {error} {why}")
+
+
 # ---- producers and records --------------------------------------------------------------------------
 
 
@@ -323,6 +361,16 @@ def leadership_goes_back_to_the_preferred_replica():
         expect_eq(elect(0, 0), 84, "ELECTION_NOT_NEEDED")
         expect_eq(elect(1, 1), 84, "ELECTION_NOT_NEEDED")
         expect_eq(elect(0, 9), 3, "UNKNOWN_TOPIC_OR_PARTITION")
+
+
+@test
+def leadership_goes_back_by_itself():
+    with Cluster(controller_conf={"leader.imbalance.check.interval.seconds": "1"}) as c:
+        c.create("t", [[1, 2, 3]])
+        c.kill(1)
+        c.wait_leader("t", other_than=1)
+        c.restart(1)
+        wait_for(lambda: c.partition("t")["leader"] == 1, 20, "the preferred leader")
 
 
 @test

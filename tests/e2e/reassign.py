@@ -11,6 +11,7 @@ from lib.history import Load, equal_replicas
 from lib.wire import reassign, reassignments, set_config
 
 NO_REASSIGNMENT, BAD_ASSIGNMENT, BAD_FACTOR = 85, 39, 38
+TOPIC, BROKER = 2, 4
 
 
 def replicas(c, topic):
@@ -104,6 +105,26 @@ def a_replica_that_was_taken_away_while_down_lets_go_when_it_is_back():
 
 
 @test
+def a_move_goes_on_under_another_controller():
+    with Cluster(controllers=3) as c:
+        c.create("t", [[1, 2]] * 4, min_insync_replicas=1)
+        with Load(c, "t", 4, rate=1000) as load:
+            load.progress(1000)
+            set_config(c, BROKER, "", leader_replication_throttled_rate=100000)
+            set_config(c, TOPIC, "t", leader_replication_throttled_replicas="*")
+            expect_eq(reassign(c, "t", {i: [3, 2] for i in range(4)}), {}, "refusals")
+            active = next(r["id"] for r in c.json("quorum", "describe")["items"] if r.get("role") == "leader")
+            c.kill(int(active))
+            load.progress(1000)
+            expect_eq(len(reassignments(c)), 4, "reassignments under way")
+            set_config(c, BROKER, "", leader_replication_throttled_rate=None)
+            finished(c)
+            load.progress(500)
+        load.check(replicas=(2, 3))
+        expect_eq(replicas(c, "t"), {i: [3, 2] for i in range(4)}, "replicas")
+
+
+@test
 def twenty_partitions_move_between_five_brokers_under_load():
     """With a cancel, a change of mind, and a target that is killed and comes back."""
     n = 20
@@ -143,7 +164,6 @@ def twenty_partitions_move_between_five_brokers_under_load():
         print(f"  {load.n_acked} records, longest time without an acknowledgement {load.longest_gap * 1000:.0f} ms")
 
 
-TOPIC, BROKER = 2, 4
 RATE, SECONDS, PIECES = 4_000_000, 5, 4    # so many bytes, in PIECES partitions, are moved in SECONDS
 
 
@@ -174,6 +194,20 @@ def throttled(side, value_of_list):
         finished(c)
         print(f"  {side}: {took:.1f} s for {SECONDS} s worth of bytes; without throttle {time.monotonic() - start:.1f} s")
         return took
+
+
+@test
+def a_throttle_that_is_lifted_holds_nothing_back():
+    with Cluster() as c:
+        c.create("t", [[1]] * PIECES, min_insync_replicas=1)
+        fill(c, "t")
+        set_config(c, BROKER, "", leader_replication_throttled_rate=1000, follower_replication_throttled_rate=1000)
+        set_config(c, TOPIC, "t", leader_replication_throttled_replicas="*", follower_replication_throttled_replicas="*")
+        expect_eq(reassign(c, "t", {i: [2] for i in range(PIECES)}), {}, "refusals")
+        time.sleep(2)
+        expect_eq(len(reassignments(c)), PIECES, "under way")
+        set_config(c, BROKER, "", leader_replication_throttled_rate=None, follower_replication_throttled_rate=None)
+        finished(c, seconds=5)
 
 
 @test
