@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """disks.py - full, read-only and failing disks: errors for clients, never a crash, and a way back."""
 import fcntl
+import glob
 import os
 import shutil
 import struct
@@ -194,6 +195,48 @@ def a_dead_disk_takes_the_directory_offline():
         expect_eq(values(c, "t"), [b"before", b"after"], "records")
         expect("offline" in c.log_text(1), "broker 1 does not say that its directory is offline")
     with_small_disk(1, 16, story, "ext4", conf={"log.dir.free.bytes.min": 0})
+
+
+@test
+def one_of_two_directories_fails():
+    with Cluster(conf={"log.dir.free.bytes.min": 0}) as c:
+        more = os.path.join(c.nodes[1]["dir"], "more")
+        conf = glob.glob(os.path.join(c.nodes[1]["dir"], "*.properties"))[0]
+        with open(conf) as f:
+            text = f.read()
+        with open(conf, "w") as f:
+            f.write(text.replace("/data", "/data," + more, 1))
+        os.mkdir(more)
+        try:
+            disk = Small(more, 16, "ext4")
+        except (NotHere, OSError, subprocess.CalledProcessError) as why:
+            print(f"SKIP one_of_two_directories_fails {why}")
+            return
+        try:
+            c.restart(1)
+            c.create("t", [[1, 2, 3]] * 6, min_insync_replicas=2)
+            there = [n for n in range(6) if os.path.isdir(os.path.join(more, f"t-{n}"))]
+            expect(0 < len(there) < 6, f"of six partitions {there} are in the new directory")
+            for n in range(6):
+                send_ok(producer(c), "t", b"before", partition=n)
+            fd = os.open(more, os.O_RDONLY)
+            try:
+                fcntl.ioctl(fd, EXT4_SHUTDOWN, struct.pack("I", NO_LOG_FLUSH))
+            except OSError as why:
+                print(f"SKIP one_of_two_directories_fails {why}")
+                return
+            finally:
+                os.close(fd)
+            send_ok(producer(c), "t", b"after", partition=there[0])
+            for n in there:
+                wait_for(lambda n=n: c.partition("t", n)["leader"] not in (1, -1), 15, f"t-{n} is led by another")
+                expect(1 not in c.partition("t", n)["isr"], f"t-{n}: broker 1 is in sync")
+            for n in set(range(6)) - set(there):
+                expect_eq(c.partition("t", n)["leader"], 1, f"leader of t-{n}")
+            expect_eq(c.json("brokers", "list")["items"][0]["state"], "up", "broker 1")
+        finally:
+            c.weir("local", "down", check=False, timeout=60)
+            disk.unmount()
 
 
 @test
