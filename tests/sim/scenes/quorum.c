@@ -1,4 +1,5 @@
-/* quorum.c - several controllers: one decides, a majority must agree, the data path minds neither. */
+/* quorum.c - several controllers: one decides, a majority must agree, the data path minds
+ * neither. */
 #include "tests/sim/scene.h"
 
 static const struct staging three = { .controllers = 3, .min_isr = 2 };
@@ -67,8 +68,8 @@ static void an_empty_disk_does_not_vote(struct stage *s)
 	expect_everywhere(s, "M1 M2");
 }
 
-/* KAFKA-14154, KAFKA-1096: it stood still for longer than it may lead.  What it decides when it goes
- * on, before it has heard of its successor, must not reach anybody. */
+/* KAFKA-14154, KAFKA-1096: it stood still for longer than it may lead.  What it decides when it
+ * goes on, before it has heard of its successor, must not reach anybody. */
 static void a_leader_that_stood_still(struct stage *s)
 {
 	int old;
@@ -88,7 +89,8 @@ static void a_leader_that_stood_still(struct stage *s)
 	expect_everywhere(s, "M1 M2");
 }
 
-/* The brokers still hear it, and it hears them; only its peers do not.  It must give up by itself. */
+/* The brokers still hear it, and it hears them; only its peers do not.  It must give up by
+ * itself. */
 static void a_leader_without_a_majority_gives_up(struct stage *s)
 {
 	int old;
