@@ -15,6 +15,15 @@
 #define WORDS 12
 static const char dashes[] = "----\n";
 
+/* For AddressSanitizer, which asks this by its name: a killed process of the simulator abandons its
+ * memory, and so does a broker that is not stopped. */
+const char *__asan_default_options(void);
+
+const char *__asan_default_options(void)
+{
+	return "detect_leaks=0";
+}
+
 struct words {
 	char text[256];
 	char *v[WORDS];
