@@ -79,8 +79,17 @@ static void place(const struct sim_topic *t, struct create_topics_request_topic 
 static void on_retry(void *arg)
 {
 	struct admin *a = arg;
-	const struct cluster *c = a->client.cluster;
-	const struct sim_topic *t = &c->topic[a->n_created];
+	struct cluster *c = a->client.cluster;
+
+	if (a->n_created < c->n_topics)
+		admin_create(&a->client, &c->topic[a->n_created], on_created, a);
+	else
+		move(a);
+}
+
+void admin_create(struct client *client, const struct sim_topic *t, asked *done, void *arg)
+{
+	const struct cluster *c = client->cluster;
 	struct create_topics_request q;
 	struct create_topics_request_topic topic;
 	struct create_topics_request_assignment assignments[SIM_PARTITIONS_MAX];
@@ -89,10 +98,6 @@ static void on_retry(void *arg)
 	int n_configs = CONFIGS;
 	char min_isr[16], retention[24];
 
-	if (a->n_created == c->n_topics) {
-		move(a);
-		return;
-	}
 	snprintf(min_isr, sizeof(min_isr), "%d", t->min_isr);
 	snprintf(retention, sizeof(retention), "%lld", (long long)t->retention_ms);
 	for (int i = 0; i < CONFIGS + SIM_CONF_MAX; i++)
@@ -117,20 +122,25 @@ static void on_retry(void *arg)
 	q.topics = &topic;
 	q.n_topics = 1;
 	q.timeout_ms = CREATE_MS;
-	client_ask(&a->client, (int)prng_below(&a->client.env->prng, (uint64_t)c->n_brokers),
-		   API_CREATE_TOPICS, CREATE_VERSION_MAX, &q, on_created, a);
+	client_ask(client, (int)prng_below(&client->env->prng, (uint64_t)c->n_brokers),
+		   API_CREATE_TOPICS, CREATE_VERSION_MAX, &q, done, arg);
 }
 
-static void on_created(void *arg, enum err e, const void *reply)
+bool admin_is_created(enum err e, const void *reply)
 {
-	struct admin *a = arg;
 	const struct create_topics_response *r = reply;
 	int16_t code = KERR_REQUEST_TIMED_OUT;
 
 	if (!e && r->n_topics == 1)
 		code = r->topics[0].error_code;
-	if (code == KERR_NONE || code == KERR_TOPIC_ALREADY_EXISTS)
-		a->n_created++;
+	return code == KERR_NONE || code == KERR_TOPIC_ALREADY_EXISTS;
+}
+
+static void on_created(void *arg, enum err e, const void *reply)
+{
+	struct admin *a = arg;
+
+	a->n_created += admin_is_created(e, reply);
 	timer_after_ms(a->client.env, &a->retry, RETRY_MS);
 }
 

@@ -342,12 +342,32 @@ void check_read(struct cluster *c, struct sim_topic *t, int number, int64_t offs
 		check_told(t, number, (struct promise){ value, offset });
 }
 
+/* Names do not say which topic of that name was meant: one of them must have it, or may. */
+static void check_told_of_name(const struct sim_topic *t, int number, struct promise p)
+{
+	for (const struct sim_topic *at = t; at; at = at->past) {
+		const struct truth *truth = &at->truth[number];
+
+		if (p.offset >= truth->n || truth->facts[p.offset].base_offset == UNSEEN ||
+		    truth->facts[p.offset].value == p.value)
+			return;
+	}
+	rule_broken(15,
+		    "%s-%d: a client was told %016llx at offset %lld, which no topic of that "
+		    "name ever had",
+		    t->name, number, (unsigned long long)p.value, (long long)p.offset);
+}
+
 /* A leader that tells a client and fails in the same turn is seen by nobody: the others show the
  * record later, at the end at the latest. */
 static void check_told(struct sim_topic *t, int number, struct promise p)
 {
 	struct truth *truth = &t->truth[number];
 
+	if (t->past) {
+		check_told_of_name(t, number, p);
+		return;
+	}
 	if (p.offset < truth->n) {
 		check_promise(t, number, p);
 		return;

@@ -95,6 +95,19 @@ static struct piece read_piece(const struct spot *s, int64_t offset, int64_t max
 	return (struct piece){ bytes, part.n };
 }
 
+/* After a restart the log may begin earlier than the cache, which was cut at a start that had not
+ * been written down yet. */
+static bool is_epoch_known(const struct spot *s, const struct batch *b)
+{
+	const struct epoch_cache *c = &s->p->epochs;
+
+	if (epoch_cache_at(c, b->base_offset) == b->leader_epoch)
+		return true;
+	return b->base_offset < s->truth->log_start ||
+	       (c->n > 0 && b->base_offset < c->v[0].start_offset &&
+		b->leader_epoch <= c->v[0].epoch);
+}
+
 static void follow(struct spot *s, const struct batch *b)
 {
 	struct view *v = s->view;
@@ -104,9 +117,7 @@ static void follow(struct spot *s, const struct batch *b)
 		spot_broken(s, 12, "after offset %lld comes %lld, its crc is %s",
 			    (long long)expected - 1, (long long)b->base_offset,
 			    batch_crc_ok(b) ? "right" : "wrong");
-	/* Below the leader's start the cache may have been cut, and the log not yet. */
-	if (b->base_offset >= i64_max(s->p->replica.log_start, s->truth->log_start) &&
-	    epoch_cache_at(&s->p->epochs, b->base_offset) != b->leader_epoch)
+	if (b->base_offset >= s->p->replica.log_start && !is_epoch_known(s, b))
 		spot_broken(s, 10, "the batch at %lld is of epoch %d, the cache says %d",
 			    (long long)b->base_offset, b->leader_epoch,
 			    epoch_cache_at(&s->p->epochs, b->base_offset));
@@ -258,6 +269,8 @@ static void check_fact(struct spot *s, const struct seen_batch *b)
 		write_down(s, b);
 		return;
 	}
+	if (b->base_offset < s->p->replica.log_start) /* deleted in the middle of a batch */
+		truth_skip_unseen(truth, b->last_offset + 1);
 	for (int64_t at = b->base_offset; at <= b->last_offset; at++) {
 		const struct fact *f = &truth->facts[at];
 
@@ -379,6 +392,8 @@ static void check_time_index(const struct spot *s, int64_t timestamp_ms)
 				    (long long)timestamp_ms, (long long)found.offset, err_text(e));
 		return;
 	}
+	if (!e && found.offset < 0 && v->batches[i].last_offset >= r->high_watermark)
+		return; /* both marks lie in this batch */
 	if (e || found.offset < i64_max(v->batches[i].base_offset, r->log_start) ||
 	    found.offset > v->batches[i].last_offset)
 		spot_broken(s, 53, "the batch at %lld reaches the time %lld; found is %lld (%s)",

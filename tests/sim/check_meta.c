@@ -66,8 +66,12 @@ static void keep_decided(struct cluster *c, struct image *image)
 		const struct image_topic *topic =
 			image_topic_named(image, str_of(c->topic[t].name));
 
-		if (topic)
-			c->topic[t].id = topic->id;
+		if (!topic)
+			continue;
+		if (!uuid_is_zero(c->topic[t].id) && !uuid_eq(c->topic[t].id, topic->id))
+			cluster_begin_again(&c->topic[t], topic->id);
+		c->topic[t].id = topic->id;
+		c->topic[t].n_partitions = i32_min(topic->n_partitions, SIM_PARTITIONS_MAX);
 	}
 	image_put(c->decided);
 	c->decided = image_clone(image);

@@ -78,6 +78,9 @@ static void on_tick(void *arg)
 			client_refresh(c);
 		}
 	}
+	for (int t = 0; t < c->cluster->n_topics; t++)
+		for (int i = 0; i < c->cluster->topic[t].n_partitions; i++)
+			c->is_stale |= c->leader[t][i] < 0;
 	if (c->is_stale && !c->is_asking) {
 		struct metadata_request q;
 		int broker = (int)prng_below(&c->env->prng, (uint64_t)c->cluster->n_brokers);
@@ -95,8 +98,29 @@ void client_refresh(struct client *c)
 	c->is_stale = true;
 }
 
+/* Another topic under that name begins with epoch 0 again (KAFKA-12257). */
+static void learn_id(struct client *c, int t, struct uuid id)
+{
+	bool is_new = !uuid_is_zero(c->id[t]) && !uuid_eq(c->id[t], id);
+
+	if (is_new && uuid_eq(id, c->cluster->topic[t].id)) {
+		for (int i = 0; i < SIM_PARTITIONS_MAX; i++) {
+			c->leader[t][i] = -1;
+			c->epoch[t][i] = 0;
+		}
+		if (c->on_topic)
+			c->on_topic(c->arg, t);
+		c->id[t] = id;
+	}
+	if (uuid_is_zero(c->id[t]))
+		c->id[t] = id;
+}
+
 static void learn(struct client *c, int t, const struct metadata_response_topic *topic)
 {
+	learn_id(c, t, topic->topic_id);
+	if (!uuid_eq(c->id[t], topic->topic_id))
+		return; /* an old one, from a broker that does not know yet */
 	for (int32_t i = 0; i < topic->n_partitions; i++) {
 		const struct metadata_response_partition *p = &topic->partitions[i];
 

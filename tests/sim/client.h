@@ -29,9 +29,11 @@ struct client {
 	int produce_version, fetch_version;
 	int leader[SIM_TOPICS_MAX][SIM_PARTITIONS_MAX]; /* broker index; -1 unknown */
 	int32_t epoch[SIM_TOPICS_MAX][SIM_PARTITIONS_MAX]; /* of that leader; never goes back */
+	struct uuid id[SIM_TOPICS_MAX]; /* of the topics that it knows */
 	bool is_asking, is_stale;
 	struct timer tick; /* asks that took too long, metadata that is due */
 	void (*on_news)(void *arg); /* leaders may have changed */
+	void (*on_topic)(void *arg, int topic); /* another topic has the name; may be NULL */
 	void *arg;
 	bool (*is_idle)(const void *arg, char *why, size_t cap);
 };
@@ -58,3 +60,7 @@ struct client *consumer_new(struct cluster *, const char *name);
 /* Creates every topic of the cluster, telling the controller; then reassigns partitions at random,
  * as often as that on average (0: never), until the cluster is quiet. */
 struct client *admin_new(struct cluster *, const char *name, int64_t move_us);
+void admin_create(struct client *, const struct sim_topic *, asked *, void *arg);
+bool admin_is_created(enum err, const void *reply); /* or was already there */
+/* Changes topics all the time, on average after every_us. */
+struct client *operator_new(struct cluster *, const char *name, int64_t every_us);

@@ -83,6 +83,17 @@ struct sim_topic *cluster_topic(struct cluster *c, int n_partitions, int rf, int
 	return t;
 }
 
+void cluster_begin_again(struct sim_topic *t, struct uuid id)
+{
+	struct sim_topic *past = mem_alloc(sizeof(*past));
+
+	*past = *t;
+	t->past = past;
+	t->id = id;
+	for (int i = 0; i < SIM_PARTITIONS_MAX; i++)
+		truth_init(&t->truth[i], t->is_unclean);
+}
+
 static void truth_init(struct truth *truth, bool is_unclean)
 {
 	*truth = (struct truth){ .newest_epoch = -1, .is_unclean = is_unclean };
@@ -103,11 +114,24 @@ static void truth_fini(struct truth *truth)
 	mem_free(truth->open);
 }
 
+static void topic_fini(struct sim_topic *t)
+{
+	struct sim_topic *past;
+
+	for (int i = 0; i < SIM_PARTITIONS_MAX; i++)
+		truth_fini(&t->truth[i]);
+	while ((past = t->past)) {
+		t->past = past->past;
+		past->past = NULL;
+		topic_fini(past);
+		mem_free(past);
+	}
+}
+
 void cluster_free(struct cluster *c)
 {
 	for (int t = 0; t < c->n_topics; t++)
-		for (int i = 0; i < SIM_PARTITIONS_MAX; i++)
-			truth_fini(&c->topic[t].truth[i]);
+		topic_fini(&c->topic[t]);
 	for (int i = 0; i < SIM_IMAGES; i++)
 		image_put(c->history[i]);
 	image_put(c->decided);

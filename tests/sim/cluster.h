@@ -31,6 +31,7 @@ struct sim_topic {
 	int64_t retention_ms; /* -1: for ever */
 	bool is_placed;  /* replicas on brokers 1, 2, ..., in that order */
 	struct truth truth[SIM_PARTITIONS_MAX];
+	struct sim_topic *past; /* of the same name, deleted; the newest first */
 };
 
 struct decree { /* a record of the metadata log, committed */
@@ -84,6 +85,8 @@ void cluster_free(struct cluster *);
 void cluster_start_all(struct cluster *);
 struct sim_topic *cluster_topic(struct cluster *, int n_partitions, int rf, int min_isr,
 				bool is_unclean);
+/* Another topic has its name now. */
+void cluster_begin_again(struct sim_topic *, struct uuid id);
 /* A broker's replica; NULL: none, or its log is not open. */
 struct partition *cluster_replica(const struct cluster *, int broker, const struct sim_topic *,
 				  int partition);

@@ -48,8 +48,10 @@ struct consumer {
 
 static void on_start(void *consumer, void *unused);
 static void on_news(void *consumer);
+static void on_topic(void *consumer, int topic);
 static bool is_idle(const void *consumer, char *why, size_t cap);
 static void fetch(struct round *);
+static void begin_session(struct round *);
 static void on_reply(void *round, enum err, const void *reply);
 static bool take(struct round *, int topic, const struct fetch_response_partition *);
 static void take_records(struct consumer *, int topic, const struct fetch_response_partition *);
@@ -60,6 +62,7 @@ struct client *consumer_new(struct cluster *cluster, const char *name)
 
 	client_init(&c->client, cluster, name);
 	c->client.on_news = on_news;
+	c->client.on_topic = on_topic;
 	c->client.arg = c;
 	c->client.is_idle = is_idle;
 	c->has_sessions = prng_chance(&c->client.env->prng, 2, 3);
@@ -152,7 +155,7 @@ static void add_topic(struct round *r, struct request *q, int t)
 	schema_init(&fetch_request_topic_schema, topic);
 	schema_init(&fetch_request_forgotten_topic_schema, gone);
 	topic->topic = gone->topic = str_of(c->cluster->topic[t].name);
-	topic->topic_id = gone->topic_id = c->cluster->topic[t].id;
+	topic->topic_id = gone->topic_id = c->id[t];
 	topic->partitions = q->parts[q->q.n_topics];
 	gone->partitions = q->gone[q->q.n_forgotten_topics_data];
 	for (int i = 0; i < c->cluster->topic[t].n_partitions; i++)
@@ -189,10 +192,22 @@ static void fetch(struct round *r)
 	client_ask(&c->client, r->broker, API_FETCH, c->client.fetch_version, &q.q, on_reply, r);
 }
 
+/* It begins at the beginning, and no session knows it. */
+static void on_topic(void *arg, int topic)
+{
+	struct consumer *c = arg;
+
+	memset(c->reading[topic], 0, sizeof(c->reading[topic]));
+	for (int i = 0; i < SIM_BROKERS_MAX; i++)
+		begin_session(&c->round[i]);
+}
+
 static void begin_session(struct round *r)
 {
 	r->session_epoch = 0;
-	memset(r->asked, 0, sizeof(r->asked));
+	for (int t = 0; t < SIM_TOPICS_MAX; t++)
+		for (int i = 0; i < SIM_PARTITIONS_MAX; i++)
+			r->asked[t][i].is_told = false;
 }
 
 /* What the next request must say. */
@@ -210,12 +225,19 @@ static void follow_session(struct round *r, const struct fetch_response *f)
 	r->session_epoch = r->session_epoch == INT32_MAX ? 1 : r->session_epoch + 1;
 }
 
-static int topic_of(const struct cluster *c, const struct fetch_response_topic *r)
+/* -1: one that was deleted meanwhile. */
+static int topic_of(const struct client *c, const struct fetch_response_topic *r)
 {
-	for (int t = 0; t < c->n_topics; t++)
-		if (str_eq(r->topic, str_of(c->topic[t].name)) ||
-		    (!uuid_is_zero(r->topic_id) && uuid_eq(r->topic_id, c->topic[t].id)))
+	bool may_be_gone = false;
+
+	for (int t = 0; t < c->cluster->n_topics; t++) {
+		if (str_eq(r->topic, str_of(c->cluster->topic[t].name)) ||
+		    (!uuid_is_zero(r->topic_id) && uuid_eq(r->topic_id, c->id[t])))
 			return t;
+		may_be_gone |= c->cluster->topic[t].may_go;
+	}
+	if (may_be_gone)
+		return -1;
 	story_fail(EXIT_SAFETY, "a reply names the topic %.*s", (int)r->topic.n, r->topic.at);
 }
 
@@ -228,9 +250,9 @@ static void on_reply(void *arg, enum err e, const void *reply)
 
 	r->is_in_flight = false;
 	for (int32_t k = 0; is_good && k < f->n_responses; k++) {
-		int t = topic_of(c->client.cluster, &f->responses[k]);
+		int t = topic_of(&c->client, &f->responses[k]);
 
-		for (int32_t i = 0; i < f->responses[k].n_partitions; i++)
+		for (int32_t i = 0; t >= 0 && i < f->responses[k].n_partitions; i++)
 			is_good &= take(r, t, &f->responses[k].partitions[i]);
 	}
 	follow_session(r, e ? NULL : f); /* forgets what was asked if there is none */
@@ -260,7 +282,7 @@ static bool take(struct round *round, int topic, const struct fetch_response_par
 	if (part->error_code == KERR_OFFSET_OUT_OF_RANGE) {
 		const struct truth *truth = &t->truth[part->partition_index];
 
-		if (!t->is_unclean && r->offset >= truth->log_start &&
+		if (!t->is_unclean && !t->may_go && r->offset >= truth->log_start &&
 		    cluster_leads(c->client.cluster, round->broker, t, part->partition_index))
 			story_fail(EXIT_SAFETY,
 				   "%s-%d: offset %lld, once below the high watermark, is out of "
@@ -294,8 +316,8 @@ static void take_records(struct consumer *c, int topic, const struct fetch_respo
 
 			if (record.offset < r->offset)
 				continue;
-			if (record.offset != r->offset && t->is_unclean)
-				return; /* asked before records were lost */
+			if (record.offset != r->offset && (t->is_unclean || t->may_go))
+				return; /* asked before records were lost, or of another topic */
 			if (record.offset != r->offset)
 				story_fail(EXIT_SAFETY, "%s-%d: offset %lld comes after %lld",
 					   t->name, part->partition_index, (long long)record.offset,

@@ -62,12 +62,29 @@ bool names_remove(struct disk *d, const char *path, bool is_tree)
 	return true;
 }
 
+/* What was made in a directory is in it under whatever name it has. */
+static void follow_rename(char **path, const char *from, const char *to)
+{
+	size_t n = strlen(from);
+	char moved[PATH_BYTES];
+
+	if (!*path || strncmp(*path, from, n) != 0 || (*path)[n] != '/')
+		return;
+	snprintf(moved, sizeof(moved), "%s%s", to, *path + n);
+	mem_free(*path);
+	*path = copy(moved);
+}
+
 static void note(struct disk *d, struct change c)
 {
 	bool is_done;
 
 	if (c.inode)
 		c.inode->refs++;
+	for (int i = 0; c.kind == NAME_RENAME && i < d->n_pending; i++) {
+		follow_rename(&d->pending[i].path, c.path, c.to);
+		follow_rename(&d->pending[i].to, c.path, c.to);
+	}
 	is_done = apply(d, &d->seen, &c);
 	if (c.kind == NAME_RENAME)
 		follow(d, c.path, c.to);

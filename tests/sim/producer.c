@@ -324,7 +324,7 @@ static void send_batch(struct lane *lane, struct made *m, int broker)
 	part.records.at = m->at;
 	part.records.n = (int32_t)m->n;
 	topic.name = str_of(p->client.cluster->topic[p->o.topic].name);
-	topic.topic_id = p->client.cluster->topic[p->o.topic].id;
+	topic.topic_id = p->client.id[p->o.topic];
 	topic.partition_data = &part;
 	topic.n_partition_data = 1;
 	q.acks = (int16_t)m->acks;

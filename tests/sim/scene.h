@@ -65,6 +65,7 @@ void then_acked(struct stage *, const char *record);
 void then_refused(struct stage *, const char *record, enum kerr);
 void elect_preferred(struct stage *); /* X, of partition 0 */
 void delete_below(struct stage *, int64_t offset);
+void replace_topic(struct stage *); /* by another one of the same name */
 /* To these brokers, the first preferred; NULL: as it was. */
 void reassign(struct stage *, const char *names);
 /* A consumer reads that replica from its start to its end, again and again: whatever it is given

@@ -5,6 +5,7 @@
 #include "common/wire/schema.h"
 #include "kafka/alter_partition_reassignments.h"
 #include "kafka/delete_records.h"
+#include "kafka/delete_topics.h"
 #include "kafka/elect_leaders.h"
 #include "kafka/produce.h"
 
@@ -321,4 +322,45 @@ void reassign(struct stage *s, const char *names)
 	s->names = names;
 	actor_do(&s->prompt.machine->actor[0], reassign_now, s, NULL);
 	stage_wait(s, is_done, "", "the reassignment to begin");
+}
+
+static void create_again(void *arg, enum err e, const void *reply)
+{
+	struct stage *s = arg;
+
+	s->is_done = admin_is_created(e, reply);
+}
+
+static void create_now(void *arg, enum err e, const void *reply)
+{
+	struct stage *s = arg;
+
+	(void)reply;
+	if (e)
+		story_fail(EXIT_LIVENESS, "%s: the topic is not deleted", s->name);
+	admin_create(&s->prompt, s->topic, create_again, s);
+}
+
+static void replace_now(void *x, void *unused)
+{
+	struct stage *s = x;
+	struct delete_topics_request q;
+	struct str name = str_of(s->topic->name);
+
+	(void)unused;
+	schema_init(&delete_topics_request_schema, &q);
+	q.topic_names = &name;
+	q.n_topic_names = 1;
+	q.timeout_ms = ASK_MS;
+	client_ask(&s->prompt, X, API_DELETE_TOPICS, 5, &q, create_now, s);
+}
+
+void replace_topic(struct stage *s)
+{
+	story_tell(s->cluster->world, "---- the topic is deleted, and created again ----");
+	s->is_done = false;
+	s->topic->may_go = true;
+	actor_do(&s->prompt.machine->actor[0], replace_now, s, NULL);
+	stage_wait(s, is_done, "", "the new topic");
+	wait_whole(s);
 }

@@ -44,6 +44,10 @@ static const struct field fields[] = {
 	  "a producer's mean pause; otherwise --for over --batches" },
 	{ "move-rate", FIELD_RATE, AT(move_us), 0, 0,
 	  "partitions that are given other replicas, or called back" },
+	{ "change-rate", FIELD_RATE, AT(operate_us), 0, 0,
+	  "topics whose configs, partitions or first records change" },
+	{ "passing", FIELD_FLAG, AT(has_passing), 0, 1,
+	  "yes: a topic more, deleted and created again" },
 	/* the time */
 	{ "for", FIELD_US, AT(safety_us), 1, HOUR_US, "how long the faults last" },
 	{ "recover-in", FIELD_US, AT(liveness_us), 1, HOUR_US,

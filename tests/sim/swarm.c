@@ -44,6 +44,8 @@ void swarm_draw(struct swarm *s, uint64_t seed)
 	s->safety_us = between(p, 3, 12) * SECOND;
 	s->liveness_us = 120 * SECOND;
 	s->pause_us = s->safety_us / s->batches;
+	s->operate_us = maybe(p, SECOND / 10);
+	s->has_passing = prng_chance(p, 1, 4);
 	s->is_unclean = prng_chance(p, 1, 10);
 	s->heartbeat_ms = 10 * scale[prng_below(p, ARRAY_LEN(scale))];
 	s->session_ms = i64_max(100, s->heartbeat_ms * between(p, 4, 18));
@@ -145,6 +147,15 @@ static void add_clients(const struct swarm *s, struct cluster *c)
 		snprintf(name, sizeof(name), "p%d", i);
 		(void)producer_new(c, name, &o);
 	}
+	if (s->has_passing)
+		(void)producer_new(c, "passing",
+				   &(struct producer_options){ .n_batches = s->batches,
+							       .acks = -1,
+							       .is_mixed = true,
+							       .pause_us = s->pause_us,
+							       .topic = s->topics });
+	if (s->operate_us > 0)
+		(void)operator_new(c, "operator", s->operate_us);
 	(void)consumer_new(c, "reader");
 }
 
@@ -174,6 +185,8 @@ struct cluster *swarm_build(const struct swarm *s)
 	for (int i = 0; i < s->topics; i++)
 		cluster_topic(c, s->partitions, s->rf, s->min_isr, s->is_unclean)->retention_ms =
 			s->retention_ms;
+	if (s->has_passing)
+		cluster_topic(c, s->partitions, s->rf, s->min_isr, s->is_unclean)->may_go = true;
 	w->after = after_event;
 	w->arg = c;
 	return c;

@@ -17,6 +17,8 @@ struct swarm {
 	int controllers, brokers, shards, topics, partitions, rf, min_isr;
 	int producers, batches; /* batches: of each producer */
 	int64_t pause_us;       /* between a producer's batches */
+	int64_t operate_us;     /* between changes of topics; 0: none */
+	bool has_passing;       /* one topic more, deleted and created again and again */
 	int64_t safety_us, liveness_us;
 	bool is_unclean;
 	int64_t heartbeat_ms, session_ms, lag_ms, roll_ms, retention_ms;
