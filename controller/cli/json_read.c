@@ -112,14 +112,24 @@ static enum err read_escape(struct read *r, char **to)
 	return ERR_OK;
 }
 
-/* What is escaped grows shorter: the text's own length is room enough. */
+/* The bytes up to the closing quote.  What is escaped grows shorter: that is room enough. */
+static size_t length_of(const struct read *r)
+{
+	size_t n = 0;
+
+	while (r->at + n < r->n && r->text[r->at + n] != '"')
+		n += r->text[r->at + n] == '\\' ? 2 : 1;
+	return n;
+}
+
 static enum err read_text(struct read *r, struct str *out)
 {
-	char *memory = arena_must(r->mem, r->n - r->at + 1), *to = memory;
+	char *memory, *to;
 	enum err e = ERR_OK;
 
 	if (!take(r, '"'))
 		return ERR_CORRUPT;
+	memory = to = arena_must(r->mem, length_of(r) + 1);
 	while (!e && r->at < r->n && r->text[r->at] != '"') {
 		char c = r->text[r->at++];
 
