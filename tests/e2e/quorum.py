@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """quorum.py - three controllers and three brokers: controllers die, stand still, lose their disks."""
 import os
+import random
 import shutil
 import sys
 import time
@@ -9,6 +10,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lib.cluster import Cluster, expect, expect_eq, main, test, wait_for
 from lib.history import Load
 
+SECONDS = float(os.environ.get("CHAOS_SECONDS", "8"))
+SEED = int(os.environ.get("CHAOS_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
 KILLS = int(os.environ.get("QUORUM_KILLS", "5"))
 
 
@@ -143,6 +146,28 @@ def a_leader_that_stood_still_changes_nothing_afterwards():
                 load.progress(50)
         load.check()
         expect_eq(c.json("cluster", "health")["fenced"], [], "fenced brokers")
+
+
+@test
+def anything_is_killed_at_random():
+    rnd = random.Random(SEED)
+    print(f"    seed {SEED}", flush=True)
+    with Cluster(controllers=3) as c:
+        c.create("t", partitions=3, min_insync_replicas=2)
+        with Load(c, "t", partitions=3) as load:
+            end, n = time.monotonic() + SECONDS, 0
+            while time.monotonic() < end:
+                victims = rnd.sample(list(c.nodes), rnd.choice([1, 1, 2, 3]))
+                for v in victims:
+                    c.kill(v)
+                time.sleep(rnd.choice([0, 0.05, 0.3]))
+                c.weir("local", "up", timeout=60)
+                c.refresh()
+                n += 1
+            load.progress(100)
+        print(f"    {n} blows, {load.n_acked} acknowledged, longest gap {load.longest_gap * 1000:.0f} ms")
+        load.check()
+        caught_up(c, controllers(c))
 
 
 @test

@@ -140,3 +140,75 @@ TEST(each_mistake_has_a_sentence)
 		options_fini(&o);
 	}
 }
+
+static const char three[] =
+	"node.id=102\nlisteners=CONTROLLER://0.0.0.0:9093\nmetadata.log.dir=/m\n"
+	"controller.quorum.voters=101@a:9093, 102@b:9094,103@c:9095\n";
+
+TEST(the_voters_are_those_of_a_new_cluster)
+{
+	struct options o;
+	struct resolved r;
+	char why[512] = "";
+
+	EXPECT_OK(load(&o, three, &r, why, sizeof(why)));
+	EXPECT_EQ(warnings, 0);
+	EXPECT_EQ(r.node.quorum.n_servers, 3);
+	EXPECT(!r.node.quorum.is_sole);
+	EXPECT_EQ(r.node.quorum.servers[2].id, 103);
+	EXPECT(strcmp(r.node.quorum.servers[2].addr.host, "c") == 0);
+	/* The others reach it under the name that the list has. */
+	EXPECT(strcmp(r.node.quorum.self.host, "b") == 0);
+	EXPECT_EQ(r.node.quorum.self.port, 9094);
+	EXPECT_EQ(r.listen.port, 9093);
+	EXPECT_EQ(r.node.quorum.election_ms, 500);
+	options_fini(&o);
+}
+
+TEST(voters_that_make_no_sense_are_refused)
+{
+	static const char *const lists[] = {
+		"101", "101@a", "x@a:1", "101@a:9093,-2@b:9093",
+		"1@a:1,2@a:2,3@a:3,4@a:4,5@a:5,6@a:6,7@a:7,8@a:8,9@a:9"
+	};
+	char text[512], why[512];
+	struct options o;
+	struct resolved r;
+
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		(void)snprintf(text, sizeof(text),
+			       "node.id=1\nlisteners=CONTROLLER://a:9093\nmetadata.log.dir=/m\n"
+			       "controller.quorum.voters=%s\n",
+			       lists[i]);
+		EXPECT_EQ(load(&o, text, &r, why, sizeof(why)), ERR_INVALID);
+		EXPECT(strstr(why, "controller.quorum.voters") != NULL);
+		options_fini(&o);
+	}
+}
+
+/* Whether a controller begins a cluster of its own, or asks somebody. */
+TEST(one_server_that_is_itself_is_alone)
+{
+	static const struct {
+		const char *server, *listener;
+		bool is_sole;
+	} rows[] = { { "10.0.0.1:9093", "10.0.0.1:9093", true },
+		     { "10.0.0.1:9093", "0.0.0.0:9093", true },
+		     { "localhost:9093", "10.0.0.1:9093", true },
+		     { "10.0.0.2:9093", "10.0.0.1:9093", false },
+		     { "10.0.0.1:9094", "10.0.0.1:9093", false },
+		     { "10.0.0.1:9093,10.0.0.2:9093", "10.0.0.1:9093", false } };
+	char text[512], why[512];
+	struct options o;
+	struct resolved r;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		(void)snprintf(text, sizeof(text),
+			       "node.id=1\nmetadata.log.dir=/m\nlisteners=CONTROLLER://%s\n"
+			       "controller.quorum.bootstrap.servers=%s\n",
+			       rows[i].listener, rows[i].server);
+		EXPECT_OK(load(&o, text, &r, why, sizeof(why)));
+		EXPECT_EQ(r.node.quorum.is_sole, rows[i].is_sole);
+		options_fini(&o);
+	}
+}
