@@ -19,6 +19,7 @@
 #define BASE_STEP 1000
 #define EPHEMERAL_FIRST 32768 /* net.ipv4.ip_local_port_range */
 #define KILL_WAIT_MS 5000
+#define PORT_WAIT_MS 1000
 
 /* Broker epochs before the start: a broker is back when it has a newer one. */
 struct before {
@@ -246,10 +247,23 @@ static void choose_base(struct local *l)
 	local_layout(l);
 }
 
+/* A killed process's last threads may hold its sockets for a moment after it is gone. */
+static bool is_free_soon(int32_t port, bool is_new)
+{
+	int64_t until_ms = cli_now_ms() + (is_new ? 0 : PORT_WAIT_MS);
+
+	while (!sock_is_free(port)) {
+		if (cli_now_ms() >= until_ms)
+			return false;
+		cli_sleep_ms(LOOK_EVERY_MS);
+	}
+	return true;
+}
+
 static int check_ports(struct local *l, bool is_new)
 {
 	for (int i = 0; i < l->n_nodes; i++)
-		if (l->nodes[i].state == LOCAL_DOWN && !sock_is_free(l->nodes[i].port))
+		if (l->nodes[i].state == LOCAL_DOWN && !is_free_soon(l->nodes[i].port, is_new))
 			return cli_fail(l->cli, CLI_FAILED,
 					"127.0.0.1:%d, for %s %d: the address is in use: %s",
 					l->nodes[i].port, l->nodes[i].role, l->nodes[i].id,
