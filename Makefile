@@ -100,7 +100,7 @@ TOOLS    := $(patsubst %.c,$(B)/%,$(TOOL_C))
 FUZZERS  := $(patsubst %.c,$(B)/%,$(FUZZ_C))
 pick      = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
 
-.PHONY: all gen debug release test unit wire story e2e sim sim-swarm sim-scenes sim-schedules sim-nightly sim-twice mutants fuzz perf perf-versus asan ubsan tsan \
+.PHONY: all gen debug release test unit wire story e2e sim sim-swarm sim-scenes sim-schedules sim-nightly sim-twice sim-chance mutants fuzz perf perf-versus asan ubsan tsan \
 	lint format run demo install clean help ci check tests tools fuzzers
 .DEFAULT_GOAL := all
 
@@ -229,13 +229,15 @@ endif
 sim-nightly: $(B)/weir-sim ## 10,000 seeds, and every rare branch taken
 	@$< $(or $(SEED),1) --seeds $(or $(N),10000) --jobs $(JOBS) --brief --marks
 sim-swarm: $(B)/weir-sim ## many of them: N= seeds from SEED= on
-	@$< $(or $(SEED),1) --seeds $(or $(N),30) --jobs $(JOBS)
+	@$< $(or $(SEED),1) --seeds $(or $(N),30) --jobs $(JOBS) --brief
 sim-scenes: $(B)/weir-sim ## short stories with a known end
 	@$< --scenes
 sim-schedules: $(B)/weir-sim ## faults that found a bug once: tests/sim/schedules
 	@$< --schedules tests/sim/schedules
 sim-twice: $(B)/weir-sim ## the same, each seed two times: both runs must be equal
-	@$< $(or $(SEED),1) --seeds $(or $(N),10) --jobs $(JOBS) --twice
+	@$< $(or $(SEED),1) --seeds $(or $(N),50) --jobs $(JOBS) --brief --twice
+sim-chance: $(B)/weir-sim ## sources of chance put into a copy of the tree: lint, hash or valgrind catches each
+	@tests/sim/nondeterminism.sh
 mutants: ## known bugs put back, one at a time: the simulator must find each; BUG= picks one
 	@tests/sim/mutants.sh $(BUG)
 	@$(if $(BUG),,tests/sim/raft_mutants.sh)

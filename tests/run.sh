@@ -55,9 +55,9 @@ step_asan() {
 step_sim() {
 	part sim-scenes 300 make -j"$jobs" sim-scenes
 	part sim-schedules 300 make -j"$jobs" sim-schedules
-	part sim-swarm 600 make -j"$jobs" sim-swarm N=60
-	part sim-twice 300 make -j"$jobs" sim-twice SEED=100 N=10
-	part asan-sim 900 make -j"$jobs" BUILD=asanubsan sim-swarm SEED=200 N=30
+	part sim-swarm 600 make -j"$jobs" sim-swarm N=2000
+	part sim-twice 300 make -j"$jobs" sim-twice SEED=100 N=50
+	part asan-sim 900 make -j"$jobs" BUILD=asanubsan sim-swarm SEED=5000 N=500
 }
 # TSan needs the address layout that setarch -R gives on kernels with many random bits.
 step_tsan() {

@@ -193,6 +193,7 @@ static uint64_t play(const struct run *r, struct outcome *o, bool is_loud)
 	o->n_faults = c->n_faults;
 	o->virtual_us = c->world->now_us;
 	cluster_free(c);
+	story_begin(NULL, is_loud);
 	return hash;
 }
 

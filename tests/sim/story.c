@@ -98,11 +98,11 @@ void story_fail_as(int code, const char *rule, const char *message)
 
 	o->code = code;
 	o->rule = rule;
-	o->at_us = s->world->now_us;
+	o->at_us = s->world ? s->world->now_us : 0; /* NULL: after the end */
 	snprintf(o->message, sizeof(o->message), "%s", message);
 	story_last_lines();
 	printf("\n%s at %.3f ms: %s\n", code == EXIT_LIVENESS ? "STUCK" : "VIOLATION",
-	       (double)s->world->now_us / 1e3, o->message);
+	       (double)o->at_us / 1e3, o->message);
 	fflush(stdout);
 	_exit(code);
 }
