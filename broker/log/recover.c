@@ -293,7 +293,7 @@ static enum err settle_end(struct log *l, const struct log_options *o, struct lo
 		}
 	}
 	if (e == ERR_OK && from != INT64_MAX)
-		e = log_scan(l, from, o->is_unsure, rec);
+		e = log_scan(l, o, from, rec);
 	if (e != ERR_OK)
 		return e;
 	if (o->recovery_point > l->end && !o->clean && rec->corrupt_offset < 0) {

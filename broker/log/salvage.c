@@ -3,15 +3,17 @@
  * Kafka cuts the log at the first bad batch and deletes what follows, whatever it is.  Here a bad
  * batch is one of two things:
  *   torn tail    nothing valid follows: a write the crash interrupted.  Cut.
- *   corruption   it lies below the recovery point, or valid batches or whole segments follow: bytes
- *                that were acknowledged may be gone.  Cut, too, for a log has no holes, but what is
- *                cut off goes to .corrupt files, and log_recovery says so.
+ *   corruption   it lies below the recovery point, or valid batches or whole segments follow, or it
+ *                is there to its end though nothing but the process ended: bytes that were
+ *                acknowledged may be gone.  Cut, too, for a log has no holes, but what is cut off
+ *                goes to .corrupt files, and log_recovery says so.
  *
  * The partition logs it as an error with the offset and the bytes set aside (partition_open.c). */
 #include "broker/log/scan.h"
 #include "common/base/log.h"
 #include "common/base/mark.h"
 
+static enum err is_damaged(struct scan *, const struct segment *, int64_t at, bool *damaged);
 static enum err valid_after(struct scan *, struct segment *, int64_t at, bool *found);
 static enum err quarantine_rest(struct scan *, struct segment *, int64_t at);
 static enum err copy_out(struct scan *, const struct segment *, int64_t at, struct file *to);
@@ -27,7 +29,9 @@ enum err salvage_tail(struct scan *sc, int32_t i, int64_t at)
 
 	for (int32_t k = i + 1; k < l->n; k++)
 		corrupt = corrupt || l->v[k].bytes > 0;
-	if (!corrupt)
+	if (!corrupt && sc->is_vouched)
+		e = is_damaged(sc, s, at, &corrupt);
+	if (!corrupt && e == ERR_OK)
 		e = valid_after(sc, s, at, &corrupt);
 	if (e == ERR_OK && corrupt) {
 		log_error("log",
@@ -74,6 +78,23 @@ enum err salvage_misplaced(struct scan *sc, int32_t i)
 		return e;
 	l->end = sc->next_offset;
 	return ERR_OK;
+}
+
+/* The kill of a process cuts its last write short and does nothing else: a batch that is there to
+ * its end and fails its check was good once. */
+static enum err is_damaged(struct scan *sc, const struct segment *s, int64_t at, bool *damaged)
+{
+	const uint8_t *bytes;
+	struct batch b;
+	int64_t got;
+	enum err e;
+
+	if (s->bytes - at < BATCH_HEADER_BYTES)
+		return ERR_OK;
+	e = scan_look(sc, s, at, BATCH_HEADER_BYTES, &bytes, &got);
+	if (e == ERR_OK)
+		*damaged = batch_view(&b, bytes, got) != BATCH_OK || b.size <= s->bytes - at;
+	return e;
 }
 
 /* Is there a whole valid batch with a later offset anywhere behind a bad one?  Its length may be

@@ -26,11 +26,14 @@ static enum err reindex_before(struct scan *, int32_t i, bool *whole);
 static enum err check_crc(struct scan *, struct segment *, int64_t at, const struct batch *,
 			  bool *good);
 
-enum err log_scan(struct log *l, int64_t from, bool is_unsure, struct log_recovery *rec)
+enum err log_scan(struct log *l, const struct log_options *o, int64_t from,
+		  struct log_recovery *rec)
 {
-	struct scan sc = { .l = l, .rec = rec, .from = from, .epoch = -1, .is_unsure = is_unsure };
+	struct scan sc = { .l = l, .rec = rec, .from = from, .epoch = -1 };
 	enum err e;
 
+	sc.is_unsure = o->is_unsure;
+	sc.is_vouched = o->is_vouched;
 	sc.window = mem_alloc((size_t)SCAN_WINDOW_BYTES);
 	e = scan_from(&sc, log_segment_of(l, from));
 	l->first_time_ms = TIME_UNKNOWN;

@@ -9,7 +9,7 @@ struct scan {
 	struct log *l;
 	struct log_recovery *rec;
 	int64_t from;        /* the recovery point */
-	bool is_unsure;      /* what is good is written again: log_options */
+	bool is_unsure, is_vouched; /* log_options */
 	int64_t next_offset; /* least base offset that may come */
 	int32_t epoch;       /* of the last good batch */
 	uint8_t *window;     /* of the file being read: [window_at, window_at + window_n) */

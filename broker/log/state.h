@@ -101,7 +101,8 @@ void log_forget_positions(struct log *);
 
 /* recover.c, scan.c */
 must_check enum err log_load(struct log *, const struct log_options *, struct log_recovery *);
-must_check enum err log_scan(struct log *, int64_t from, bool is_unsure, struct log_recovery *);
+must_check enum err log_scan(struct log *, const struct log_options *, int64_t from,
+			      struct log_recovery *);
 /* lowered.c: before a truncation to `to`; at a start; once the checkpoint has followed, or `now` */
 must_check enum err log_lower_point(struct log *, int64_t to);
 must_check enum err log_cap_point(struct log *, int64_t *recovery_point);

@@ -88,6 +88,7 @@ void partition_open_start(struct shard *s, const struct image_topic *t, int32_t 
 	if (j->found) {
 		j->options.clean = dirs->v[p->dir].was_clean && !atomic_load(&j->found->taken);
 		j->options.is_unsure = dirs->v[p->dir].previous_epoch < 0;
+		j->options.is_vouched = !j->options.is_unsure;
 		j->options.recovery_point = j->found->recovery_point;
 		j->options.start_offset = j->found->log_start;
 	}

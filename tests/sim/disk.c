@@ -124,6 +124,19 @@ static void evict(struct inode *i)
 	i->lost_from = i->lost_to = 0;
 }
 
+void disk_damage(struct file *f, int64_t from, int64_t to, uint64_t place, bool is_misdirected)
+{
+	struct inode *i = handle_of(f)->inode;
+	int64_t at = from + (int64_t)(place % (uint64_t)(to - from)), end, source = 0;
+
+	at -= i64_min(at % SECTOR, at - from);
+	end = i64_min(at - at % SECTOR + SECTOR, i64_min(to, i->n));
+	for (; at < end; at++)
+		i->at[at] = is_misdirected ? i->at[source++] : (uint8_t)~i->at[at];
+	touch(i, from, end);
+	make_durable(i);
+}
+
 bool disk_has_lost(const struct disk *d)
 {
 	for (int k = 0; k < d->seen.n; k++)

@@ -17,6 +17,9 @@ void disk_power_loss(struct disk *);
  * what a failed sync was to bring to the device is clean from then on: later syncs succeed without
  * it, reads still see it, until it is evicted. */
 void disk_fail(struct disk *, unsigned faults, uint32_t den);
+/* A sector of [from, to) goes bad, on the device and in the cache: it has the bytes of the file's
+ * first sectors, or no bytes that make sense. */
+void disk_damage(struct file *, int64_t from, int64_t to, uint64_t place, bool is_misdirected);
 bool disk_has_lost(const struct disk *); /* something that an eviction takes */
 void disk_evict(struct disk *); /* clean pages: what comes back is what the device has */
 void disk_limit(struct disk *, int64_t bytes_max); /* beyond it: ERR_NOSPACE */

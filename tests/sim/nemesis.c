@@ -7,6 +7,7 @@
  * replicas promise (KIP-966), whatever else happens meanwhile. */
 #include <stdio.h>
 
+#include "broker/shard/partition.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/swarm.h"
 
@@ -34,16 +35,16 @@ static bool find(struct strike *);
 static bool may_lose(struct nemesis *, const struct sim_node *);
 static strikes kill_it, stop_it, power_it, pause_it, slow_it, shift_it;
 static strikes cut_it, clog_it, reset_it, lose_it, sip_it, deafen_it;
-static strikes fill_it, break_it, drag_it, hang_it, evict_it;
+static strikes fill_it, break_it, drag_it, hang_it, evict_it, damage_it;
 
 static strikes *const by_kind[FAULT_KINDS] = {
-	[FAULT_KILL] = kill_it,   [FAULT_STOP] = stop_it,   [FAULT_POWER] = power_it,
-	[FAULT_PAUSE] = pause_it, [FAULT_SLOW] = slow_it,   [FAULT_CUT] = cut_it,
-	[FAULT_CLOG] = clog_it,   [FAULT_RESET] = reset_it, [FAULT_LOSE] = lose_it,
-	[FAULT_SIP] = sip_it,     [FAULT_DEAF] = deafen_it, [FAULT_CLOCK] = shift_it,
-	[FAULT_FULL] = fill_it,   [FAULT_WRITE] = break_it, [FAULT_SYNC] = break_it,
-	[FAULT_EVICT] = evict_it, [FAULT_READ] = break_it,  [FAULT_DRAG] = drag_it,
-	[FAULT_HANG] = hang_it,
+	[FAULT_KILL] = kill_it,   [FAULT_STOP] = stop_it,        [FAULT_POWER] = power_it,
+	[FAULT_PAUSE] = pause_it, [FAULT_SLOW] = slow_it,        [FAULT_CUT] = cut_it,
+	[FAULT_CLOG] = clog_it,   [FAULT_RESET] = reset_it,      [FAULT_LOSE] = lose_it,
+	[FAULT_SIP] = sip_it,     [FAULT_DEAF] = deafen_it,      [FAULT_CLOCK] = shift_it,
+	[FAULT_FULL] = fill_it,   [FAULT_WRITE] = break_it,      [FAULT_SYNC] = break_it,
+	[FAULT_ROT] = damage_it,  [FAULT_MISDIRECT] = damage_it, [FAULT_EVICT] = evict_it,
+	[FAULT_READ] = break_it,  [FAULT_DRAG] = drag_it,        [FAULT_HANG] = hang_it,
 };
 
 static struct nemesis *nemesis_of_run(void)
@@ -413,6 +414,59 @@ static bool evict_it(struct strike *k)
 		return false;
 	disk_evict(k->machine->disk);
 	return true;
+}
+
+/* Where a start looks after a kill: nothing reads again what lies below the recovery point until
+ * somebody asks for it. */
+static struct partition *any_unsynced(const struct strike *k, struct log_read *where)
+{
+	const struct cluster *c = k->nemesis->cluster;
+	struct partition *found = NULL;
+	int n = 0;
+
+	for (int t = 0; t < c->n_topics; t++)
+		for (int i = 0; i < c->topic[t].n_partitions; i++) {
+			struct partition *p = cluster_replica(c, k->node->id - 1, &c->topic[t], i);
+			struct log_read part;
+
+			if (!p || log_failed(p->log) || n++ > k->fault->n % 3 ||
+			    log_read(p->log, log_recovery_point(p->log), log_end(p->log), INT32_MAX,
+				     true, &part) ||
+			    part.n == 0)
+				continue;
+			if (found)
+				file_put(where->file);
+			found = p;
+			*where = part;
+		}
+	return found;
+}
+
+static bool damage_it(struct strike *k)
+{
+	bool is_misdirected = k->fault->kind == FAULT_MISDIRECT;
+	struct world *w = k->machine->world;
+	struct partition *p = NULL;
+	struct log_read where;
+
+	if (k->node->is_controller || k->machine->state != MACHINE_UP)
+		return false;
+	w->is_watched = true;
+	p = any_unsynced(k, &where);
+	w->is_watched = false;
+	if (!p)
+		return false;
+	if (may_lose(k->nemesis, k->node)) {
+		story_tell(w, "---- %s is killed, and a sector of %s %s ----", k->machine->name,
+			   p->dir_name, is_misdirected ? "has another one's bytes" : "is bad");
+		disk_damage(where.file, where.at, where.at + where.n, (uint64_t)k->fault->n,
+			    is_misdirected);
+		k->machine->losses++; /* as with the power: only what was synced must be there */
+		sim_node_kill(k->node);
+		after(k, bring_up, k->node, NULL);
+	}
+	file_put(where.file);
+	return k->machine->state != MACHINE_UP;
 }
 
 static void hurry(void *x, void *unused)

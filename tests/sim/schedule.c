@@ -15,8 +15,8 @@
 
 typedef void draw(struct fault *, const struct swarm *, struct prng *);
 
-static draw draw_none, draw_down, draw_long, draw_slow, draw_drag, draw_cut, draw_link, draw_clock,
-	draw_full, draw_failing;
+static draw draw_none, draw_damage, draw_down, draw_long, draw_slow, draw_drag, draw_cut, draw_link,
+	draw_clock, draw_full, draw_failing;
 
 static const struct {
 	const char *name;
@@ -30,6 +30,7 @@ static const struct {
 	[FAULT_DEAF] = { "deaf", draw_long },    [FAULT_CLOCK] = { "clock", draw_clock },
 	[FAULT_FULL] = { "full", draw_full },    [FAULT_WRITE] = { "write", draw_failing },
 	[FAULT_SYNC] = { "sync", draw_failing }, [FAULT_EVICT] = { "evict", draw_none },
+	[FAULT_ROT] = { "rot", draw_damage },    [FAULT_MISDIRECT] = { "misdirect", draw_damage },
 	[FAULT_READ] = { "read", draw_failing }, [FAULT_DRAG] = { "drag", draw_drag },
 	[FAULT_HANG] = { "hang", draw_long },
 };
@@ -73,6 +74,12 @@ static void draw_none(struct fault *f, const struct swarm *s, struct prng *p)
 	(void)f;
 	(void)s;
 	(void)p;
+}
+
+static void draw_damage(struct fault *f, const struct swarm *s, struct prng *p)
+{
+	draw_down(f, s, p);
+	f->n = up_to(p, 1000000);
 }
 
 /* Sometimes back before anybody noticed. */

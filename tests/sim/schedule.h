@@ -26,6 +26,8 @@ enum fault_kind {
 	FAULT_WRITE, /* one write in n fails */
 	FAULT_SYNC,  /* one sync in n fails; what it was to sync never gets to the device */
 	FAULT_EVICT, /* the page cache lets go of what is clean */
+	FAULT_ROT,   /* killed; a sector of a log that was not synced is bad: place by n */
+	FAULT_MISDIRECT, /* likewise: a sector of that file has another one's bytes */
 	FAULT_READ,  /* one read in n fails */
 	FAULT_DRAG,  /* syncs and other jobs take up to n us longer */
 	FAULT_HANG,  /* none of them ends */

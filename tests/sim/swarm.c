@@ -67,6 +67,8 @@ void swarm_draw(struct swarm *s, uint64_t seed)
 	s->every_us[FAULT_WRITE] = maybe(p, 2 * SECOND);
 	s->every_us[FAULT_SYNC] = maybe(p, 2 * SECOND);
 	s->every_us[FAULT_EVICT] = maybe(p, SECOND / 2);
+	s->every_us[FAULT_ROT] = maybe(p, 2 * SECOND);
+	s->every_us[FAULT_MISDIRECT] = maybe(p, 2 * SECOND);
 	s->every_us[FAULT_READ] = maybe(p, 2 * SECOND);
 	s->every_us[FAULT_DRAG] = maybe(p, SECOND);
 	s->every_us[FAULT_HANG] = maybe(p, SECOND);

@@ -58,7 +58,7 @@ struct machine {
 	char name[16];
 	enum machine_state state;
 	uint32_t life; /* grows with every start and end of a process */
-	uint32_t losses; /* of power */
+	uint32_t losses; /* of power, or of sectors */
 	int n_actors;
 	struct actor actor[WORLD_ACTORS_MAX];
 	struct disk *disk;
