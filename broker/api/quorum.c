@@ -1,6 +1,6 @@
 /* DescribeQuorum(55), AddRaftVoter(80), RemoveRaftVoter(81): passed on to the active controller
  * (KIP-595, KIP-853).  The metadata log goes by the name that Kafka's has, __cluster_metadata-0.
- * Observers are controllers that do not vote; brokers are pushed their metadata and are none. */
+ * Observers are controllers that do not vote, and the brokers. */
 #include "broker/api/quorum.h"
 
 #include "broker/api/forward.h"
@@ -16,6 +16,8 @@ static void fill_partition(struct req *, const Weir__Quorum *,
 			   struct describe_quorum_response_partition *);
 static struct describe_quorum_response_replica_state *
 fill_states(struct req *, const Weir__Quorum *, bool voters, int32_t *n);
+static void fill_broker(struct req *, const Weir__Quorum *, const Weir__BrokerState *,
+			struct describe_quorum_response_replica_state *);
 static void fill_nodes(struct req *, const Weir__Quorum *);
 static bool is_our_cluster(struct req *, struct str cluster_id);
 static ProtobufCBinaryData *directory_of(struct req *, struct uuid);
@@ -73,13 +75,30 @@ static void fill_partition(struct req *q, const Weir__Quorum *m,
 	p->high_watermark = m->high_watermark;
 	p->current_voters = fill_states(q, m, true, &p->n_current_voters);
 	p->observers = fill_states(q, m, false, &p->n_observers);
+	for (size_t i = 0; i < m->n_brokers; i++)
+		if (m->brokers[i]->has_metadata_offset)
+			fill_broker(q, m, m->brokers[i], &p->observers[p->n_observers++]);
+}
+
+/* Brokers are pushed the log; what they say they have applied is where they are. */
+static void fill_broker(struct req *q, const Weir__Quorum *m, const Weir__BrokerState *b,
+			struct describe_quorum_response_replica_state *out)
+{
+	out->replica_id = b->id;
+	out->log_end_offset = b->metadata_offset;
+	if (!b->has_last_contact_ms)
+		return;
+	out->last_fetch_timestamp = env_wall_ms(q->shard->env) - b->last_contact_ms;
+	if (b->metadata_offset >= m->high_watermark)
+		out->last_caught_up_timestamp = out->last_fetch_timestamp;
 }
 
 static struct describe_quorum_response_replica_state *
 fill_states(struct req *q, const Weir__Quorum *m, bool voters, int32_t *n)
 {
-	struct describe_quorum_response_replica_state *v = schema_new(
-		&describe_quorum_response_replica_state_schema, &q->arena, (int32_t)m->n_members);
+	struct describe_quorum_response_replica_state *v =
+		schema_new(&describe_quorum_response_replica_state_schema, &q->arena,
+			   (int32_t)(m->n_members + m->n_brokers));
 
 	for (size_t i = 0; i < m->n_members; i++) {
 		const Weir__QuorumMember *one = m->members[i];

@@ -12,6 +12,7 @@
 #define LOG_COUNT_MAX 10000
 
 static void describe(struct node *, Weir__Response *);
+static Weir__BrokerState **describe_brokers(struct node *, size_t *n_brokers);
 static void describe_broker(const struct node *, const struct image_broker *, Weir__BrokerState *);
 static void read_log(struct node *, const Weir__ReadLog *, Weir__Response *);
 static void read_snapshot(struct node *, Weir__Response *);
@@ -41,6 +42,8 @@ void rpc_look_call(struct session *s, uint64_t id, const Weir__Request *q)
 	case WEIR__REQUEST__BODY_READ_SNAPSHOT: read_snapshot(n, &out); break;
 	case WEIR__REQUEST__BODY_DESCRIBE_QUORUM:
 		quorum_describe(n->quorum, &n->scratch, &out);
+		if (n->is_active)
+			out.quorum->brokers = describe_brokers(n, &out.quorum->n_brokers);
 		break;
 	default: UNREACHABLE();
 	}
@@ -57,7 +60,6 @@ static void describe(struct node *n, Weir__Response *out)
 {
 	Weir__ControllerState *c = arena_must(&n->scratch, sizeof(*c));
 	const struct image *im = n->stable;
-	size_t n_brokers = (size_t)im->n_brokers;
 
 	*c = (Weir__ControllerState)WEIR__CONTROLLER_STATE__INIT;
 	c->id = n->options->id;
@@ -78,14 +80,22 @@ static void describe(struct node *n, Weir__Response *out)
 		if (!quorum_hears_of(n->quorum, c->voters[i]))
 			c->silent_voters[c->n_silent_voters++] = c->voters[i];
 	}
-	c->brokers = arena_must(&n->scratch, n_brokers * sizeof(*c->brokers) + 1);
-	c->n_brokers = n_brokers;
-	for (size_t i = 0; i < n_brokers; i++) {
-		c->brokers[i] = arena_must(&n->scratch, sizeof(*c->brokers[i]));
-		describe_broker(n, im->brokers[i], c->brokers[i]);
-	}
+	c->brokers = describe_brokers(n, &c->n_brokers);
 	out->body_case = WEIR__RESPONSE__BODY_CONTROLLER;
 	out->controller = c;
+}
+
+static Weir__BrokerState **describe_brokers(struct node *n, size_t *n_brokers)
+{
+	const struct image *im = n->stable;
+	Weir__BrokerState **v = arena_must(&n->scratch, (size_t)im->n_brokers * sizeof(void *) + 1);
+
+	*n_brokers = (size_t)im->n_brokers;
+	for (int32_t i = 0; i < im->n_brokers; i++) {
+		v[i] = arena_must(&n->scratch, sizeof(*v[i]));
+		describe_broker(n, im->brokers[i], v[i]);
+	}
+	return v;
 }
 
 static void describe_broker(const struct node *n, const struct image_broker *b,

@@ -159,7 +159,7 @@ def the_quorum_is_described_and_voters_go():
              r"controller|CONTROLLER")
         text = run(c, "quorum", "describe", "--replication")
         expect_eq(sorted(line.split()[-1] for line in text.splitlines()[1:] if line.strip()),
-                  ["Follower", "Follower", "Leader"], "roles")
+                  ["Follower", "Follower", "Leader", "Observer", "Observer", "Observer"], "roles")
         rows = {int(line.split()[0]): line.split() for line in text.splitlines()[1:] if line.strip()}
         follower = next(n for n, row in rows.items() if row[-1] == "Follower")
         text = run(c, "quorum", "remove-controller", "--controller-id", str(follower), "--controller-directory-id",
