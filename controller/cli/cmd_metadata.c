@@ -9,6 +9,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#define FOLLOW_MS 100
+
 /* -o json wraps the entries into one object; any other form but text gives one a line. */
 struct dump {
 	struct cli *cli;
@@ -22,13 +24,40 @@ static void begin(struct dump *);
 static void print_entry(struct dump *, int64_t offset, int64_t epoch, const Weir__MetadataRecord *);
 static int end(struct dump *, int code);
 
+/* To the end of what is asked for, or for ever with --follow. */
+static int print_pages(struct dump *d, Weir__LogEntries *page, int64_t from, int64_t to)
+{
+	bool follow = cli_switch(d->cli, "follow");
+	int code;
+
+	for (;;) {
+		for (size_t i = 0; i < page->n_entries && page->entries[i]->offset < to; i++) {
+			const Weir__LogEntry *entry = page->entries[i];
+
+			print_entry(d, entry->offset, entry->epoch, entry->record);
+			from = entry->offset + 1;
+		}
+		if (from >= to || (!follow && (from >= page->end || page->n_entries == 0)))
+			return CLI_OK;
+		if (page->n_entries == 0) {
+			fflush(stdout);
+			cli_sleep_ms(FOLLOW_MS);
+		}
+		if ((code = log_reader_page(d->cli, from, to - from, &page)))
+			return code;
+	}
+}
+
 int cmd_metadata_log_dump(struct cli *cli)
 {
 	struct dump d = { .cli = cli, .kind = "MetadataLog" };
 	const Weir__Snapshot *snapshot;
 	Weir__LogEntries *page;
-	int64_t from, to, i = 0;
+	int64_t from, to;
 	int code = read_range(cli, &from, &to);
+
+	if (cli_switch(cli, "follow") && cli->format == FORMAT_JSON)
+		cli->format = FORMAT_JSONL; /* there is no end at which to close the list */
 
 	/* Topics that the dump does not see being created have their names from the snapshot. */
 	if (code || (code = log_reader_snapshot(cli, &snapshot)) ||
@@ -42,17 +71,7 @@ int cmd_metadata_log_dump(struct cli *cli)
 			"the log begins at %" PRId64
 			": what came before lies in the snapshot (weir metadata snapshot show)\n",
 			page->start);
-	while (i < (int64_t)page->n_entries && page->entries[i]->offset < to) {
-		const Weir__LogEntry *entry = page->entries[i++];
-
-		print_entry(&d, entry->offset, entry->epoch, entry->record);
-		from = entry->offset + 1;
-		if (i < (int64_t)page->n_entries || from >= page->end || from >= to)
-			continue;
-		if ((code = log_reader_page(cli, from, to - from, &page)))
-			break;
-		i = 0;
-	}
+	code = print_pages(&d, page, from, to);
 	return end(&d, code);
 }
 

@@ -367,7 +367,8 @@ const struct cmd commands[] = {
 	{ "metadata log dump", "", 0, 0, "the records that the cluster's state is made of", NULL,
 	  "weir metadata log dump --offset 100..200\nweir metadata log dump -o jsonl",
 	  .json = "MetadataLog" RECORDS, .run = cmd_metadata_log_dump,
-	  .flags = { { "offset", 0, "N..M", "from N up to before M; either may be left out" } } },
+	  .flags = { { "follow", 'f', NULL, "go on with records as they are written" },
+		     { "offset", 0, "N..M", "from N up to before M; either may be left out" } } },
 	{ "metadata snapshot show", "", 0, 0, "the whole state as records", NULL, NULL,
 	  .json = "MetadataSnapshot" RECORDS, .run = cmd_metadata_snapshot_show },
 
@@ -478,6 +479,11 @@ const struct cmd commands[] = {
 	  "weir local up does so for the cluster that it starts.",
 	  "weir profile use broker-1.example.net:9092", .run = cmd_profile_use },
 
+	{ "doctor", "", 0, 0, "can this machine use the cluster as a client would",
+	  "Resolves, dials and asks every address that brokers advertise. Exit code 1 when one is "
+	  "broken.",
+	  "weir doctor -b broker-1.example.net:9092",
+	  .json = "DoctorReport[check:str result:str detail:str]", .run = cmd_doctor },
 	{ "cheat", "[SHEET]", 0, 1,
 	  "recipes: to restart, to grow, to shrink, to find what is wrong", NULL,
 	  "weir cheat restart", .run = cmd_cheat },

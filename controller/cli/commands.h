@@ -32,6 +32,7 @@ int cmd_version(struct cli *);
 int cmd_profile_show(struct cli *);
 int cmd_profile_use(struct cli *);
 int cmd_cheat(struct cli *);
+int cmd_doctor(struct cli *);
 int cmd_completion(struct cli *);
 int cmd_man(struct cli *);
 int cmd_reference(struct cli *);

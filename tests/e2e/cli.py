@@ -208,7 +208,7 @@ LOOKS = (["cluster", "health"], ["cluster", "info"], ["cluster", "features"], ["
          ["partitions", "list"], ["partitions", "describe", "orders-0"], ["partitions", "epochs", "orders-0"],
          ["leaders", "list"], ["isr", "list"], ["isr", "history", "orders-0"], ["configs", "get", "topics/orders"],
          ["metadata", "ls", "/topics"], ["metadata", "cat", "/topics/orders"], ["metadata", "diff", "3"],
-         ["metadata", "log", "dump"], ["metadata", "snapshot", "show"])
+         ["metadata", "log", "dump"], ["metadata", "snapshot", "show"], ["doctor"])
 
 
 def every_list_in_every_form(c):
@@ -460,6 +460,20 @@ def the_story_of_a_partition():
         expect_eq([e["reason"].split(":")[0] for e in epochs], ["created", "broker 2", "preferred election"], "reasons")
         history = c.json("isr", "history", "t-0")["items"]
         expect_eq([(h["joined"], h["left"]) for h in history], [([], []), ([], [2]), ([2], [])], "ISR")
+
+
+@test
+def the_metadata_log_is_followed():
+    with Cluster(brokers=1) as c:
+        follow = subprocess.Popen([WEIR, "metadata", "log", "dump", "-f", "-o", "json", "-b", c.bootstrap],
+                                  stdout=subprocess.PIPE, text=True)
+        try:
+            c.weir("topics", "create", "late", "-p", "1", "-r", "1")
+            seen = wait_for(lambda: (r := json.loads(follow.stdout.readline()))["type"] == "topic" and r, 10, "the topic")
+            expect_eq(seen["record"]["name"], "late", "its record")
+        finally:
+            follow.terminate()
+            follow.wait(10)
 
 
 @test
