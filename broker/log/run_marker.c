@@ -43,11 +43,12 @@ enum err run_marker_read(struct env *env, const char *dir, int64_t *broker_epoch
 	char *text;
 	size_t n;
 	enum err e = small_file_read(env, dir, FILE_NAME, TEXT_MAX, &text, &n);
-	struct str all = { text, n }, id;
+	struct str all, id;
 
 	*broker_epoch = -1;
 	if (e != ERR_OK)
 		return e == ERR_NOT_FOUND || e == ERR_LIMIT ? ERR_OK : e;
+	all = (struct str){ text, n };
 	id = small_file_value(all, "\"bootId\"");
 	if (!uuid_is_zero(boot) && uuid_parse(id, &was) == ERR_OK && uuid_eq(boot, was) &&
 	    parse_i64(small_file_value(all, "\"brokerEpoch\""), &epoch) == ERR_OK)

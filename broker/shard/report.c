@@ -91,6 +91,7 @@ static void ask(void *arg)
 	ctllink_ask(s, &r->call);
 }
 
+/* A controller that is too old to be told must not keep the broker out for ever. */
 static void answered(struct ctl_call *c)
 {
 	struct report *r = c->arg;
@@ -100,7 +101,7 @@ static void answered(struct ctl_call *c)
 	r->is_asking = false;
 	if (p->is_dropped || s->is_stopping) {
 		/* nobody needs to know any more */
-	} else if (c->code != KERR_NONE) {
+	} else if (c->code != KERR_NONE && c->code != KERR_UNSUPPORTED_VERSION) {
 		timer_after_ms(s->env, &r->again, AGAIN_MS);
 	} else if (r->of != r->asked) {
 		ask(r);

@@ -122,6 +122,9 @@ mutant fenced_joins_KAFKA_13916 controller/core/ctl_partition.c \
 	's/!image_broker_active\(im, member->id\)/b == NULL/'
 mutant stale_proposals_KAFKA_12367 controller/core/ctl_partition.c \
 	's/item->partition_epoch < p->partition_epoch\)/false)/'
+mutant any_boot_will_do_KIP_966 broker/log/run_marker.c 's/uuid_eq\(boot, was\)/true/'
+mutant damage_is_kept_quiet broker/shard/partition_open.c \
+	's/return is_whole \|\| r->corrupt_offset < j->options\.recovery_point;/return false;/'
 mutant leader_epoch_stays_KAFKA_18106 controller/core/election.c \
 	's/out->leader_changed = to->leader != was->leader \|\|/out->leader_changed = (to->leader >= 0 \&\& to->leader != was->leader) ||/; s/\tif \(out->leader_changed\)\n\t\tto->leader_epoch\+\+;/\tif (out->leader_changed \&\& was->leader >= 0)\n\t\tto->leader_epoch++;/'
 mutant metadata_is_not_synced controller/server/mlog.c \
