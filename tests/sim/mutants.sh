@@ -61,7 +61,7 @@ mutant() {
 mutant hw_without_maximal_isr_KAFKA_8836 broker/core/replica.c \
 	's/return \(replica_maximal_isr\(r\) & bit\(at\)\) != 0 \|\|\n.*?;/return (r->isr & bit(at)) != 0 && is_caught_up(r, p, now_ms);/s'
 mutant hw_below_min_isr_KAFKA_15583 broker/core/replica.c \
-	's/\tif \(!replica_has_enough\(r\)\)\n\t\treturn;\n//'
+	's/if \(!replica_has_enough\(r\)\) \{/if (false) {/'
 mutant hw_counts_earlier_epochs_KIP_320 broker/core/replica.c \
 	's/(p->broker_epoch = )p->log_end = (p->log_start = )/$1$2/'
 mutant fetch_of_another_epoch_counts_KAFKA_7395 broker/shard/read.c \
@@ -73,7 +73,7 @@ mutant joins_at_stale_hw_KAFKA_7128 broker/core/replica.c \
 mutant ineligible_holds_back_KAFKA_15021 broker/core/replica.c \
 	's/\(is_eligible\(p\) && is_caught_up/(is_caught_up/'
 mutant retry_is_forgotten_KAFKA_14144 broker/core/replica.c \
-	's/case ISR_RETRY: propose\(r, r->isr_pending, out\); break;/case ISR_RETRY: break;/'
+	's/(case ISR_RETRY:.*?)\t\tpropose\(r, r->isr_pending, out\);\n/$1/s'
 mutant an_old_life_counts_KAFKA_14617 broker/core/replica.c \
 	's/\(broker_epoch < p->alive_epoch \|\| broker_epoch < p->broker_epoch\)/false/; s/ && \(p->broker_epoch == -1 \|\| p->broker_epoch == p->alive_epoch\)//; s/\t\tif \(r->peers\[at\]\.broker_epoch >= 0 &&\n.*?-1;\n//s' \
 	controller/core/ctl_partition.c 's/member->broker_epoch != b->epoch\)/false)/'
@@ -102,7 +102,7 @@ mutant out_of_range_is_zero_KAFKA_2143 broker/shard/follow_apply.c \
 mutant undefined_epoch_is_the_end_KAFKA_6857 broker/core/epoch_cache.c \
 	's/undefined = \{ EPOCH_NONE, OFFSET_NONE \};/undefined = { i32_max(epoch, 0), log_end };/'
 mutant fast_failover_KAFKA_6361 broker/core/epoch_cache.c \
-	's/\tif \(ours\.epoch != leader_end\.epoch\)\n\t\treturn i64_min\(ours\.start_offset, log_end\);\n/\tif (ours.epoch != leader_end.epoch)\n\t\treturn i64_min(leader_end.start_offset, log_end);\n/'
+	's/(KIP_279\);\n\t\treturn i64_min\()ours\.start_offset/$1leader_end.start_offset/'
 mutant empty_epochs_stay_KAFKA_10706 broker/core/epoch_cache.c \
 	's/(truncate_end.*?)start_offset >= offset\)/$1start_offset > offset)/s'
 mutant epoch_of_no_records_KAFKA_7415 broker/shard/partition.c \
@@ -111,7 +111,7 @@ mutant marks_lost_with_a_divergence broker/api/fetch.c \
 	's/ \|\|\s+op->diverging\.epoch != EPOCH_NONE/, .must_tell = op->diverging.epoch != EPOCH_NONE/'
 # ---- what the controller decides, and who believes it
 mutant leader_from_outside_the_isr controller/core/election.c \
-	's/return image_ids_has\(to->isr\.n > 0 \? &to->isr : &to->elr, broker\) && can_lead/return can_lead/'
+	's/return image_ids_has\(to->isr\.n > 0 \? &to->isr : &to->elr, broker\) &&/return/'
 mutant elr_is_ignored_KIP_966 controller/core/election.c \
 	's/\tif \(is_enough\(e, to\)\)\n\t\treturn;\n/\treturn;\n/'
 mutant lossy_restart_stays_eligible_KIP_966 controller/core/ctl_broker.c \
@@ -128,7 +128,7 @@ mutant damage_is_kept_quiet broker/shard/partition_open.c \
 mutant leader_epoch_stays_KAFKA_18106 controller/core/election.c \
 	's/out->leader_changed = to->leader != was->leader \|\|/out->leader_changed = (to->leader >= 0 \&\& to->leader != was->leader) ||/; s/\tif \(out->leader_changed\)\n\t\tto->leader_epoch\+\+;/\tif (out->leader_changed \&\& was->leader >= 0)\n\t\tto->leader_epoch++;/'
 mutant metadata_is_not_synced controller/server/mlog.c \
-	's/(\t\tr->result = )r->file->ops->sync\(r->file\);/$1ERR_OK;/'
+	's/(\t\te = )r->file->ops->sync\(r->file\);/$1ERR_OK;/'
 # ---- what is on the device
 mutant epochs_of_the_scan_are_forgotten broker/shard/partition_open.c \
 	's/p->epochs_saved = j->epochs_loaded;/p->epochs_saved = p->epochs.version;/'
