@@ -46,6 +46,7 @@ struct ctl_call {
 	struct list node; /* the link's */
 	struct timer deadline;
 	int64_t until_us;
+	char why[256];            /* no controller was active, in a standby's words; empty */
 	struct ctllink *link;
 };
 void ctllink_ask(struct shard *from, struct ctl_call *);

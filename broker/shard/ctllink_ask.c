@@ -74,6 +74,7 @@ void ctllink_ask(struct shard *from, struct ctl_call *c)
 	};
 	c->link = from->broker->shards[0]->link;
 	c->code = KERR_NONE;
+	c->why[0] = '\0';
 	c->message = (struct str){ NULL, 0 };
 	c->response = NULL;
 	c->reply = NULL;
@@ -114,6 +115,7 @@ static void ask_expired(void *arg)
 
 	list_remove(&c->node);
 	c->code = KERR_NOT_CONTROLLER;
+	memcpy(c->why, c->link->refusal, sizeof(c->why));
 	call_return(&c->call);
 }
 
@@ -179,6 +181,8 @@ static void ask_back(struct call *call)
 		c->code = c->response ? c->response->status->code : KERR_UNKNOWN_SERVER_ERROR;
 		if (c->response && c->response->status->message)
 			c->message = str_of(c->response->status->message);
+	} else if (c->why[0]) {
+		c->message = arena_str(c->arena, str_of(c->why));
 	} else {
 		c->message = c->code == KERR_NOT_CONTROLLER
 				     ? STR("this broker has no connection to the controller")
