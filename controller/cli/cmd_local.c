@@ -15,6 +15,8 @@
 
 /* A SIGKILL needs no time, a controlled shutdown up to its own timeout. */
 #define KILL_WAIT_MS 5000
+#define SIGNAL_WAIT_MS 1000
+#define LOOK_EVERY_MS 2
 #define STOP_WAIT_MS 30000
 
 /* ---- status -------------------------------------------------------------------------------- */
@@ -161,6 +163,8 @@ int cmd_local_kill(struct cli *cli)
 
 static int signal_one(struct cli *cli, int signal_number, const char *done)
 {
+	enum local_state wanted = signal_number == SIGSTOP ? LOCAL_PAUSED : LOCAL_RUNNING;
+	int64_t deadline_ms = cli_now_ms() + SIGNAL_WAIT_MS;
 	struct local_node *n;
 	struct local l;
 	int code = local_choose(cli, &l, &n);
@@ -171,6 +175,11 @@ static int signal_one(struct cli *cli, int signal_number, const char *done)
 		return cli_fail(cli, CLI_FAILED,
 				"%s %d does not run; start it: weir local restart %d", n->role,
 				n->id, n->id);
+	/* The signal is only sent: what comes next may count on its effect. */
+	while (cli_now_ms() < deadline_ms && n->state != wanted) {
+		cli_sleep_ms(LOOK_EVERY_MS);
+		local_look_node(&l, n);
+	}
 	local_tell(cli, done, n, -1);
 	return CLI_OK;
 }

@@ -1,7 +1,7 @@
 /* consumer.c - reads every partition of every topic from the beginning, and believes nothing.
  *
- * Some fetch everything anew each time, some in incremental sessions (KIP-227): then a request names
- * only what changed since the last one.  Now and then one goes back and reads again. */
+ * Some fetch everything anew each time, some in incremental sessions (KIP-227): then a request
+ * names only what changed since the last one.  Now and then one goes back and reads again. */
 #include <stdio.h>
 
 #include "common/wire/batch.h"
