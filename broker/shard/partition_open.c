@@ -67,6 +67,10 @@ void partition_open_start(struct shard *s, const struct image_topic *t, int32_t 
 	struct open_job *j = mem_alloc(sizeof(*j));
 
 	j->found = dirs_found(dirs, str_of(p->dir_name));
+	/* One that was moved away from a failed directory and called back may lie in another. */
+	if (j->found && atomic_load(&j->found->taken) &&
+	    atomic_load(&dirs->v[j->found->dir].offline))
+		j->found = NULL;
 	p->dir = j->found ? j->found->dir : dirs_place(dirs);
 	if (p->dir < 0 || atomic_load(&dirs->v[p->dir].offline)) {
 		log_error("partition", "no log directory is usable for it",
