@@ -42,7 +42,8 @@ struct log_options {
 	/* A sync may have failed before, and the kernel then calls clean what the device never got:
 	 * what a scan finds good is written again, so that the next sync covers it. */
 	bool is_unsure;
-	/* Only the process ended since: what it wrote is here, but for the end of its last write. */
+	/* Only the process ended since: what it wrote is here, but for the end of its last
+	 * write. */
 	bool is_vouched;
 	int64_t recovery_point;  /* from recovery-point-offset-checkpoint; 0 unknown */
 	int64_t start_offset;    /* from log-start-offset-checkpoint; 0 unknown */

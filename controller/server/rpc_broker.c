@@ -6,6 +6,7 @@
 static void register_broker(struct session *, uint64_t id, const Weir__RegisterBroker *);
 static int64_t stream_from(const struct node *, const Weir__RegisterBroker *);
 static void registered(struct parked *);
+static void altered(struct parked *);
 
 void rpc_broker_call(struct session *s, uint64_t id, const Weir__Request *q)
 {
@@ -16,7 +17,11 @@ void rpc_broker_call(struct session *s, uint64_t id, const Weir__Request *q)
 	case WEIR__REQUEST__BODY_REGISTER_BROKER:
 		register_broker(s, id, q->register_broker);
 		return;
-	case WEIR__REQUEST__BODY_ALTER_PARTITION: cmd.alter_partition = q->alter_partition; break;
+	case WEIR__REQUEST__BODY_ALTER_PARTITION:
+		cmd.alter_partition = q->alter_partition;
+		by.committed = altered;
+		by.broker = q->alter_partition->broker;
+		break;
 	case WEIR__REQUEST__BODY_REPORT_LOST:
 		cmd.kind = CTL_REPORT_LOST;
 		cmd.report_lost = q->report_lost;
@@ -32,6 +37,16 @@ void rpc_broker_call(struct session *s, uint64_t id, const Weir__Request *q)
 	default: UNREACHABLE();
 	}
 	(void)node_submit(s->node, &cmd, &by);
+}
+
+/* The leader hears of all that was decided before the answer, and of a new min.insync.replicas among
+ * it: an ISR that the old one would take for large enough must not commit (KIP-966). */
+static void altered(struct parked *p)
+{
+	struct link *l = link_of(p->node, p->broker);
+
+	if (l != NULL && l->session != NULL && l->session->rpc == p->rpc)
+		link_pump(l);
 }
 
 /* The link is bound when the registration is decided, so that a connection lost in between is
