@@ -3,7 +3,7 @@
 #   lint    the rules of tests/lint
 #   plain   unit, wire and story tests, release build
 #   clang   everything compiles with clang too
-#   sim     simulated clusters: scenes, some seeds under faults, some of them twice, some sanitized
+#   sim     simulated clusters: scenes, schedules, seeds, some of them twice, some sanitized; chance
 #   asan    unit, wire, story and e2e under AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan    what has threads, in unit tests and e2e with several shards, under ThreadSanitizer
 # The last line is `N passed, N failed`; logs are in build/test-logs.
@@ -57,6 +57,7 @@ step_sim() {
 	part sim-schedules 300 make -j"$jobs" sim-schedules
 	part sim-swarm 600 make -j"$jobs" sim-swarm N=2000
 	part sim-twice 300 make -j"$jobs" sim-twice SEED=100 N=50
+	part sim-chance 600 make -j"$jobs" sim-chance
 	part asan-sim 900 make -j"$jobs" BUILD=asanubsan sim-swarm SEED=5000 N=500
 }
 # TSan needs the address layout that setarch -R gives on kernels with many random bits.

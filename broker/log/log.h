@@ -39,12 +39,10 @@ struct log_options {
 	const char *dir;         /* .../<topic>-<partition>; created when missing */
 	struct log_config config;
 	bool clean;              /* the clean-shutdown marker was there: trust the files */
-	/* A sync may have failed before, and the kernel then calls clean what the device never got:
-	 * what a scan finds good is written again, so that the next sync covers it. */
+	/* A sync may have failed, and the kernel calls clean what the device never got: what a scan
+	 * finds good is written again. */
 	bool is_unsure;
-	/* Only the process ended since: what it wrote is here, but for the end of its last
-	 * write. */
-	bool is_vouched;
+	bool is_vouched; /* only the process ended: just its last write may be cut short */
 	int64_t recovery_point;  /* from recovery-point-offset-checkpoint; 0 unknown */
 	int64_t start_offset;    /* from log-start-offset-checkpoint; 0 unknown */
 	/* Called in offset order for every batch that reaches `replay_from` or beyond, once the end
