@@ -395,9 +395,13 @@ void partition_drop(struct partition *p, enum kerr e)
 /* The last job that comes back lets a dropped partition go. */
 void partition_job_back(struct partition *p)
 {
+	struct shard *s = p->shard;
+
 	ASSERT(p->n_jobs > 0);
-	if (--p->n_jobs == 0 && p->is_dropped)
-		forget(p);
+	if (--p->n_jobs > 0 || !p->is_dropped)
+		return;
+	forget(p);
+	shard_note_applied(s); /* it may have been the one that was waited for */
 }
 
 static void forget(struct partition *p)

@@ -111,7 +111,7 @@ static void answered(struct ctl_call *c)
 			 F_Z("why", r->of == REPORT_OFFLINE ? "its directory failed"
 							    : "records may be missing"));
 		list_remove(&p->opening);
+		shard_note_applied(s);
 	}
 	partition_job_back(p);
-	shard_note_applied(s); /* also when it was dropped meanwhile */
 }
