@@ -17,6 +17,7 @@
 enum { TYPE_PREFERRED, TYPE_UNCLEAN };
 
 static int build(struct cli *, Weir__ElectLeaders *);
+static int elect_to(struct cli *, const char *text);
 static void add_partition(struct cli *, Weir__ElectLeaders *, struct str topic, int32_t partition);
 static int tell_loss(struct cli *, const struct view *, const Weir__ElectLeaders *);
 static int report(struct cli *, const struct view *before, const Weir__ElectResults *,
@@ -29,9 +30,11 @@ int cmd_leaders_elect(struct cli *cli)
 	Weir__Response *response;
 	struct view before;
 	int64_t began_ms;
-	int code = build(cli, &elect);
+	int code;
 
-	if (code)
+	if (cli_flag(cli, "to"))
+		return elect_to(cli, cli_flag(cli, "to"));
+	if ((code = build(cli, &elect)))
 		return code;
 	if ((code = view_load(cli, &before)))
 		return code;
@@ -181,6 +184,10 @@ static int move_leaders(struct cli *cli, struct view *v, struct plan *plan)
 		return code;
 	if (away(cli, &after, plan, &elect))
 		code = elect_these(cli, v, &elect);
+	else if (out_is_for_people(cli))
+		puts("every leader is where it should be");
+	else
+		print_intent(cli, &after, &elect);
 	view_fini(&after);
 	return code;
 }
@@ -210,6 +217,60 @@ int cmd_leaders_move(struct cli *cli)
 	else
 		code = move_leaders(cli, &v, &plan);
 out:
+	view_fini(&v);
+	return code;
+}
+
+/* The replica becomes the first of the list, so that it stays leader; it must be in sync. */
+static int plan_first(struct cli *cli, const struct view *v, const char *name, int32_t to,
+		      struct plan *plan)
+{
+	const struct image_partition *p = NULL;
+	const struct image_topic *t;
+	struct topic_partition tp;
+	struct image_ids order;
+	int32_t at = 0;
+
+	if (!cli_partition_arg(cli, name, &tp))
+		return CLI_USAGE;
+	t = image_topic_named(v->image, tp.topic);
+	p = t ? image_partition(t, tp.partition) : NULL;
+	if (!p)
+		return cli_fail(cli, CLI_MISSING, "there is no %s (UNKNOWN_TOPIC_OR_PARTITION)",
+				name);
+	order = p->replicas;
+	while (at < order.n && order.v[at] != to)
+		at++;
+	if (!image_ids_has(&p->isr, to) || at == order.n)
+		return cli_fail(cli, CLI_UNSAFE,
+				"cannot elect %d for %s: it is not in the ISR {%s} "
+				"(ELIGIBLE_LEADERS_NOT_AVAILABLE); watch: weir partitions describe "
+				"%s -w",
+				to, name, text_of_ids(cli, p->isr.v, p->isr.n), name);
+	memmove(&order.v[1], &order.v[0], (size_t)at * sizeof(order.v[0]));
+	order.v[0] = to;
+	plan_add(cli, plan, t->name, tp.partition, p, &order);
+	return CLI_OK;
+}
+
+static int elect_to(struct cli *cli, const char *text)
+{
+	struct plan plan = { 0 };
+	struct view v;
+	int32_t to;
+	int code;
+
+	if (parse_i32(str_of(text), &to) || cli->n_args == 0 || cli_switch(cli, "unclean"))
+		return cli_fail(
+			cli, CLI_USAGE,
+			"--to ID names the replica for the partitions that stand before it, "
+			"and is never unclean");
+	if ((code = view_load(cli, &v)))
+		return code;
+	for (int i = 0; !code && i < cli->n_args; i++)
+		code = plan_first(cli, &v, cli->args[i], to, &plan);
+	if (!code)
+		code = move_leaders(cli, &v, &plan);
 	view_fini(&v);
 	return code;
 }

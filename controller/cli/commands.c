@@ -261,6 +261,7 @@ const struct cmd commands[] = {
 	  .flags = { { "all", 0, NULL, "every partition of the cluster" },
 		     { "preferred", 0, NULL,
 		       "the first replica of the list (this is the default)" },
+		     { "to", 0, "ID", "this replica, which becomes the preferred one" },
 		     { "unclean", 0, NULL, "any live replica, where no replica in sync is left" },
 		     { "allow-data-loss", 0, NULL, "needed by --unclean" },
 		     DIR,

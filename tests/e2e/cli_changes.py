@@ -79,9 +79,15 @@ def leaders_are_balanced_and_moved():
         c.weir("leaders", "move", "--from", "1")
         leads = {i["broker"]: i["leaders"] for i in c.json("leaders", "list")["items"]}
         expect_eq((leads[1], sum(leads.values())), (0, 3), "leaders after the move")
+        out = c.weir("leaders", "elect", "t-1", "--to", "1").stdout
+        expect("leader 2 -> 1" in out or "leader 3 -> 1" in out, out)
+        expect_eq(c.partition("t", 1)["replicas"][0], 1, "it is the preferred one now")
+        c.weir("leaders", "elect", "t-1", "--to", "2")
         c.weir("local", "kill", "2")
         wait_for(lambda: {i["broker"]: i["leaders"] for i in c.json("leaders", "list")["items"]}[2] == 0, 10,
                  "broker 2 to lead nothing")
+        got = c.weir("leaders", "elect", "t-1", "--to", "2", check=False)
+        expect(got.returncode == 6 and "not in the ISR" in got.stderr, got.stderr)
         c.restart(2)
         wait_for(lambda: not c.json("isr", "list", "--shrunk")["items"], 20, "all in sync")
         would = c.json("leaders", "balance", "--dry-run")["items"]
