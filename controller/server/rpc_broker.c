@@ -39,8 +39,8 @@ void rpc_broker_call(struct session *s, uint64_t id, const Weir__Request *q)
 	(void)node_submit(s->node, &cmd, &by);
 }
 
-/* The leader hears of all that was decided before the answer, and of a new min.insync.replicas among
- * it: an ISR that the old one would take for large enough must not commit (KIP-966). */
+/* The leader hears of all that was decided before the answer, and of a new min.insync.replicas
+ * among it: an ISR that the old one would take for large enough must not commit (KIP-966). */
 static void altered(struct parked *p)
 {
 	struct link *l = link_of(p->node, p->broker);
