@@ -153,7 +153,7 @@ static void the_whole_cluster_is_stopped(struct stage *s)
 		stop_node(s, i);
 	for (int i = X; i <= Z; i++)
 		start_node(s, i);
-	wait_whole(s);
+	wait_isr(s, "XYZ");
 	acked(s, "M3", ALL);
 	expect_everywhere(s, "M1 M2 M3");
 }
