@@ -10,6 +10,8 @@
  * them first. */
 #include "controller/server/quorum_priv.h"
 
+#include <stdio.h>
+
 #include "common/base/log.h"
 #include "controller/server/mlog_disk.h"
 
@@ -25,7 +27,7 @@ static void on_installed(void *arg);
 static void on_tick(void *arg);
 static void on_announce(struct mail *);
 static void announce(struct quorum *);
-static void load_state(struct quorum *);
+static bool load_state(struct quorum *);
 static void carry_out(struct quorum *, struct raft_event *, const Weir__RaftMessage *,
 		      int64_t led_end);
 static int64_t led_end(const struct quorum *);
@@ -65,7 +67,16 @@ enum err quorum_new(struct env *env, const struct quorum_options *o, const struc
 		quorum_free(q);
 		return e;
 	}
-	load_state(q);
+	if (!load_state(q)) {
+		(void)snprintf(
+			why, cap,
+			"%s/quorum-state is missing, and the log is that of a quorum's member: "
+			"how it voted is not known; restore the file, or set the directory "
+			"aside and start on an empty one, as a new member",
+			o->dir);
+		quorum_free(q);
+		return ERR_CORRUPT;
+	}
 	*out = q;
 	return ERR_OK;
 }
@@ -91,14 +102,17 @@ static void on_replay(void *arg, int64_t offset, const Weir__MetadataRecord *m)
 	q->on->replay(q->arg, offset, m);
 }
 
-/* A log without the file is that of a controller that was alone before there was a quorum. */
-static void load_state(struct quorum *q)
+/* A log without the file is that of a controller that was alone before there was a quorum; but
+ * where voters are written down, there was a file: who has forgotten its votes must not vote. */
+static bool load_state(struct quorum *q)
 {
 	const Weir__QuorumState *m = mlog_state(q->log);
+	struct raft_voters_at set;
 
 	q->phase = QUORUM_OUTSIDE;
 	if (m == NULL || !m->is_member)
-		return;
+		return !q->has_snapshot_set &&
+		       sets_between(q, mlog_start(q->log), mlog_end(q->log), &set, 1) == 0;
 	for (size_t i = 0; i < m->n_voters && i < RAFT_VOTERS_MAX; i++) {
 		const Weir__Voter *v = m->voters[i];
 		struct quorum_voter *to = &q->base.v[q->base.n++];
@@ -109,6 +123,7 @@ static void load_state(struct quorum *q)
 		(void)quorum_address(q, v->id, &to->addr);
 	}
 	q->phase = QUORUM_RUNNING;
+	return true;
 }
 
 void quorum_start(struct quorum *q)

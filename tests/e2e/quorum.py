@@ -132,6 +132,20 @@ def a_wiped_disk_watches_until_it_is_given_a_vote():
 
 
 @test
+def who_has_forgotten_its_votes_does_not_start():
+    with Cluster(controllers=3) as c:
+        victim = next(i for i in controllers(c) if i != leader(c))
+        c.kill(victim)
+        for folder, _, files in os.walk(os.path.join(c.dir, f"controller-{victim}", "data")):
+            if "quorum-state" in files:
+                os.remove(os.path.join(folder, "quorum-state"))
+        c.weir("local", "restart", str(victim), check=False)
+        wait_for(lambda: "quorum-state is missing" in c.log_text(victim), 10, "a refusal in words")
+        c.refresh()
+        expect_eq(c.nodes[victim]["state"], "down", f"controller {victim}")
+
+
+@test
 def leadership_moves_on_request():
     with Cluster(controllers=3) as c:
         for _ in range(3):
