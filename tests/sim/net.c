@@ -226,6 +226,13 @@ static void fail_reset(void *x, void *unused)
 	conn_fail(x, (void *)(uintptr_t)ERR_CLOSED);
 }
 
+void net_tell_lost(struct world *w)
+{
+	LIST_FOR (c, &w->conns, struct conn, in_world)
+		if (c->is_lost && c->state != CONN_CLOSED)
+			actor_do(c->actor, fail_reset, c, NULL);
+}
+
 void net_break(struct machine *a, struct machine *b, bool is_silent)
 {
 	struct world *w = a->world;

@@ -240,6 +240,7 @@ static void come_to_rest(const struct swarm *s, struct cluster *c)
 	if (s->seed % REST_SEEDS > 0)
 		return;
 	c->is_at_rest = true;
+	net_tell_lost(c->world); /* or what is sent into them piles up until a keepalive ends */
 	world_run(c->world, REST_US);
 	rest = rest_measure(c);
 	world_run(c->world, REST_US);

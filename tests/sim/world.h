@@ -142,5 +142,6 @@ void net_flush(struct actor *); /* end of a turn */
 void net_end(struct machine *, bool is_silent);
 /* All connections between two machines: reset at once, or lost without a word to either end. */
 void net_break(struct machine *, struct machine *, bool is_silent);
+void net_tell_lost(struct world *); /* now the ends of what was lost hear of it */
 void net_heal(struct world *, int from, int to);
 void net_free(struct world *);
