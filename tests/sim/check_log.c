@@ -189,7 +189,7 @@ void check_reopened(struct spot *s)
 	int64_t kept = is_all ? old.log_end : i64_min(durable, old.log_end);
 
 	if (old.is_harmed) /* it may have failed half way through a truncation */
-		kept = i64_min(kept, old.high_watermark);
+		kept = s->truth->is_unclean ? 0 : i64_min(kept, old.high_watermark);
 	if (old.is_rotten)
 		kept = 0;
 	if (old.is_known && r->log_end < kept)
