@@ -61,7 +61,7 @@ int cmd_quorum_status(struct cli *cli)
 
 	if (code)
 		return code;
-	alive = quorum_alive(q, -1);
+	alive = quorum_alive(q);
 	voters = quorum_voters(q);
 	if (out_is_for_people(cli)) {
 		printf("leader          %d\nepoch           %" PRId64 "\nhigh watermark  %" PRId64

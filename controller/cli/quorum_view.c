@@ -22,7 +22,8 @@ int quorum_load(struct cli *cli, const Weir__Quorum **out)
 	return CLI_OK;
 }
 
-const Weir__QuorumMember *quorum_leader(const Weir__Quorum *q)
+/* NULL: none leads. */
+static const Weir__QuorumMember *leader_of(const Weir__Quorum *q)
 {
 	for (size_t i = 0; i < q->n_members; i++)
 		if (q->members[i]->id == q->leader)
@@ -39,15 +40,15 @@ int32_t quorum_voters(const Weir__Quorum *q)
 	return n;
 }
 
-int32_t quorum_alive(const Weir__Quorum *q, int32_t but)
+int32_t quorum_alive(const Weir__Quorum *q)
 {
-	const Weir__QuorumMember *leader = quorum_leader(q);
+	const Weir__QuorumMember *leader = leader_of(q);
 	int32_t n = 0;
 
 	for (size_t i = 0; leader && i < q->n_members; i++) {
 		const Weir__QuorumMember *m = q->members[i];
 
-		n += m->is_voter && m->id != but &&
+		n += m->is_voter &&
 		     (m == leader || m->last_fetch_ms + SILENT_MS >= leader->last_fetch_ms);
 	}
 	return n;
@@ -55,7 +56,7 @@ int32_t quorum_alive(const Weir__Quorum *q, int32_t but)
 
 int64_t quorum_lag(const Weir__Quorum *q)
 {
-	const Weir__QuorumMember *leader = quorum_leader(q);
+	const Weir__QuorumMember *leader = leader_of(q);
 	int64_t lag = leader ? 0 : -1;
 
 	for (size_t i = 0; leader && i < q->n_members; i++)

@@ -5,9 +5,8 @@
 
 /* An exit code; not CLI_OK: a sentence was printed. */
 must_check int quorum_load(struct cli *, const Weir__Quorum **);
-const Weir__QuorumMember *quorum_leader(const Weir__Quorum *); /* NULL: none leads */
-/* Voters that answered their leader lately, without the one with the id `but` (-1: all). */
-int32_t quorum_alive(const Weir__Quorum *, int32_t but);
+/* Voters that answered their leader lately. */
+int32_t quorum_alive(const Weir__Quorum *);
 int32_t quorum_voters(const Weir__Quorum *);
 /* How many records the voter furthest behind lacks; -1: nobody leads who would know. */
 int64_t quorum_lag(const Weir__Quorum *);
