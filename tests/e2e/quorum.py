@@ -135,6 +135,7 @@ def a_wiped_disk_watches_until_it_is_given_a_vote():
 def who_has_forgotten_its_votes_does_not_start():
     with Cluster(controllers=3) as c:
         victim = next(i for i in controllers(c) if i != leader(c))
+        caught_up(c, controllers(c))
         c.kill(victim)
         for folder, _, files in os.walk(os.path.join(c.dir, f"controller-{victim}", "data")):
             if "quorum-state" in files:
