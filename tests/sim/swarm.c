@@ -159,6 +159,7 @@ static void add_clients(const struct swarm *s, struct cluster *c)
 	if (s->operate_us > 0)
 		(void)operator_new(c, "operator", s->operate_us);
 	(void)consumer_new(c, "reader");
+	(void)asker_new(c, "asker");
 }
 
 struct cluster *swarm_build(const struct swarm *s)
