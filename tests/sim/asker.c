@@ -1,6 +1,6 @@
 /* asker.c - asks leaders what consumers ask before they read: where a log begins and ends, which
- * record is the first of a time, where a leader epoch ended.  What a leader says that the controller
- * means, too, is held against the truth. */
+ * record is the first of a time, where a leader epoch ended.  What a leader says that the
+ * controller means, too, is held against the truth. */
 #include <stdio.h>
 
 #include "common/wire/kerr.h"

@@ -97,10 +97,6 @@ mutant last_fetched_epoch_is_forgotten_KAFKA_15510 broker/shard/follow.c \
 	's/epoch_cache_latest\(&p->epochs\);/EPOCH_NONE;/'
 mutant hw_before_truncation_KAFKA_14704 broker/shard/follow_apply.c \
 	's/(\te = partition_truncate\(p, to\);)/\tpartition_step(p, &(struct replica_event){ .kind = REPLICA_EV_APPENDED, .now_ms = env_mono_ms(p->shard->env), .appended = { log_end(p->log), INT64_MAX \/ 2, 0 } });\n$1/'
-mutant out_of_range_is_zero_KAFKA_2143 broker/shard/follow_apply.c \
-	's/partition_truncate\(p, leader_end\);/partition_truncate(p, 0);/'
-mutant undefined_epoch_is_the_end_KAFKA_6857 broker/core/epoch_cache.c \
-	's/undefined = \{ EPOCH_NONE, OFFSET_NONE \};/undefined = { i32_max(epoch, 0), log_end };/'
 mutant fast_failover_KAFKA_6361 broker/core/epoch_cache.c \
 	's/(KIP_279\);\n\t\treturn i64_min\()ours\.start_offset/$1leader_end.start_offset/'
 mutant empty_epochs_stay_KAFKA_10706 broker/core/epoch_cache.c \
