@@ -93,7 +93,9 @@ static enum err is_damaged(struct scan *sc, const struct segment *s, int64_t at,
 		return ERR_OK;
 	e = scan_look(sc, s, at, BATCH_HEADER_BYTES, &bytes, &got);
 	if (e == ERR_OK)
-		*damaged = batch_view(&b, bytes, got) != BATCH_OK || b.size <= s->bytes - at;
+		*damaged = batch_view(&b, bytes, got) != BATCH_OK || b.size <= s->bytes - at ||
+			   b.base_offset < sc->next_offset ||
+			   (b.base_offset > sc->next_offset && !sc->l->config.compacted);
 	return e;
 }
 
