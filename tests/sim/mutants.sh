@@ -1,13 +1,14 @@
 #!/bin/sh
 # mutants.sh [NAME...]: puts known replication bugs into a copy of the tree, one at a time, and lets
-# the simulator look for each: seeds first, and if none finds it, scenes.  A simulator that cannot
-# find them is decoration.  Names end with the id of the report or proposal that the bug is from.
-# SEEDS: how many each may take (2000).  --list: only the names.
+# the simulator look for each: seeds first, then a storm of what disks do, then scenes.  A simulator
+# that cannot find them is decoration.  Names end with the id of the report or proposal that the bug
+# is from.  SEEDS: how many each may take (2000).  --list: only the names.
 # The last line is `N passed, N failed`.
 cd "$(dirname "$0")/../.." || exit 1
 copy=build/mutants
 seeds=${SEEDS:-2000}
 only=$*
+storm='--sync-rate 1/s --power-rate 1/s'
 passed=0 failed=0
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
@@ -29,6 +30,11 @@ look() {
 	if ! $copy/build/release/weir-sim 1 --seeds "$seeds" --stop >"$out" 2>&1; then
 		echo "PASS mutant/$1 in $(($(grep -ac '^seed ' "$out") + 1)) seeds: $(grep -aE \
 			'^(VIOLATION|STUCK|CRASH)|^ASSERT' "$out" | head -n 1 | cut -c 1-110)"
+		return 0
+	fi
+	if ! $copy/build/release/weir-sim 1 --seeds 60 --stop $storm >"$out" 2>&1; then
+		echo "PASS mutant/$1 with $storm: $(grep -aE '^(VIOLATION|STUCK|CRASH)' "$out" |
+			head -n 1 | cut -c 1-110)"
 		return 0
 	fi
 	$copy/build/release/weir-sim --scenes >"$out" 2>&1 && return 1
