@@ -7,6 +7,7 @@
  * Listening comes before the link: once registered, others will connect. */
 #include "broker/boot.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "broker/api/api.h"
@@ -73,6 +74,8 @@ enum err boot_start(struct boot *p, struct env *const *env, int n_envs, char *wh
 	b->incarnation = prng_uuid(&env[0]->prng);
 	if ((e = dirs_open(env[0], &p->conf, &b->dirs, why, cap)))
 		return e;
+	if (b->dirs->has_namesakes) /* until the checkpoints are written anew */
+		atomic_store(&b->dropped_ms, i64_max(env_mono_ms(env[0]), 1));
 	for (int i = 0; i < n_envs; i++) {
 		b->shards[i] = shard_new(b, env[i], i);
 		b->shards[i]->api = api_shard_new(b->shards[i]);

@@ -164,6 +164,7 @@ static enum err read_offsets(struct env *env, struct dirs *d, int at, const char
 		snprintf(dir_name, sizeof(dir_name), "%.*s-%d", (int)cp.v[i].topic.n,
 			 cp.v[i].topic.at, cp.v[i].partition);
 		struct dirs_row *row = dirs_found(d, str_of(dir_name));
+		d->has_namesakes |= !row;
 		if (row && row->dir == at)
 			*(int64_t *)(void *)((char *)row + field) = i64_max(0, cp.v[i].offset);
 	}

@@ -34,6 +34,7 @@ struct dirs {
 	struct env *env;
 	struct dir v[BROKER_DIRS_MAX];
 	int n;
+	bool has_namesakes;  /* checkpoints have rows of logs that are not there (any more) */
 	char cluster_id[64]; /* of meta.properties; "" on new directories */
 	struct strmap found; /* name -> struct dirs_row */
 	/* The same of moves that were under way: by the partition's name, text has the future
