@@ -251,7 +251,10 @@ class Cluster:
 
 
 def is_alive(pid):
+    """Its locks and ports are held until the last of its threads has ended."""
     try:
+        if len(os.listdir(f"/proc/{pid}/task")) > 1:
+            return True
         with open(f"/proc/{pid}/stat") as f:
             return f.read().rsplit(")", 1)[1].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
