@@ -14,6 +14,7 @@
 #include "tests/sim/rules.h"
 
 #define ASK_MS 2000
+#define LATE_MS 10000 /* so long a broker may still carry a request that nobody waits for */
 #define DELETE_RECORDS_VERSION 2
 #define DELETE_TOPICS_VERSION 5
 #define CREATE_PARTITIONS_VERSION 3
@@ -30,6 +31,7 @@ struct operator
 	int topic, partition; /* of what is asked */
 	int64_t offset;
 	bool is_gone[SIM_TOPICS_MAX];    /* deleted, and not yet created again */
+	int64_t late_ms;                 /* until then an unanswered delete may still happen */
 	bool is_changed[SIM_TOPICS_MAX]; /* min.insync.replicas is not what it was */
 };
 
@@ -303,9 +305,10 @@ static void on_deleted(void *arg, enum err e, const void *reply)
 {
 	struct operator* o = arg;
 
-	(void)e;
 	(void)reply;
 	o->is_asking = false;
+	if (e)
+		o->late_ms = env_mono_ms(o->client.env) + LATE_MS;
 	client_refresh(&o->client);
 }
 
@@ -315,7 +318,7 @@ static void on_created(void *arg, enum err e, const void *reply)
 	struct operator* o = arg;
 
 	o->is_asking = false;
-	if (admin_is_created(e, reply))
+	if (admin_is_created(e, reply) && env_mono_ms(o->client.env) >= o->late_ms)
 		o->is_gone[o->topic] = false;
 }
 
