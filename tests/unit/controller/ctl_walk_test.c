@@ -91,19 +91,21 @@ static void walk_config(struct ctlworld *w, struct prng *p)
 	Weir__AlterConfigsResource r = WEIR__ALTER_CONFIGS_RESOURCE__INIT, *resources[] = { &r };
 	Weir__AlterConfig c = WEIR__ALTER_CONFIG__INIT, *configs[] = { &c };
 	struct ctl_cmd cmd = { .kind = CTL_ALTER_CONFIGS, .alter_configs = &m };
-	char name[8];
+	static char unclean[] = "unclean.leader.election.enable", min[] = "min.insync.replicas";
+	static char yes[] = "true", no[] = "false", cluster[] = "";
+	char name[8], number[] = { (char)('1' + prng_below(p, 4)), 0 };
 
 	(void)snprintf(name, sizeof(name), "t%d", (int)prng_below(p, 6));
 	if (prng_chance(p, 1, 2)) {
-		c.name = (char[]){ "unclean.leader.election.enable" };
-		c.value = prng_chance(p, 1, 3) ? (char[]){ "true" } : (char[]){ "false" };
+		c.name = unclean;
+		c.value = prng_chance(p, 1, 3) ? yes : no;
 	} else {
-		c.name = (char[]){ "min.insync.replicas" };
-		c.value = (char[]){ (char)('1' + prng_below(p, 4)), 0 };
+		c.name = min;
+		c.value = number;
 	}
 	c.op = prng_chance(p, 1, 4) ? WEIR__CONFIG_OP__CONFIG_DELETE : WEIR__CONFIG_OP__CONFIG_SET;
 	r.type = prng_chance(p, 1, 8) ? IMAGE_BROKER : IMAGE_TOPIC;
-	r.name = r.type == IMAGE_BROKER ? (char[]){ "" } : name;
+	r.name = r.type == IMAGE_BROKER ? cluster : name;
 	r.configs = configs;
 	r.n_configs = 1;
 	m.resources = resources;
