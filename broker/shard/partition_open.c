@@ -35,6 +35,8 @@ struct open_job {
 	uint32_t epochs_loaded; /* version of the epochs as the file has them */
 	bool is_learning;       /* from batches */
 	int64_t snapshot;       /* offset of the producer snapshot that was loaded; -1 */
+	int64_t next;  /* up to here the producers are known; -1: nothing is */
+	bool has_gap;  /* records are missing before that */
 	struct timer again;
 	char path[PARTITION_PATH_MAX];
 };
@@ -185,6 +187,7 @@ static void open_work(struct job *job)
 	j->epochs_loaded = j->p->epochs.version;
 	if ((j->err = persist_load_producers(job->home, j->p, j->path, INT64_MAX, &j->snapshot)))
 		return;
+	j->next = j->snapshot;
 	/* What was not known to be flushed is scanned anyway, so epochs are learnt from there, too:
 	 * the file may lack the last ones. */
 	j->options.replay_from = i64_max(0, j->snapshot);
@@ -253,8 +256,11 @@ static void replay(void *arg, const struct batch *b)
 		epoch_cache_truncate_end(&j->p->epochs, b->base_offset);
 	j->is_learning = true;
 	epoch_cache_assign(&j->p->epochs, b->leader_epoch, b->base_offset);
-	if (b->base_offset >= j->snapshot)
-		persist_note(&j->p->producers, b);
+	if (b->base_offset < j->snapshot)
+		return;
+	j->has_gap |= j->next >= 0 && b->base_offset > j->next;
+	j->next = batch_last_offset(b) + 1;
+	persist_note(&j->p->producers, b);
 }
 
 /* Back on the shard.  Three outcomes: open, offline for good, or once more after a short pause
@@ -355,7 +361,8 @@ static void opened(struct open_job *j)
 	p->epochs_saved = j->epochs_loaded;
 	replica_load(&p->replica, log_start(p->log), hw, log_end(p->log));
 	p->state = PARTITION_OPEN;
-	if (j->snapshot > log_end(p->log))
+	/* Records are missing behind the snapshot, or before it: see partition_rebuild.c. */
+	if (j->has_gap || (j->next >= 0 && j->next != log_end(p->log)))
 		j->err = partition_rebuild_producers(p);
 	if (j->recovery.bytes_scanned > 0 || j->recovery.bytes_cut > 0)
 		log_info("partition", "recovered", F_Z("partition", p->dir_name),

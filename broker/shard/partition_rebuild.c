@@ -5,53 +5,41 @@
 #include "broker/shard/persist.h"
 #include "broker/shard/shard.h"
 
-#define STEP_BYTES ((int64_t)1 << 20)
+struct rebuild {
+	struct partition *p;
+	int64_t next; /* everything below is in the state; -1: nothing was loaded */
+};
 
-static enum err note_range(struct partition *, const struct log_read *, int64_t *offset);
+static void note(void *arg, const struct batch *);
 
-/* Snapshots above the new end speak of records that are gone: dropped before anything is loaded. */
+/* Snapshots above the new end speak of records that are gone: dropped before anything is loaded.
+ * Records that were deleted from the front are replayed as long as they lie there.  Where some are
+ * missing behind the snapshot nothing is known of any producer: what is known of before would be
+ * old, and a producer that goes on would be refused for ever. */
 enum err partition_rebuild_producers(struct partition *p)
 {
+	struct rebuild r = { p, -1 };
 	char dir[PARTITION_PATH_MAX];
-	int64_t offset, end = log_end(p->log);
 	enum err e;
 
 	partition_path(p, dir);
-	if ((e = producer_file_drop_above(p->shard->env, dir, end)) ||
-	    (e = persist_load_producers(p->shard->env, p, dir, end, &offset)))
+	if ((e = producer_file_drop_above(p->shard->env, dir, log_end(p->log))) ||
+	    (e = persist_load_producers(p->shard->env, p, dir, log_end(p->log), &r.next)) ||
+	    (e = log_replay(p->log, i64_max(r.next, 0), note, &r)))
 		return e;
-	offset = i64_max(offset, log_start(p->log));
-	while (offset < end) {
-		struct log_read r;
-		if ((e = log_read(p->log, offset, end, STEP_BYTES, true, &r)))
-			return e;
-		if (r.n == 0)
-			break;
-		e = note_range(p, &r, &offset);
-		file_put(r.file);
-		if (e)
-			return e;
-	}
+	if (r.next >= 0 && r.next < log_end(p->log))
+		producers_clear(&p->producers);
 	return ERR_OK;
 }
 
-static enum err note_range(struct partition *p, const struct log_read *r, int64_t *offset)
+static void note(void *arg, const struct batch *b)
 {
-	uint8_t header[BATCH_HEADER_BYTES];
-	int64_t at = r->at;
+	struct rebuild *r = arg;
 
-	while (at < r->at + r->n) {
-		struct batch b;
-		size_t got;
-		enum err e = r->file->ops->read(r->file, header, sizeof(header), at, &got);
-		if (e)
-			return e;
-		if (batch_view(&b, header, (int64_t)got) != BATCH_OK)
-			return ERR_CORRUPT;
-		if (b.base_offset >= *offset)
-			persist_note(&p->producers, &b);
-		*offset = i64_max(*offset, batch_last_offset(&b) + 1);
-		at += b.size;
-	}
-	return ERR_OK;
+	if (b->base_offset < r->next)
+		return;
+	if (r->next >= 0 && b->base_offset > r->next)
+		producers_clear(&r->p->producers);
+	persist_note(&r->p->producers, b);
+	r->next = batch_last_offset(b) + 1;
 }
