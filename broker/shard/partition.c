@@ -14,6 +14,7 @@
 
 #include <stdatomic.h>
 
+#include "broker/log/producer_file.h"
 #include "broker/shard/deletes.h"
 #include "broker/shard/dirs.h"
 #include "broker/shard/follow.h"
@@ -370,9 +371,13 @@ enum err partition_truncate(struct partition *p, int64_t offset)
 
 enum err partition_restart(struct partition *p, int64_t offset)
 {
-	enum err e = log_restart(p->log, offset);
+	char dir[PARTITION_PATH_MAX];
+	enum err e;
 
-	if (e)
+	/* A snapshot from before the gap would be taken for all that came before the log. */
+	partition_path(p, dir);
+	if ((e = producer_file_drop_above(p->shard->env, dir, -1)) ||
+	    (e = log_restart(p->log, offset)))
 		return e;
 	epoch_cache_truncate_end(&p->epochs, 0);
 	producers_clear(&p->producers);
