@@ -125,16 +125,19 @@ static enum err is_expired(struct log *l, int32_t i, int64_t now_ms, bool *expir
 	return ERR_OK;
 }
 
-/* Renames in offset order, so that a crash half way leaves a log that starts later, not one with a
- * hole. */
+/* Renames in offset order, each durable before the next, so that a crash or a power loss half way
+ * leaves a log that starts later, not one with a hole: what lies behind a hole is not trusted. */
 static enum err delete_first(struct log *l, int32_t n, int64_t now_ms)
 {
 	enum err e = ERR_OK;
 	int32_t done = 0;
 
 	ASSERT(n < l->n);
-	l->names_changed = true;
-	for (; done < n && !e; done++) {
+	while (done < n) {
+		if (l->names_changed &&
+		    (e = l->home.env->files->sync_dir(l->home.env, l->dir)) != ERR_OK)
+			break;
+		l->names_changed = true;
 		if (l->n_doomed == l->cap_doomed) {
 			l->cap_doomed = l->cap_doomed ? 2 * l->cap_doomed : 8;
 			l->doomed = mem_grow(l->doomed, (size_t)l->cap_doomed * sizeof(*l->doomed));
@@ -142,7 +145,8 @@ static enum err delete_first(struct log *l, int32_t n, int64_t now_ms)
 		l->doomed[l->n_doomed++] =
 			(struct doomed_segment){ l->v[done].base,
 						 now_ms + l->config.file_delete_delay_ms };
-		e = segment_rename_deleted(&l->home, &l->v[done]);
+		if ((e = segment_rename_deleted(&l->home, &l->v[done++])) != ERR_OK)
+			break;
 	}
 	l->n -= done;
 	memmove(l->v, l->v + done, (size_t)l->n * sizeof(*l->v));
