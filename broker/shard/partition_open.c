@@ -35,8 +35,8 @@ struct open_job {
 	uint32_t epochs_loaded; /* version of the epochs as the file has them */
 	bool is_learning;       /* from batches */
 	int64_t snapshot;       /* offset of the producer snapshot that was loaded; -1 */
-	int64_t next;  /* up to here the producers are known; -1: nothing is */
-	bool has_gap;  /* records are missing before that */
+	int64_t next;           /* up to here the producers are known; -1: nothing is */
+	bool has_gap;           /* records are missing before that */
 	struct timer again;
 	char path[PARTITION_PATH_MAX];
 };
