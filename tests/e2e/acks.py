@@ -2,10 +2,11 @@
 """acks.py - what each acks level and min.insync.replicas promise, told with real processes."""
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lib.clients import producer, read_all, send, send_ok, values
-from lib.cluster import Cluster, expect, expect_eq, main, test, wait_for
+from lib.cluster import PATIENCE, Cluster, expect, expect_eq, main, test, wait_for
 
 # Followers that are paused must stay in the ISR for the length of a story.
 PATIENT = {"conf": {"replica.lag.time.max.ms": 60000}, "controller_conf": {"broker.session.timeout.ms": 60000}}
@@ -83,6 +84,8 @@ def leader_dies_before_replication(acks):
         send_ok(every, "t", b"M3a")
         c.pause(2)
         c.pause(3)
+        # Their long polls (replica.fetch.wait.max.ms) end, or M4 would be their answer, read by and by.
+        time.sleep(0.7 * PATIENCE)
         m4 = send(p, "t", b"M4", seconds=10)
         c.kill(1)
         c.resume(2)
