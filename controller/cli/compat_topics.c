@@ -35,7 +35,7 @@ static int list(struct cli *);
 static int describe(struct cli *);
 static int create(struct cli *);
 static int alter(struct cli *);
-static int delete (struct cli *);
+static int delete_all(struct cli *);
 
 static int fail(const char *why)
 {
@@ -64,7 +64,7 @@ int compat_topics(struct cli *cli)
 		return describe(cli);
 	if (cli_switch(cli, "create"))
 		return create(cli);
-	return cli_switch(cli, "alter") ? alter(cli) : delete (cli);
+	return cli_switch(cli, "alter") ? alter(cli) : delete_all(cli);
 }
 
 /* ---- looking ------------------------------------------------------------------------------- */
@@ -333,7 +333,7 @@ static int alter(struct cli *cli)
 	return each(cli, alter_one);
 }
 
-static int delete (struct cli *cli)
+static int delete_all(struct cli *cli)
 {
 	return each(cli, delete_one);
 }

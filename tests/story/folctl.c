@@ -7,6 +7,8 @@
 
 const struct uuid fol_topic = { { 0x7e, 1 } };
 
+static char story_id[] = "story", plaintext[] = "PLAINTEXT", topic_name[] = "t";
+
 static void on_start(void *world, void *unused);
 static void on_accept(void *world, struct env *, struct conn *);
 static void on_call(void *world, struct rpc *, uint64_t id, const ProtobufCMessage *);
@@ -63,7 +65,7 @@ static void on_call(void *x, struct rpc *rpc, uint64_t id, const ProtobufCMessag
 		return; /* a follower asks for nothing else that a story is about */
 	memcpy(w->incarnation, q->register_broker->incarnation.data, sizeof(w->incarnation));
 	in.broker_epoch = 100 + ++w->n_lives;
-	in.cluster_id = (char *)(uintptr_t) "story";
+	in.cluster_id = story_id;
 	r.status = &status;
 	r.body_case = WEIR__RESPONSE__BODY_REGISTERED_BROKER;
 	r.registered_broker = &in;
@@ -104,7 +106,7 @@ static void fill_broker(const struct folworld *w, int32_t id, Weir__BrokerRecord
 	static const char *const hosts[] = { "", "b1", "b2", "b3" };
 
 	weir__endpoint__init(at);
-	at->name = at->protocol = (char *)(uintptr_t) "PLAINTEXT";
+	at->name = at->protocol = plaintext;
 	at->host = (char *)(uintptr_t)hosts[id];
 	at->port = KAFKA_PORT;
 	*list = at;
@@ -154,7 +156,7 @@ static void push_all(struct folworld *w)
 		records[i].body_case = WEIR__METADATA_RECORD__BODY_BROKER;
 		records[i].broker = &brokers[i];
 	}
-	topic.name = (char *)(uintptr_t) "t";
+	topic.name = topic_name;
 	topic.id = (ProtobufCBinaryData){ 16, (uint8_t *)(uintptr_t)fol_topic.b };
 	records[3].body_case = WEIR__METADATA_RECORD__BODY_TOPIC;
 	records[3].topic = &topic;

@@ -13,6 +13,8 @@
 #define WORDS_MAX 16
 
 /* Runs "weir topics list" with --saved, its stdout and stderr at the end of the file. */
+static char saved[] = "--saved";
+
 static void run(const char *command, const char *world, const char *out)
 {
 	int fd = open(out, O_WRONLY | O_APPEND | O_CLOEXEC), old[2] = { dup(1), dup(2) }, code;
@@ -22,7 +24,7 @@ static void run(const char *command, const char *world, const char *out)
 	snprintf(words, sizeof(words), "%s", command);
 	while (rest && argc + 3 < WORDS_MAX)
 		argv[argc++] = strsep(&rest, " ");
-	argv[argc++] = (char *)(uintptr_t) "--saved";
+	argv[argc++] = saved;
 	argv[argc++] = (char *)(uintptr_t)world;
 	argv[argc] = NULL;
 	fflush(stdout);
