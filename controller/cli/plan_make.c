@@ -208,14 +208,15 @@ bool plan_factor(struct cli *cli, const struct image *im, const struct image_top
 /* ---- rebalance ----------------------------------------------------------------------------- */
 
 /* The plan as a table of every partition's replicas, changed step by step. */
+struct row {
+	const struct image_topic *topic;
+	int32_t partition;
+	struct image_ids replicas;
+};
 struct table {
 	struct cli *cli;
 	struct loads *loads;
-	struct row {
-		const struct image_topic *topic;
-		int32_t partition;
-		struct image_ids replicas;
-	} * v;
+	struct row *v;
 	int n;
 };
 
