@@ -14,17 +14,14 @@
  *   lose ID TOPIC/P [offline] [damaged]     told of a replica by its broker
  *   activate | feature NAME LEVEL up|down
  *   reassign TOPIC/P IDS|cancel [same_rf] */
+#include "tests/lib/tale.h"
 #include "tests/lib/test.h"
 #include "tests/story/ctlworld.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define STORIES "tests/story/controller"
-#define TEXT_MAX 65536
 #define WORDS 12
-static const char dashes[] = "----\n";
 
 struct words {
 	char text[512];
@@ -418,7 +415,7 @@ static bool run_line(struct ctlworld *w, struct str line)
 	return false;
 }
 
-static void perform(struct str script, struct text *tale)
+static void perform(const char *path, struct str script, struct text *tale)
 {
 	struct ctlworld w;
 	struct str line;
@@ -428,68 +425,12 @@ static void perform(struct str script, struct text *tale)
 	while (str_cut(&script, '\n', &line)) {
 		line = str_trim(line);
 		if (line.n > 0 && line.at[0] != '#' && !run_line(&w, line))
-			FAIL("no such line: %.*s", (int)line.n, line.at);
+			FAIL("%s: no such line: %.*s", path, (int)line.n, line.at);
 	}
 	ctlworld_fini(&w);
 }
 
-static size_t slurp(const char *path, char *to, size_t cap)
-{
-	FILE *f = fopen(path, "r");
-	size_t n = f ? fread(to, 1, cap - 1, f) : 0;
-
-	if (f)
-		fclose(f);
-	to[n] = 0;
-	return n;
-}
-
-static void run_story(const char *path)
-{
-	static char file[TEXT_MAX], got[TEXT_MAX];
-	size_t n = slurp(path, file, sizeof(file));
-	char *cut = strstr(file, dashes);
-	struct text tale;
-	FILE *f;
-
-	if (n == 0 || cut == NULL) {
-		FAIL("%s: no script, or no line of dashes", path);
-		return;
-	}
-	text_init(&tale, got, sizeof(got));
-	perform((struct str){ file, (size_t)(cut - file) }, &tale);
-	cut += sizeof(dashes) - 1;
-	if (strcmp(cut, got) == 0)
-		return;
-	if (getenv("STORY_UPDATE") == NULL) {
-		FAIL("%s tells another story:\n%s", path, got);
-		return;
-	}
-	*cut = 0;
-	if ((f = fopen(path, "w")) != NULL) {
-		fprintf(f, "%s%s", file, got);
-		fclose(f);
-	}
-}
-
 TEST(stories)
 {
-	DIR *d = opendir(STORIES);
-	struct dirent *e;
-	char path[512];
-	int n = 0;
-
-	if (!EXPECT(d != NULL))
-		return;
-	while ((e = readdir(d)) != NULL) {
-		size_t len = strlen(e->d_name);
-
-		if (len < 4 || strcmp(e->d_name + len - 4, ".txt") != 0)
-			continue;
-		(void)snprintf(path, sizeof(path), STORIES "/%s", e->d_name);
-		run_story(path);
-		n++;
-	}
-	closedir(d);
-	EXPECT(n > 0);
+	tales_run("tests/story/controller", perform);
 }

@@ -1,19 +1,16 @@
 /* Runs tests/story/follower/NAME.txt: a script, a line of dashes, the narrative it must give.
  * STORY_UPDATE=1 in the environment writes the narratives anew: read the diff. */
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "common/wire/kerr.h"
+#include "tests/lib/tale.h"
 #include "tests/lib/test.h"
 #include "tests/sim/disk.h"
 #include "tests/story/folworld.h"
 
-#define STORIES "tests/story/follower"
-#define TEXT_MAX 65536
 #define SETTLE_MS 2
 #define WORDS 12
-static const char dashes[] = "----\n";
 
 /* For AddressSanitizer, which asks this by its name: a killed process of the simulator abandons its
  * memory, and so does a broker that is not stopped. */
@@ -225,61 +222,7 @@ static void perform(const char *path, struct str script, struct text *tale)
 	fol_fini(&w);
 }
 
-static size_t slurp(const char *path, char *to, size_t cap)
-{
-	FILE *f = fopen(path, "r");
-	size_t n = f ? fread(to, 1, cap - 1, f) : 0;
-
-	if (f)
-		fclose(f);
-	to[n] = 0;
-	return n;
-}
-
-static void run_story(const char *path)
-{
-	static char file[TEXT_MAX], got[TEXT_MAX];
-	size_t n = slurp(path, file, sizeof(file));
-	char *cut = strstr(file, dashes);
-	struct text tale;
-	FILE *f;
-
-	if (n == 0 || cut == NULL) {
-		FAIL("%s: no script, or no line of dashes", path);
-		return;
-	}
-	text_init(&tale, got, sizeof(got));
-	perform(path, (struct str){ file, (size_t)(cut - file) }, &tale);
-	cut += sizeof(dashes) - 1;
-	if (strcmp(cut, got) == 0)
-		return;
-	if (getenv("STORY_UPDATE") == NULL) {
-		FAIL("%s tells another story:\n%s", path, got);
-		return;
-	}
-	*cut = 0;
-	if ((f = fopen(path, "w")) != NULL) {
-		fprintf(f, "%s%s", file, got);
-		fclose(f);
-	}
-}
-
 TEST(stories)
 {
-	struct dirent **names;
-	int n = scandir(STORIES, &names, NULL, alphasort), ran = 0;
-
-	for (int i = 0; i < n; i++) {
-		char path[512];
-
-		snprintf(path, sizeof(path), "%s/%s", STORIES, names[i]->d_name);
-		if (strstr(names[i]->d_name, ".txt") != NULL) {
-			run_story(path);
-			ran++;
-		}
-		free(names[i]);
-	}
-	if (n >= 0)
-		free(names);
-	EXPECT(ran > 0);
+	tales_run("tests/story/follower", perform);
 }

@@ -12,16 +12,13 @@
  *   frames                each append carries one batch
  *   show */
 #include "common/base/text.h"
+#include "tests/lib/tale.h"
 #include "tests/lib/test.h"
 #include "tests/story/raftworld.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define STORIES "tests/story/raft"
-#define TEXT_MAX 65536
-static const char dashes[] = "----\n";
 static struct raftworld w;
 
 static void begin(int32_t n, int32_t voters)
@@ -153,7 +150,7 @@ static bool run_line(struct str s)
 	return true;
 }
 
-static void perform(struct str script, struct text *tale)
+static void perform(const char *path, struct str script, struct text *tale)
 {
 	struct str line;
 
@@ -165,71 +162,15 @@ static void perform(struct str script, struct text *tale)
 		if (s.n == 0 || s.at[0] == '#')
 			continue;
 		if (!run_line(s))
-			FAIL("this cannot happen: %.*s", (int)s.n, s.at);
+			FAIL("%s: this cannot happen: %.*s", path, (int)s.n, s.at);
 	}
 	if (w.wrong[0] != 0)
-		FAIL("%s", w.wrong);
+		FAIL("%s: %s", path, w.wrong);
 	raftworld_fini(&w);
 	w.n = 0;
 }
 
-static size_t slurp(const char *path, char *to, size_t cap)
-{
-	FILE *f = fopen(path, "r");
-	size_t n = f ? fread(to, 1, cap - 1, f) : 0;
-
-	if (f)
-		fclose(f);
-	to[n] = 0;
-	return n;
-}
-
-static void run_story(const char *path)
-{
-	static char file[TEXT_MAX], got[TEXT_MAX];
-	size_t n = slurp(path, file, sizeof(file));
-	char *cut = strstr(file, dashes);
-	struct text tale;
-	FILE *f;
-
-	if (n == 0 || cut == NULL) {
-		FAIL("%s: no script, or no line of dashes", path);
-		return;
-	}
-	text_init(&tale, got, sizeof(got));
-	perform((struct str){ file, (size_t)(cut - file) }, &tale);
-	cut += sizeof(dashes) - 1;
-	if (strcmp(cut, got) == 0)
-		return;
-	if (getenv("STORY_UPDATE") == NULL) {
-		FAIL("%s tells another story:\n%s", path, got);
-		return;
-	}
-	*cut = 0;
-	if ((f = fopen(path, "w")) != NULL) {
-		fprintf(f, "%s%s", file, got);
-		fclose(f);
-	}
-}
-
-static int by_name(const struct dirent **a, const struct dirent **b)
-{
-	return strcmp((*a)->d_name, (*b)->d_name);
-}
-
 TEST(raft_stories)
 {
-	struct dirent **v = NULL;
-	int n = scandir(STORIES, &v, NULL, by_name);
-	char path[300];
-
-	EXPECT(n > 2);
-	for (int i = 0; i < n; i++) {
-		if (strstr(v[i]->d_name, ".txt") != NULL) {
-			snprintf(path, sizeof(path), STORIES "/%s", v[i]->d_name);
-			run_story(path);
-		}
-		free(v[i]);
-	}
-	free(v);
+	tales_run("tests/story/raft", perform);
 }

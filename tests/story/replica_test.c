@@ -1,33 +1,18 @@
 /* Runs tests/story/replica/NAME.txt: a script, a line of dashes, the narrative it must give.
  * STORY_UPDATE=1 in the environment writes the narratives anew: read the diff. */
 #include "common/base/text.h"
+#include "tests/lib/tale.h"
 #include "tests/lib/test.h"
 #include "tests/story/world.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#define STORIES "tests/story/replica"
-#define TEXT_MAX 65536
-static const char dashes[] = "----\n";
 
 static bool run_line(struct world *, struct str line);
 static bool run_fetch(struct world *, int32_t id, struct str how);
 static bool run_everywhere(struct world *, bool (*)(struct world *, int32_t));
 
-static size_t slurp(const char *path, char *to, size_t cap)
-{
-	FILE *f = fopen(path, "r");
-	size_t n = f ? fread(to, 1, cap - 1, f) : 0;
-
-	if (f)
-		fclose(f);
-	to[n] = 0;
-	return n;
-}
-
-static void perform(struct str script, struct text *tale)
+static void perform(const char *path, struct str script, struct text *tale)
 {
 	static struct world w;
 	struct str line;
@@ -41,7 +26,7 @@ static void perform(struct str script, struct text *tale)
 		if (s.n == 0 || s.at[0] == '#')
 			continue;
 		if (!run_line(&w, s))
-			FAIL("this cannot happen: %.*s", (int)s.n, s.at);
+			FAIL("%s: this cannot happen: %.*s", path, (int)s.n, s.at);
 	}
 	world_fini(&w);
 }
@@ -118,50 +103,7 @@ static bool run_everywhere(struct world *w, bool (*act)(struct world *, int32_t)
 	return true;
 }
 
-static void run_story(const char *path)
-{
-	static char file[TEXT_MAX], got[TEXT_MAX];
-	size_t n = slurp(path, file, sizeof(file));
-	char *cut = strstr(file, dashes);
-	struct text tale;
-	FILE *f;
-
-	if (n == 0 || cut == NULL) {
-		FAIL("%s: no script, or no line of dashes", path);
-		return;
-	}
-	text_init(&tale, got, sizeof(got));
-	perform((struct str){ file, (size_t)(cut - file) }, &tale);
-	cut += sizeof(dashes) - 1;
-	if (strcmp(cut, got) == 0)
-		return;
-	if (getenv("STORY_UPDATE") == NULL) {
-		FAIL("%s tells another story:\n%s", path, got);
-		return;
-	}
-	*cut = 0;
-	if ((f = fopen(path, "w")) != NULL) {
-		fprintf(f, "%s%s", file, got);
-		fclose(f);
-	}
-}
-
 TEST(stories)
 {
-	struct dirent **names;
-	int n = scandir(STORIES, &names, NULL, alphasort), ran = 0;
-
-	for (int i = 0; i < n; i++) {
-		char path[512];
-
-		snprintf(path, sizeof(path), "%s/%s", STORIES, names[i]->d_name);
-		if (strstr(names[i]->d_name, ".txt") != NULL) {
-			run_story(path);
-			ran++;
-		}
-		free(names[i]);
-	}
-	if (n >= 0)
-		free(names);
-	EXPECT(ran > 0);
+	tales_run("tests/story/replica", perform);
 }
