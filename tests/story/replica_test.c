@@ -5,9 +5,6 @@
 #include "tests/lib/test.h"
 #include "tests/story/world.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 static bool run_line(struct world *, struct str line);
 static bool run_fetch(struct world *, int32_t id, struct str how);
 static bool run_everywhere(struct world *, bool (*)(struct world *, int32_t));
