@@ -94,21 +94,22 @@ static int away(struct cli *cli, const struct view *v, const struct plan *only,
 	return (int)out->n_partitions;
 }
 
+static const struct out_column columns[] = {
+	{ "TOPIC", "topic", OUT_LEFT },
+	{ "P", "partition", OUT_RIGHT },
+	{ "RESULT", "result", OUT_LEFT },
+	{ "ERROR", "error", OUT_LEFT },
+	{ "OLD LEADER", "old_leader", OUT_RIGHT },
+	{ "OLD EPOCH", "old_leader_epoch", OUT_RIGHT },
+	{ "LEADER", "leader", OUT_RIGHT },
+	{ "EPOCH", "leader_epoch", OUT_RIGHT },
+};
+
 static void print_intent(struct cli *cli, const struct view *v, const Weir__ElectLeaders *e)
 {
-	static const struct out_column intent[] = {
-		{ "TOPIC", "topic", OUT_LEFT },
-		{ "P", "partition", OUT_RIGHT },
-		{ "RESULT", "result", OUT_LEFT },
-		{ "ERROR", "error", OUT_LEFT },
-		{ "OLD LEADER", "old_leader", OUT_RIGHT },
-		{ "OLD EPOCH", "old_leader_epoch", OUT_RIGHT },
-		{ "LEADER", "leader", OUT_RIGHT },
-		{ "EPOCH", "leader_epoch", OUT_RIGHT },
-	};
 	struct out o;
 
-	out_begin(&o, cli, "ElectionList", intent, ARRAY_LEN(intent));
+	out_begin(&o, cli, "ElectionList", columns, ARRAY_LEN(columns));
 	for (size_t i = 0; i < e->n_partitions; i++) {
 		const struct image_topic *t =
 			image_topic_named(v->image, str_of(e->partitions[i]->topic));
@@ -366,17 +367,6 @@ static void print_sentence(const Weir__ElectResult *r, const struct image_partit
 		       r->partition, was->leader, is->leader, was->leader_epoch, is->leader_epoch,
 		       took_ms);
 }
-
-static const struct out_column columns[] = {
-	{ "TOPIC", "topic", OUT_LEFT },
-	{ "P", "partition", OUT_RIGHT },
-	{ "RESULT", "result", OUT_LEFT },
-	{ "ERROR", "error", OUT_LEFT },
-	{ "OLD LEADER", "old_leader", OUT_RIGHT },
-	{ "OLD EPOCH", "old_leader_epoch", OUT_RIGHT },
-	{ "LEADER", "leader", OUT_RIGHT },
-	{ "EPOCH", "leader_epoch", OUT_RIGHT },
-};
 
 /* Old -> new, as it stands in the metadata after the answer. */
 static int report(struct cli *cli, const struct view *before, const Weir__ElectResults *results,
