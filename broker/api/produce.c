@@ -217,14 +217,17 @@ static enum api_ret finish(struct req *q)
 										  : API_DONE;
 }
 
-/* All of it belongs to one other leader, because we are shutting down. */
+/* All of it belongs to one other leader, because we are shutting down.  What a produce that went
+ * well pays for the question is one comparison. */
 static bool is_late(const struct req *q)
 {
 	const struct produce_request *in = q->in;
 	const struct produce_work *w = q->work;
 	const struct shard *s = q->shard;
-	const struct image_broker *self = image_broker(s->image, s->broker->conf->node_id);
+	const struct image_broker *self;
 
-	return self && self->in_controlled_shutdown && in->acks != 0 && !w->is_final &&
-	       w->moved_to >= 0 && w->moved_to != self->id;
+	if (w->moved_to < 0 || w->is_final || in->acks == 0)
+		return false;
+	self = image_broker(s->image, s->broker->conf->node_id);
+	return self && self->in_controlled_shutdown && w->moved_to != self->id;
 }
