@@ -14,7 +14,7 @@ enum { EXIT_USAGE = 2 };
 struct program {
 	struct loops *loops;
 	struct controller_boot boot;
-	bool has_failed;
+	bool has_failed, is_leaving;
 };
 
 static const char usage[] =
@@ -26,6 +26,7 @@ static const char usage[] =
 
 static int run(struct resolved *, struct str cluster_id);
 static void on_signal(void *arg, int signo);
+static void end(void *arg);
 static void on_failed(void *arg);
 static int complain(const char *why);
 
@@ -107,12 +108,25 @@ static int run(struct resolved *r, struct str cluster_id)
 	return e != ERR_OK || p.has_failed;
 }
 
+/* A second signal waits for nothing. */
 static void on_signal(void *arg, int signo)
+{
+	struct program *p = arg;
+
+	(void)signo;
+	if (p->is_leaving || p->has_failed) {
+		end(p);
+		return;
+	}
+	p->is_leaving = true;
+	node_leave(p->boot.node, end, p);
+}
+
+static void end(void *arg)
 {
 	struct program *p = arg;
 	struct env *env = loops_env(p->loops, 0);
 
-	(void)signo;
 	controller_stop(&p->boot);
 	env->ops->stop(env);
 }
@@ -124,7 +138,7 @@ static void on_failed(void *arg)
 	struct program *p = arg;
 
 	p->has_failed = true;
-	on_signal(p, 0);
+	end(p);
 }
 
 static int complain(const char *why)

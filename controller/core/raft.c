@@ -202,6 +202,11 @@ static void take_closed(struct raft *r, int32_t peer, struct raft_effects *out)
 	for (int32_t i = 0; i < r->n_peers && r->role == RAFT_LEADER; i++)
 		if (r->peers[i].who.id == peer && r->peers[i].state != RAFT_PROBE)
 			raft_peer_probe(&r->peers[i], r->peers[i].match);
+	/* Whoever should lead next is gone; if it campaigns all the same, that does no harm. */
+	if (r->transfer_to == peer) {
+		r->transfer_to = -1;
+		out->role_changed = true;
+	}
 	if (r->role != RAFT_FOLLOWER || r->leader != peer)
 		return;
 	raft_follow(r, out, r->term, -1);

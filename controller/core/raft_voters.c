@@ -11,6 +11,7 @@ static enum raft_verdict begin_change(struct raft *, enum raft_voters_op, struct
 static enum raft_verdict begin_transfer(struct raft *, int32_t to);
 static bool has_caught_up(const struct raft *, const struct raft_peer *);
 static struct raft_peer *best_voter(struct raft *);
+static bool is_silent(const struct raft *, const struct raft_peer *);
 static struct raft_peer *add_peer(struct raft *, struct raft_voter);
 static bool is_same(struct raft_voter, struct raft_voter);
 
@@ -231,7 +232,7 @@ static enum raft_verdict begin_change(struct raft *r, enum raft_voters_op op,
 /* "Catching up new servers" (4.2.1): with it the cluster must be able to commit at once. */
 static bool has_caught_up(const struct raft *r, const struct raft_peer *p)
 {
-	return p->match >= r->commit && r->now_ms - p->contact_ms < r->o.election_min_ms;
+	return p->match >= r->commit && !is_silent(r, p);
 }
 
 static enum raft_verdict begin_transfer(struct raft *r, int32_t to)
@@ -247,21 +248,33 @@ static enum raft_verdict begin_transfer(struct raft *r, int32_t to)
 			p = &r->peers[i];
 	if (p == NULL || (to >= 0 && p->who.id != to))
 		return RAFT_UNKNOWN;
-	if (r->now_ms - p->contact_ms >= r->o.election_min_ms)
+	if (is_silent(r, p))
 		return RAFT_BEHIND;
 	r->transfer_to = p->who.id;
 	r->transfer_until_ms = r->now_ms + r->o.election_min_ms;
 	return RAFT_OK;
 }
 
+/* Of those that are there the one with the longest log. */
 static struct raft_peer *best_voter(struct raft *r)
 {
 	struct raft_peer *best = NULL;
 
-	for (int32_t i = 0; i < r->n_peers; i++)
-		if (r->peers[i].is_voter && (best == NULL || r->peers[i].match > best->match))
-			best = &r->peers[i];
+	for (int32_t i = 0; i < r->n_peers; i++) {
+		struct raft_peer *p = &r->peers[i];
+
+		if (!p->is_voter)
+			continue;
+		if (best == NULL || is_silent(r, p) < is_silent(r, best) ||
+		    (is_silent(r, p) == is_silent(r, best) && p->match > best->match))
+			best = p;
+	}
 	return best;
+}
+
+static bool is_silent(const struct raft *r, const struct raft_peer *p)
+{
+	return r->now_ms - p->contact_ms >= r->o.election_min_ms;
 }
 
 static struct raft_peer *add_peer(struct raft *r, struct raft_voter who)

@@ -66,6 +66,7 @@ enum err node_new(struct env *env, const struct node_options *o, struct node **o
 	arena_init(&n->scratch, REPLY_ARENA_MAX);
 	timer_init(&n->rebalance, on_rebalance, n);
 	timer_init(&n->leaderless, on_leaderless, n);
+	timer_init(&n->leaving, node_on_leaving, n);
 	e = quorum_new(env, &o->quorum, &node_quorum_events, n, &n->quorum, why, cap);
 	if (e != ERR_OK) {
 		node_free(n);
@@ -90,6 +91,7 @@ void node_stop(struct node *n)
 	quorum_stop(n->quorum);
 	timer_clear(n->env, &n->rebalance);
 	timer_clear(n->env, &n->leaderless);
+	timer_clear(n->env, &n->leaving);
 	node_answer_waiting(n, true);
 	LIST_FOR (s, &n->sessions, struct session, in_node) {
 		rpc_close(s->rpc);

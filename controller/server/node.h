@@ -53,7 +53,7 @@ struct node {
 	struct list sessions, parked, applying;  /* parked: by end of its records */
 	struct list waiting;                     /* requests, until it is known who is active */
 	struct map links;                        /* by broker id */
-	struct timer rebalance, leaderless;
+	struct timer rebalance, leaderless, leaving;
 	struct mlog_snapshot snapshot;
 	struct arena scratch;                    /* empty between events */
 	int64_t started_us, n_unclean;
@@ -61,6 +61,9 @@ struct node {
 	bool is_kicked, is_stopped;
 	void (*failed)(void *arg);               /* the log can take no more */
 	void *arg;
+	void (*left)(void *arg); /* node_leave; NULL: it stays */
+	void *left_arg;
+	int64_t leave_until_us;
 	/* The directory joins a cluster; an error, after saying why, when it may not. */
 	enum err (*adopt_cluster)(void *boot, struct str cluster_id);
 	void *boot;
@@ -97,6 +100,9 @@ must_check enum err node_new(struct env *, const struct node_options *, struct n
 			     size_t cap);
 void node_start(struct node *);                  /* joins the quorum */
 void node_accept(void *node, struct env *, struct conn *);       /* for peers->listen */
+/* Before an end that was asked for: whoever leads hands over, so that decisions go on at once.
+ * Then, or after a while, or at once: left(), never from inside. */
+void node_leave(struct node *, void (*left)(void *arg), void *arg);
 void node_stop(struct node *); /* closes every connection; jobs may still be running */
 void node_free(struct node *); /* after the actor's loop has ended; NULL is fine */
 
@@ -115,6 +121,7 @@ extern const struct quorum_events node_quorum_events;
 /* Not here: says where, as soon as that is known. */
 void node_refuse(struct node *, struct rpc *, uint64_t id);
 void node_answer_waiting(struct node *, bool is_over);
+void node_on_leaving(void *node);
 
 void rpc_broker_call(struct session *, uint64_t id, const Weir__Request *);
 void rpc_admin_call(struct session *, uint64_t id, const Weir__Request *);

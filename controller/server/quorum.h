@@ -86,6 +86,9 @@ void quorum_message(struct quorum *, struct visitor *, const Weir__RaftMessage *
 void quorum_leave(struct quorum *, struct visitor *);    /* its connection is gone; NULL is fine */
 
 /* quorum_admin.c */
+/* The leader hands over to the best of the others.  True: it is under way, or soon may be; the role
+ * changes, or it is asked again. */
+bool quorum_hand_over(struct quorum *);
 void quorum_why(struct quorum *, struct text *); /* nobody leads: the reason, for an operator */
 /* is that controller there, as seen here */
 bool quorum_hears_of(const struct quorum *, int32_t id);

@@ -75,6 +75,23 @@ static void transfer(struct change *c, int32_t to)
 		finish(c, KERR_INVALID_REQUEST, raft_verdict_text(verdict));
 }
 
+bool quorum_hand_over(struct quorum *q)
+{
+	const struct raft_voters *set = &q->raft.voters.set;
+	struct raft_event ev = { .kind = RAFT_EV_TRANSFER, .peer = -1 };
+	enum raft_verdict verdict;
+	bool is_alone = true;
+
+	if (!quorum_leads(q))
+		return false;
+	for (int32_t i = 0; i < set->n; i++)
+		is_alone &= set->v[i].id == q->o->id || quorum_heard(q, set->v[i].id) == NULL;
+	if (is_alone)
+		return false;
+	verdict = quorum_step(q, &ev);
+	return verdict == RAFT_OK || verdict == RAFT_BUSY;
+}
+
 /* The disk that is there now: an observer's to add, the voter's to remove. */
 static void find_directory(struct change *c)
 {

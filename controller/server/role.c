@@ -4,6 +4,7 @@
  *                 record of the term; every broker in service has a session's time to report
  *   on_role       not leading any more -> resign: parked commands are answered, the connections of
  *                 brokers closed so that they look for the new one at once, ctl.image given up
+ *   node_leave    before the end of a leader: the lead goes to another, and only then the process
  *   on_committed  `stable` follows; on the active one replies leave and brokers are pumped
  *
  * Who asks a standby is told the active controller.  While nobody is, the answer waits a moment:
@@ -16,6 +17,8 @@
 #include "controller/server/node.h"
 
 #define WAIT_MS 500
+#define LEAVE_MS 2000 /* so long a leader tries to hand over before it ends */
+#define LEAVE_AGAIN_MS 10
 
 struct waiting {
 	struct list in_node;
@@ -97,6 +100,9 @@ static void on_role(void *arg)
 			 F_I64("term", quorum_term(n->quorum)));
 	if (leader >= 0)
 		node_answer_waiting(n, false);
+	/* Soon, not now: what was just answered must leave first. */
+	if (n->left != NULL)
+		timer_after_ms(n->env, &n->leaving, 1);
 }
 
 static void resign(struct node *n)
@@ -117,6 +123,41 @@ static void resign(struct node *n)
 	links_free(n);
 	image_put(n->ctl.image);
 	n->ctl.image = image_new();
+}
+
+/* ---- before the end ------------------------------------------------------------------------- */
+
+void node_leave(struct node *n, void (*left)(void *arg), void *arg)
+{
+	bool leads = quorum_leads(n->quorum);
+
+	n->left = left;
+	n->left_arg = arg;
+	n->leave_until_us = env_mono_us(n->env) + (leads ? LEAVE_MS * 1000 : 0);
+	if (leads)
+		log_info("controller", "stopping: another controller is to be active first",
+			 F_I64("term", quorum_term(n->quorum)));
+	timer_after_ms(n->env, &n->leaving, 0);
+}
+
+/* Until another leads: its vote may be needed, and who waits here is told where to go. */
+void node_on_leaving(void *arg)
+{
+	struct node *n = arg;
+	void (*left)(void *);
+	bool is_over = env_mono_us(n->env) >= n->leave_until_us;
+
+	if (!is_over && quorum_leads(n->quorum))
+		is_over = !quorum_hand_over(n->quorum);
+	else if (!is_over)
+		is_over = quorum_leader(n->quorum) >= 0;
+	if (!is_over) {
+		timer_after_ms(n->env, &n->leaving, LEAVE_AGAIN_MS);
+		return;
+	}
+	left = n->left;
+	n->left = NULL;
+	left(n->left_arg);
 }
 
 /* ---- commit ---------------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import signal
 import sys
 import time
 
@@ -10,7 +11,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from lib.cluster import Cluster, Failed, expect, expect_eq, main, test, wait_for
+from lib.cluster import Cluster, Failed, expect, expect_eq, is_alive, main, test, wait_for
 from lib.history import Load
 
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "8"))
@@ -154,6 +155,29 @@ def leadership_moves_on_request():
             c.weir("quorum", "transfer-leader", str(to))
             wait_for(lambda: leader(c) == to, 5, f"controller {to} to lead")
             c.weir("topics", "create", f"by-{to}-{time.monotonic_ns()}")
+
+
+@test
+def an_active_controller_that_is_asked_to_stop_hands_over():
+    """No election is waited for: the next one leads before the process ends, and nobody is fenced."""
+    with Cluster(controllers=3) as c:
+        c.create("t", partitions=3, min_insync_replicas=2)
+        with Load(c, "t", partitions=3) as load:
+            for n in range(3):
+                old, pid = leader(c), c.nodes[leader(c)]["pid"]
+                os.kill(pid, signal.SIGTERM)
+                began = time.monotonic()
+                c.weir("topics", "create", f"s{n}", "-p", "2")
+                print(f"    topic created {(time.monotonic() - began) * 1000:.0f} ms after {old} was asked to stop")
+                wait_for(lambda pid=pid: not is_alive(pid), 5, f"controller {old} to end")
+                text = c.log_text(old)
+                expect("another controller is to be active first" in text and "not active any more" in text,
+                       f"controller {old} ended as the active one")
+                c.restart(old)
+                caught_up(c, controllers(c))
+                load.progress(50)
+        load.check()
+        expect_eq(c.json("cluster", "health")["fenced"], [], "fenced brokers")
 
 
 @test

@@ -168,7 +168,7 @@ static void ask_to_stop(void *x, void *unused)
 	if (n->broker)
 		boot_stop(n->broker, on_stopped, n);
 	else
-		on_stopped(n);
+		node_leave(n->controller->node, on_stopped, n);
 }
 
 void sim_node_stop(struct sim_node *n)

@@ -102,6 +102,8 @@ int active(struct stage *);              /* below 0: none */
 int standby(struct stage *, int but);    /* one that is neither active nor that one */
 int wait_active(struct stage *, int other_than); /* -1: any; it has committed something */
 void wait_inactive(struct stage *);
+void wait_led_by_other(struct stage *, int old); /* by that one's own word */
+bool is_running(struct stage *, int who);
 void cut_among_controllers(struct stage *, int who);
 void lose_metadata(struct stage *, int who); /* while it is down: another disk at the next start */
 bool has_vote(struct stage *, int who);

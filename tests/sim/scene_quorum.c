@@ -47,6 +47,25 @@ void wait_inactive(struct stage *s)
 	stage_wait(s, nobody_is_active, "", "no active controller");
 }
 
+static bool has_given_up(const struct stage *s, const char *old)
+{
+	const struct controller_boot *b = s->cluster->controllers[*old - 'C']->controller;
+
+	return !b || !quorum_leads(b->node->quorum);
+}
+
+void wait_led_by_other(struct stage *s, int old)
+{
+	const char name[2] = { stage_letter(old), 0 };
+
+	stage_wait(s, has_given_up, name, "another leader than");
+}
+
+bool is_running(struct stage *s, int who)
+{
+	return machine_runs(stage_machine(s, who));
+}
+
 int standby(struct stage *s, int but)
 {
 	for (int i = 0; i < s->cluster->n_controllers; i++)

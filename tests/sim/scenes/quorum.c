@@ -68,6 +68,49 @@ static void an_empty_disk_does_not_vote(struct stage *s)
 	expect_everywhere(s, "M1 M2");
 }
 
+/* It does not end before another one leads, so nothing that was asked waits for a timeout. */
+static void an_active_controller_that_stops_hands_over(struct stage *s)
+{
+	int32_t epoch;
+
+	open_stage(s, &three);
+	acked(s, "M1", ALL);
+	wait_whole(s);
+	epoch = partition_epoch(s);
+	for (int i = 0; i < 3; i++) {
+		int old = active(s);
+
+		ask_to_stop(s, old);
+		wait_led_by_other(s, old);
+		expect(s, is_running(s, old), "the old one to be there until another leads");
+		(void)wait_active(s, old);
+		wait_end(s, old);
+		start_node(s, old);
+		wait_whole(s);
+	}
+	expect(s, partition_epoch(s) == epoch, "the partition as it was");
+	acked(s, "M2", ALL);
+	expect_everywhere(s, "M1 M2");
+}
+
+/* Nobody is there to take over: it ends all the same. */
+static void the_last_controller_stops(struct stage *s)
+{
+	int old;
+
+	open_stage(s, &three);
+	old = active(s);
+	acked(s, "M1", ALL);
+	for (int i = C; i <= E; i++)
+		if (i != old)
+			kill_node(s, i);
+	stop_node(s, old);
+	acked_by(s, "M2", ALL, X);
+	for (int i = C; i <= E; i++)
+		start_node(s, i);
+	expect_everywhere(s, "M1 M2");
+}
+
 /* KAFKA-14154, KAFKA-1096: it stood still for longer than it may lead.  What it decides when it
  * goes on, before it has heard of its successor, must not reach anybody. */
 static void a_leader_that_stood_still(struct stage *s)
@@ -248,6 +291,9 @@ const struct scene quorum_scenes[] = {
 	{ "the_active_controller_dies", the_active_controller_dies },
 	{ "two_of_three_are_dead", two_of_three_are_dead },
 	{ "an_empty_disk_does_not_vote", an_empty_disk_does_not_vote },
+	{ "an_active_controller_that_stops_hands_over",
+	  an_active_controller_that_stops_hands_over },
+	{ "the_last_controller_stops", the_last_controller_stops },
 	{ "a_leader_that_stood_still", a_leader_that_stood_still },
 	{ "a_leader_without_a_majority_gives_up", a_leader_without_a_majority_gives_up },
 	{ "a_leader_without_a_majority_grants_nothing",
