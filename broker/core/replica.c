@@ -191,10 +191,8 @@ static void take_assignment(struct replica *r, const struct replica_event *ev,
 			    struct replica_effects *out)
 {
 	ASSERT(ev->assigned.n_replicas > 0 && ev->assigned.n_replicas <= REPLICAS_MAX);
-	if (is_stale(r, ev)) {
-		MARK(stale_assignment);
+	if (is_stale(r, ev))
 		return;
-	}
 	take_peers(r, ev, out);
 	if (ev->assigned.partition_epoch > r->partition_epoch)
 		r->is_pending = false;
@@ -203,7 +201,9 @@ static void take_assignment(struct replica *r, const struct replica_event *ev,
 	take_role(r, ev, out);
 }
 
-/* The same epochs again are accepted: a restarted metadata stream repeats itself. */
+/* The same epochs again are accepted: a restarted metadata stream repeats itself.  Older ones are
+ * what no controller sends: images only grow, and what an AlterPartition led to is pushed before
+ * its answer.  That is the controller's promise, and a follower's log is too much to bet on it. */
 static bool is_stale(const struct replica *r, const struct replica_event *ev)
 {
 	return ev->assigned.partition_epoch < r->partition_epoch ||

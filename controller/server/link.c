@@ -36,6 +36,7 @@ static void on_gone(void *arg);
 static void fence(struct link *, const char *reason);
 static void change(struct link *, enum ctl_kind, const char *reason);
 static void changed(struct parked *);
+static void pump(struct link *, int64_t pending_max);
 static void push_log(struct link *);
 static void push_snapshot(struct link *);
 static void push_snapshot_record(void *arg, const Weir__MetadataRecord *);
@@ -373,11 +374,21 @@ void link_stream(struct link *l, int64_t from)
 
 void link_pump(struct link *l)
 {
+	pump(l, PENDING_MAX);
+}
+
+void link_pump_all(struct link *l)
+{
+	pump(l, INT64_MAX);
+}
+
+static void pump(struct link *l, int64_t pending_max)
+{
 	struct node *n = l->node;
 	int64_t committed = n->stable->offset;
 
 	while (l->is_streaming && l->sent != committed &&
-	       rpc_pending(l->session->rpc) < PENDING_MAX) {
+	       rpc_pending(l->session->rpc) < pending_max) {
 		if (l->sent <= 0 || l->sent < mlog_start(n->log) || l->sent > committed)
 			push_snapshot(l);
 		else

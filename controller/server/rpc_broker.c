@@ -46,7 +46,7 @@ static void altered(struct parked *p)
 	struct link *l = link_of(p->node, p->broker);
 
 	if (l != NULL && l->session != NULL && l->session->rpc == p->rpc)
-		link_pump(l);
+		link_pump_all(l);
 }
 
 /* The link is bound when the registration is decided, so that a connection lost in between is

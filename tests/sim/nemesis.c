@@ -36,15 +36,20 @@ static bool may_lose(struct nemesis *, const struct sim_node *);
 static strikes kill_it, stop_it, power_it, pause_it, slow_it, shift_it;
 static strikes cut_it, clog_it, reset_it, lose_it, sip_it, deafen_it;
 static strikes fill_it, break_it, drag_it, hang_it, evict_it, damage_it;
+static strikes unregister_it;
 
 static strikes *const by_kind[FAULT_KINDS] = {
-	[FAULT_KILL] = kill_it,   [FAULT_STOP] = stop_it,        [FAULT_POWER] = power_it,
-	[FAULT_PAUSE] = pause_it, [FAULT_SLOW] = slow_it,        [FAULT_CUT] = cut_it,
-	[FAULT_CLOG] = clog_it,   [FAULT_RESET] = reset_it,      [FAULT_LOSE] = lose_it,
-	[FAULT_SIP] = sip_it,     [FAULT_DEAF] = deafen_it,      [FAULT_CLOCK] = shift_it,
-	[FAULT_FULL] = fill_it,   [FAULT_WRITE] = break_it,      [FAULT_SYNC] = break_it,
-	[FAULT_ROT] = damage_it,  [FAULT_MISDIRECT] = damage_it, [FAULT_EVICT] = evict_it,
-	[FAULT_READ] = break_it,  [FAULT_DRAG] = drag_it,        [FAULT_HANG] = hang_it,
+	[FAULT_KILL] = kill_it,        [FAULT_STOP] = stop_it,
+	[FAULT_POWER] = power_it,      [FAULT_PAUSE] = pause_it,
+	[FAULT_SLOW] = slow_it,        [FAULT_CUT] = cut_it,
+	[FAULT_CLOG] = clog_it,        [FAULT_RESET] = reset_it,
+	[FAULT_LOSE] = lose_it,        [FAULT_SIP] = sip_it,
+	[FAULT_DEAF] = deafen_it,      [FAULT_CLOCK] = shift_it,
+	[FAULT_FULL] = fill_it,        [FAULT_WRITE] = break_it,
+	[FAULT_SYNC] = break_it,       [FAULT_ROT] = damage_it,
+	[FAULT_MISDIRECT] = damage_it, [FAULT_EVICT] = evict_it,
+	[FAULT_READ] = break_it,       [FAULT_DRAG] = drag_it,
+	[FAULT_HANG] = hang_it,        [FAULT_UNREGISTER] = unregister_it,
 };
 
 static struct nemesis *nemesis_of_run(void)
@@ -489,6 +494,34 @@ static bool hang_it(struct strike *k)
 {
 	tell(k->machine, "has a disk that does not answer");
 	k->machine->hung_until_us = k->machine->world->now_us + k->fault->for_us;
+	return true;
+}
+
+/* ---- operators ------------------------------------------------------------------------------ */
+
+static void unregister(void *x, void *y)
+{
+	struct node *active = x;
+	const struct sim_node *gone = y;
+	Weir__UnregisterBroker m = WEIR__UNREGISTER_BROKER__INIT;
+	struct ctl_cmd cmd = { .kind = CTL_UNREGISTER, .unregister = &m };
+	struct asked nobody = { 0 };
+
+	m.id = gone->id;
+	(void)node_submit(active, &cmd, &nobody);
+}
+
+/* Nobody counts any more on what it has, and so it is one that lost it.  Decided at once: a request
+ * that is late would strike while another broker is the one that may lose. */
+static bool unregister_it(struct strike *k)
+{
+	struct sim_node *by = cluster_active(k->nemesis->cluster);
+
+	if (k->node->is_controller || !by || by->machine->state != MACHINE_UP ||
+	    !may_lose(k->nemesis, k->node))
+		return false;
+	tell(k->machine, "is unregistered");
+	actor_run(&by->machine->actor[0], unregister, by->controller->node, k->node);
 	return true;
 }
 

@@ -32,7 +32,7 @@ static const struct {
 	[FAULT_SYNC] = { "sync", draw_failing }, [FAULT_EVICT] = { "evict", draw_none },
 	[FAULT_ROT] = { "rot", draw_damage },    [FAULT_MISDIRECT] = { "misdirect", draw_damage },
 	[FAULT_READ] = { "read", draw_failing }, [FAULT_DRAG] = { "drag", draw_drag },
-	[FAULT_HANG] = { "hang", draw_long },
+	[FAULT_HANG] = { "hang", draw_long },    [FAULT_UNREGISTER] = { "unregister", draw_none },
 };
 
 const char *fault_name(enum fault_kind kind)
@@ -281,7 +281,7 @@ static bool parse_head(const char *line, struct swarm *s)
 	if (!number_of(line, "seed", &seed))
 		return false;
 	swarm_draw(s, (uint64_t)seed);
-	s->n_conf = 0;
+	swarm_plain(s);
 	while (str_cut(&options, ' ', &one)) {
 		char name[64], text[SWARM_CONF_BYTES];
 

@@ -31,6 +31,7 @@ enum fault_kind {
 	FAULT_READ,  /* one read in n fails */
 	FAULT_DRAG,  /* syncs and other jobs take up to n us longer */
 	FAULT_HANG,  /* none of them ends */
+	FAULT_UNREGISTER, /* the operator says that node is gone for good, while it runs */
 	FAULT_KINDS
 };
 

@@ -78,6 +78,8 @@ static const struct field fields[] = {
 	{ "read-rate", FIELD_RATE, RATE(FAULT_READ), 0, 0, "disks whose reads fail" },
 	{ "drag-rate", FIELD_RATE, RATE(FAULT_DRAG), 0, 0, "disks that are slow" },
 	{ "hang-rate", FIELD_RATE, RATE(FAULT_HANG), 0, 0, "disks that do not answer" },
+	{ "unregister-rate", FIELD_RATE, RATE(FAULT_UNREGISTER), 0, 0,
+	  "brokers that the operator unregisters while they run" },
 	/* the weather */
 	{ "latency", FIELD_US, AT(latency_us), 0, HOUR_US, "of the network" },
 	{ "jitter", FIELD_US, AT(jitter_us), 0, HOUR_US, "the same, on top by chance" },

@@ -24,6 +24,7 @@ static int64_t maybe(struct prng *p, int64_t low_us)
 }
 
 static void draw_controllers(struct swarm *, uint64_t seed);
+static void draw_rare(struct swarm *, uint64_t seed);
 
 void swarm_draw(struct swarm *s, uint64_t seed)
 {
@@ -79,6 +80,7 @@ void swarm_draw(struct swarm *s, uint64_t seed)
 	s->every_us[FAULT_CLOCK] = maybe(p, SECOND);
 	fuzz_draw(s, p);
 	draw_controllers(s, seed);
+	draw_rare(s, seed);
 }
 
 /* A stream of its own: the number of controllers, and moves, change nothing else. */
@@ -92,6 +94,22 @@ static void draw_controllers(struct swarm *s, uint64_t seed)
 	s->patience_ms = between(p, 100, 1000);
 	s->snapshot_bytes = prng_chance(p, 1, 2) ? between(p, 500, 5000) : 20 << 20;
 	s->move_us = prng_chance(p, 1, 2) ? maybe(p, SECOND / 4) : 0;
+}
+
+/* Likewise: what most seeds are without. */
+static void draw_rare(struct swarm *s, uint64_t seed)
+{
+	struct prng prng, *p = &prng;
+
+	prng_seed(p, seed ^ 0x4a4e);
+	if (prng_chance(p, 1, 8))
+		s->every_us[FAULT_UNREGISTER] = maybe(p, SECOND);
+}
+
+void swarm_plain(struct swarm *s)
+{
+	memset(s->every_us, 0, sizeof(s->every_us));
+	s->n_conf = 0;
 }
 
 /* ---- the cluster ---------------------------------------------------------------------------- */

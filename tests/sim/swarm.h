@@ -31,6 +31,8 @@ struct swarm {
 };
 
 void swarm_draw(struct swarm *, uint64_t seed);
+/* Without faults, options and all that most clusters are without. */
+void swarm_plain(struct swarm *);
 struct cluster *swarm_build(const struct swarm *);
 void swarm_tell(const struct swarm *, const struct cluster *);
 /* Both phases; returns when everything held. */
