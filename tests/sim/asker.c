@@ -194,7 +194,7 @@ static void on_epoch(void *arg, enum err e, const void *reply)
 	    p->end_offset <= truth->log_start || p->end_offset >= truth->n)
 		return;
 	for (int64_t at = p->end_offset - 1; at <= p->end_offset; at++) {
-		const struct fact *f = &truth->facts[at];
+		const struct fact *f = truth_at(truth, at);
 		bool is_after = at == p->end_offset;
 
 		if (f->base_offset != UNSEEN && (f->epoch > a->epoch) != is_after)

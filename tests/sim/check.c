@@ -224,6 +224,7 @@ static void check_leader(struct spot *s)
 		truth->newest_epoch = r->leader_epoch;
 		if (s->topic->is_unclean) { /* what this leader has is the truth from now on */
 			truth->high_watermark = truth->n = truth->log_start = r->log_start;
+			truth->base = i64_min(truth->base, truth->n);
 			truth->views[s->broker].verified = 0;
 		}
 	}
@@ -348,8 +349,9 @@ static void check_told_of_name(const struct sim_topic *t, int number, struct pro
 	for (const struct sim_topic *at = t; at; at = at->past) {
 		const struct truth *truth = &at->truth[number];
 
-		if (p.offset >= truth->n || truth->facts[p.offset].base_offset == UNSEEN ||
-		    truth->facts[p.offset].value == p.value)
+		if (p.offset >= truth->n || p.offset < truth->base ||
+		    truth_at(truth, p.offset)->base_offset == UNSEEN ||
+		    truth_at(truth, p.offset)->value == p.value)
 			return;
 	}
 	rule_broken(15,
@@ -383,16 +385,16 @@ static void check_told(struct sim_topic *t, int number, struct promise p)
 static void check_promise(const struct sim_topic *t, int number, struct promise p)
 {
 	const struct truth *truth = &t->truth[number];
-	bool is_there = p.offset >= 0 && p.offset < truth->n;
+	bool is_there = p.offset >= truth->base && p.offset < truth->n;
 
-	if (is_there && truth->facts[p.offset].base_offset == UNSEEN)
+	if (is_there && truth_at(truth, p.offset)->base_offset == UNSEEN)
 		return;
-	if (!is_there || truth->facts[p.offset].value != p.value)
+	if (!is_there || truth_at(truth, p.offset)->value != p.value)
 		rule_broken(15,
 			    "%s-%d: a client was told %016llx at offset %lld; committed there is "
 			    "%016llx of %lld",
 			    t->name, number, (unsigned long long)p.value, (long long)p.offset,
-			    is_there ? (unsigned long long)truth->facts[p.offset].value : 0,
+			    is_there ? (unsigned long long)truth_at(truth, p.offset)->value : 0,
 			    (long long)truth->n);
 }
 
@@ -400,8 +402,8 @@ bool check_committed_already(const struct sim_topic *t, int number, uint64_t val
 {
 	const struct truth *truth = &t->truth[number];
 
-	for (int64_t i = truth->n - 1; i >= 0; i--)
-		if (truth->facts[i].value == value)
+	for (int64_t i = truth->n - 1; i >= truth->base; i--)
+		if (truth_at(truth, i)->value == value)
 			return true;
 	return false;
 }

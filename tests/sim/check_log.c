@@ -137,7 +137,8 @@ static uint32_t mix(int64_t offset, int32_t epoch, uint32_t crc)
  * the leader had deleted when it was compared with a follower does not count. */
 static void check_matching(const struct spot *s, const struct batch *b)
 {
-	uint64_t key = ((uint64_t)(uint32_t)b->leader_epoch << 40) | (uint64_t)b->base_offset;
+	uint64_t key = (uint64_t)b->base_offset * 0x9e3779b97f4a7c15 +
+		       (uint64_t)(uint32_t)b->leader_epoch * 0xbf58476d1ce4e5b9;
 	uint64_t known = (uint64_t)(uintptr_t)map_find(&s->truth->matching, key), before = 0;
 	const struct view *v = s->view;
 
@@ -272,7 +273,7 @@ static void check_fact(struct spot *s, const struct seen_batch *b)
 	if (b->base_offset < s->p->replica.log_start) /* deleted in the middle of a batch */
 		truth_skip_unseen(truth, b->last_offset + 1);
 	for (int64_t at = b->base_offset; at <= b->last_offset; at++) {
-		const struct fact *f = &truth->facts[at];
+		const struct fact *f = truth_at(truth, at);
 
 		if (at < truth->n && f->base_offset == UNSEEN)
 			continue;
@@ -288,11 +289,11 @@ static void check_fact(struct spot *s, const struct seen_batch *b)
 
 static struct fact *add_fact(struct truth *truth)
 {
-	if (truth->n == truth->cap) {
+	if (truth->n - truth->base == truth->cap) {
 		truth->cap = 2 * truth->cap + 256;
 		truth->facts = mem_grow(truth->facts, sizeof(*truth->facts) * (size_t)truth->cap);
 	}
-	return &truth->facts[truth->n++];
+	return truth_at(truth, truth->n++);
 }
 
 /* The high watermark and retention passed them in one turn. */

@@ -57,20 +57,28 @@ static void check_record(struct cluster *c, const struct sim_node *node, int64_t
 {
 	struct decree d = { crc32c(crc32c(0, &e->epoch, sizeof(e->epoch)), e->at, e->n), e->epoch };
 
+	ASSERT(offset >= c->first_decree);
 	if (offset < c->n_decrees) {
-		if (c->decrees[offset].crc != d.crc)
+		if (c->decrees[offset - c->first_decree].crc != d.crc)
 			rule_broken(35,
 				    "controller %d: record %lld, of term %lld; it was one of %lld",
 				    node->id, (long long)offset, (long long)d.term,
-				    (long long)c->decrees[offset].term);
+				    (long long)c->decrees[offset - c->first_decree].term);
 		return;
 	}
 	if (offset > c->n_decrees)
 		rule_broken(32, "controller %d: nobody has seen record %lld", node->id,
 			    (long long)c->n_decrees);
-	c->decrees = mem_grow(c->decrees, (size_t)(c->n_decrees + 1) * sizeof(d));
-	c->decrees[c->n_decrees++] = d;
+	c->decrees = mem_grow(c->decrees, (size_t)(c->n_decrees - c->first_decree + 1) * sizeof(d));
+	c->decrees[c->n_decrees++ - c->first_decree] = d;
 	fold(c, e);
+}
+
+void check_from(struct cluster *c, struct image *image)
+{
+	c->first_decree = c->n_decrees = image->offset;
+	c->folded = image;
+	check_decisions(c, image);
 }
 
 /* Within a batch a state may be half of one. */

@@ -103,6 +103,11 @@ static void truth_init(struct truth *truth, bool is_unclean)
 	map_init(&truth->matching, 1);
 }
 
+void truth_begin(struct truth *truth, int64_t offset)
+{
+	truth->base = truth->n = truth->high_watermark = truth->log_start = offset;
+}
+
 static void truth_fini(struct truth *truth)
 {
 	for (int b = 0; b < SIM_BROKERS_MAX; b++)

@@ -67,8 +67,8 @@ struct cluster {
 	struct image *decided; /* the newest committed state seen */
 	struct image *history[SIM_IMAGES]; /* the last ones, by offset modulo */
 	struct image *folded;  /* from the decrees */
-	struct decree *decrees;
-	int64_t n_decrees;
+	struct decree *decrees; /* from first_decree on */
+	int64_t first_decree, n_decrees; /* offsets: the latter is the end */
 	struct witness witness[SIM_CONTROLLERS_MAX];
 	int64_t compared[SIM_BROKERS_MAX][WORLD_ACTORS_MAX]; /* offsets of images */
 	struct codec_state *codec;
@@ -85,6 +85,8 @@ void cluster_free(struct cluster *);
 void cluster_start_all(struct cluster *);
 struct sim_topic *cluster_topic(struct cluster *, int n_partitions, int rf, int min_isr,
 				bool is_unclean);
+/* Its log began at that offset; what came before is deleted. */
+void truth_begin(struct truth *, int64_t offset);
 /* Another topic has its name now. */
 void cluster_begin_again(struct sim_topic *, struct uuid id);
 /* A broker's replica; NULL: none, or its log is not open. */
@@ -124,6 +126,8 @@ void check_machine(struct cluster *, const struct machine *);
 /* Bytes on that broker's disk were damaged behind its back: its next start may find less. */
 void check_expect_rot(struct cluster *, int broker);
 void check_controller(struct cluster *, int controller); /* check_quorum.c */
+/* A cluster that has run before: its state, which the check keeps. */
+void check_from(struct cluster *, struct image *);
 /* check_meta.c */
 void check_decisions(struct cluster *, struct image *committed);
 void check_known(struct cluster *, int broker);

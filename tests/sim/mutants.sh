@@ -146,6 +146,8 @@ mutant durable_is_what_is_written broker/log/flush.c \
 	's/i64_max\(l->recovery_point, f->upto\)/l->end/'
 mutant rolled_in_a_flush_is_clean broker/log/flush.c \
 	's/s->base == f->active_base && i < l->n - 1/false/'
+mutant segment_outgrows_its_index_KAFKA_5413 broker/log/log.c \
+	's/\tif \(in->last_offset - s->base > INT32_MAX\)\n\t\treturn true;\n//'
 mutant retention_past_hw_KAFKA_5634 broker/shard/retention.c \
 	's/log_retain\(p->log, p->replica\.high_watermark,/log_retain(p->log, log_end(p->log),/'
 mutant retention_forgets_producers broker/shard/retention.c \

@@ -8,7 +8,15 @@
 #define HOUR_US 3600000000
 #define NEVER_US INT64_MAX
 
-enum field_kind { FIELD_COUNT, FIELD_FLAG, FIELD_US, FIELD_MS, FIELD_RATE, FIELD_CONF };
+enum field_kind {
+	FIELD_COUNT,
+	FIELD_OFFSET,
+	FIELD_FLAG,
+	FIELD_US,
+	FIELD_MS,
+	FIELD_RATE,
+	FIELD_CONF
+};
 struct field {
 	const char *name;
 	enum field_kind kind;
@@ -37,6 +45,15 @@ static const struct field fields[] = {
 	{ "roll", FIELD_MS, AT(roll_ms), 1, INT32_MAX, "log.roll.ms" },
 	{ "retention", FIELD_MS, AT(retention_ms), -1, INT32_MAX, "retention.ms; -1: for ever" },
 	{ "set", FIELD_CONF, 0, 0, 0, "any option: broker:NAME=VALUE, topic:..., controller:..." },
+	/* the past */
+	{ "first-record", FIELD_OFFSET, AT(past.record), 0, 0,
+	  "the metadata log has had so many; 0: a new cluster" },
+	{ "first-term", FIELD_OFFSET, AT(past.term), 0, 0, "of the controllers" },
+	{ "first-producer-id", FIELD_OFFSET, AT(past.producer_id), 0, 0, "that is free" },
+	{ "first-epoch", FIELD_OFFSET, AT(past.epoch), 0, 0, "of every partition's leader" },
+	{ "first-offset", FIELD_OFFSET, AT(past.offset), 0, 0, "that a partition still has" },
+	{ "first-base", FIELD_OFFSET, AT(past.base), 0, 0,
+	  "of its segment; at most 2147483647 before it" },
 	/* the load */
 	{ "producers", FIELD_COUNT, AT(producers), 1, SIM_PRODUCERS_MAX, "how many" },
 	{ "batches", FIELD_COUNT, AT(batches), 1, 1000000, "that each producer sends" },
@@ -163,6 +180,7 @@ static bool set(const struct field *f, void *at, struct str value)
 			return false;
 		*(int *)at = (int)n;
 		return true;
+	case FIELD_OFFSET: return parse_i64(value, at) == ERR_OK && *(int64_t *)at >= 0;
 	case FIELD_FLAG: return parse_flag(value, at);
 	case FIELD_US: return parse_us(value, at) && *(int64_t *)at >= f->min;
 	case FIELD_MS: return parse_ms(f, value, at);
@@ -227,6 +245,7 @@ static void fit(struct swarm *s, const struct setting *v, int n)
 		s->producers = s->topics;
 	if (!has(v, n, "topics"))
 		lower(&s->topics, s->producers);
+	past_fit(&s->past);
 	if (!has(v, n, "think"))
 		s->pause_us = i64_max(1, s->safety_us / s->batches);
 }
@@ -284,6 +303,7 @@ void settings_print(const struct swarm *s, char *out, size_t cap)
 		text_printf(&t, "%s--%s ", i ? " " : "", f->name);
 		switch (f->kind) {
 		case FIELD_COUNT: text_printf(&t, "%d", *(const int *)at); break;
+		case FIELD_OFFSET: text_printf(&t, "%lld", (long long)*(const int64_t *)at); break;
 		case FIELD_FLAG: text_printf(&t, *(const bool *)at ? "yes" : "no"); break;
 		case FIELD_MS:
 			if (*(const int64_t *)at < 0)
@@ -306,15 +326,14 @@ void settings_help(void)
 	static const struct {
 		const char *first, *title;
 	} titles[] = {
-		{ "controllers", "The cluster" },
-		{ "producers", "The load" },
-		{ "for", "The time" },
-		{ "kill-rate", "The faults" },
-		{ "latency", "The weather" },
+		{ "controllers", "The cluster" }, { "first-record", "The past" },
+		{ "producers", "The load" },      { "for", "The time" },
+		{ "kill-rate", "The faults" },    { "latency", "The weather" },
 	};
 	static const char *const values[] = {
-		[FIELD_COUNT] = "N", [FIELD_FLAG] = "yes|no", [FIELD_US] = "TIME",
-		[FIELD_MS] = "TIME", [FIELD_RATE] = "RATE",   [FIELD_CONF] = "OPTION",
+		[FIELD_COUNT] = "N",     [FIELD_OFFSET] = "N", [FIELD_FLAG] = "yes|no",
+		[FIELD_US] = "TIME",     [FIELD_MS] = "TIME",  [FIELD_RATE] = "RATE",
+		[FIELD_CONF] = "OPTION",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {

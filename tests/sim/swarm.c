@@ -104,11 +104,14 @@ static void draw_rare(struct swarm *s, uint64_t seed)
 	prng_seed(p, seed ^ 0x4a4e);
 	if (prng_chance(p, 1, 8))
 		s->every_us[FAULT_UNREGISTER] = maybe(p, SECOND);
+	if (prng_chance(p, 1, 6))
+		past_draw(&s->past, p);
 }
 
 void swarm_plain(struct swarm *s)
 {
 	memset(s->every_us, 0, sizeof(s->every_us));
+	s->past = (struct past){ 0 };
 	s->n_conf = 0;
 }
 
@@ -269,6 +272,7 @@ static void come_to_rest(const struct swarm *s, struct cluster *c)
 
 void swarm_run(const struct swarm *s, const struct schedule *faults, struct cluster *c)
 {
+	past_write(s, c);
 	cluster_start_all(c);
 	add_clients(s, c);
 	world_run(c->world, SECOND);

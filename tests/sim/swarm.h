@@ -5,6 +5,7 @@
  * never. */
 #pragma once
 #include "tests/sim/client.h"
+#include "tests/sim/old.h"
 #include "tests/sim/schedule.h"
 
 #define SWARM_FAULTS_FROM_US 2000000 /* on the world's clock */
@@ -26,6 +27,7 @@ struct swarm {
 	int64_t latency_us, jitter_us, turn_us, job_us;
 	int64_t every_us[FAULT_KINDS];
 	int64_t move_us; /* between reassignments of a partition, on average */
+	struct past past;
 	char conf[SWARM_CONF_MAX][SWARM_CONF_BYTES]; /* options that are not at their default */
 	int n_conf;
 };

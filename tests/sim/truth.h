@@ -38,8 +38,8 @@ struct promise { /* acknowledged to a client */
 	int64_t offset;
 };
 struct truth {
-	struct fact *facts; /* by offset */
-	int64_t n, cap;
+	struct fact *facts; /* by offset - base */
+	int64_t base, n, cap; /* base: where the log began; n: the end, an offset, too */
 	int64_t high_watermark; /* the highest of any leader */
 	int64_t log_start;      /* likewise; what is below may be gone */
 	int32_t newest_epoch;   /* of any leader seen */
@@ -52,3 +52,8 @@ struct truth {
 	struct promise *open; /* acknowledged by a leader whose log was gone a moment later */
 	int64_t n_open, cap_open;
 };
+
+static inline struct fact *truth_at(const struct truth *t, int64_t offset)
+{
+	return &t->facts[offset - t->base];
+}
