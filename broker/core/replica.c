@@ -191,6 +191,8 @@ static void take_assignment(struct replica *r, const struct replica_event *ev,
 			    struct replica_effects *out)
 {
 	ASSERT(ev->assigned.n_replicas > 0 && ev->assigned.n_replicas <= REPLICAS_MAX);
+	if (ev->assigned.min_isr > 0)
+		r->min_isr = ev->assigned.min_isr;
 	if (is_stale(r, ev))
 		return;
 	take_peers(r, ev, out);

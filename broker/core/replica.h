@@ -12,6 +12,9 @@
  *   the high watermark never moves back on one leader within one leader epoch, never moves while
  *   |isr| < min(min.insync.replicas, assignment), and never past a member of the maximal isr
  *
+ * What is enough and who is in sync are news of one moment: a leader of before that hears first of
+ * a lower min.insync.replicas, and then who leads now, would commit what is to be truncated.
+ *
  * ISR changes: the leader proposes (propose_isr), the controller disposes.  From the proposal to
  * its answer the maximal isr counts for the high watermark (AsyncIsr): additions already hold it
  * back, removals hold it back still.  Metadata with a higher partition epoch settles a proposal
@@ -78,6 +81,7 @@ struct replica_event {
 			const int32_t *replicas, *isr;
 			int32_t n_replicas, n_isr;
 			bool is_recovering;
+			int32_t min_isr; /* of the same image; 0: as it was */
 			/* n_replicas rows: id, eligible, alive_epoch */
 			const struct replica_peer *known;
 		} assigned;

@@ -30,6 +30,7 @@
 #include "common/base/text.h"
 
 static void adopt(struct partition *, const struct image_topic *);
+static void take_conf(struct partition *, const struct image_topic *);
 static void resolve_throttles(struct partition *, const struct image_topic *);
 static int32_t known_peers(const struct partition *, const struct image_ids *,
 			   struct replica_peer *);
@@ -54,10 +55,8 @@ void partition_assign(struct shard *s, const struct image_topic *t, int32_t numb
 
 	if (!p)
 		partition_open_start(s, t, number);
-	else if (p->state == PARTITION_OPEN) {
-		partition_refresh_conf(p, t);
+	else if (p->state == PARTITION_OPEN)
 		adopt(p, t);
-	}
 }
 
 /* The log is open: take up the role that the newest image gives. */
@@ -66,7 +65,6 @@ void partition_opened(struct partition *p)
 	const struct image_topic *t = image_topic_by_id(p->shard->image, p->topic_id);
 
 	ASSERT(p->state == PARTITION_OPEN && t);
-	partition_refresh_conf(p, t);
 	adopt(p, t);
 	move_resume(p);
 }
@@ -78,6 +76,7 @@ static void adopt(struct partition *p, const struct image_topic *t)
 	const struct image_partition *ip = image_partition(t, p->number);
 	int32_t n = known_peers(p, &ip->replicas, known);
 
+	take_conf(p, t);
 	partition_step(
 		p, &(struct replica_event){ .kind = REPLICA_EV_ASSIGNED,
 					    .now_ms = env_mono_ms(p->shard->env),
@@ -89,6 +88,7 @@ static void adopt(struct partition *p, const struct image_topic *t)
 							  .n_replicas = n,
 							  .n_isr = ip->isr.n,
 							  .is_recovering = ip->is_recovering,
+							  .min_isr = p->conf.min_insync_replicas,
 							  .known = known } });
 	if (p->replica.role == REPLICA_FOLLOWER && p->replica.leader >= 0)
 		follow_start(p, p->replica.leader);
@@ -129,10 +129,22 @@ void partition_refresh_brokers(struct partition *p)
 						   .brokers = { known, n } });
 }
 
-/* Log settings take effect with the next append, min.insync.replicas with the next step. */
+/* Its assignment is as it was. */
 void partition_refresh_conf(struct partition *p, const struct image_topic *t)
 {
 	int32_t was = p->replica.min_isr;
+
+	take_conf(p, t);
+	if (p->conf.min_insync_replicas != was)
+		partition_step(p,
+			       &(struct replica_event){ .kind = REPLICA_EV_MIN_ISR,
+							.now_ms = env_mono_ms(p->shard->env),
+							.min_isr = p->conf.min_insync_replicas });
+}
+
+/* Log settings take effect with the next append, min.insync.replicas with the next step. */
+static void take_conf(struct partition *p, const struct image_topic *t)
+{
 	struct log_config c;
 
 	partition_resolve_conf(p, t);
@@ -140,11 +152,6 @@ void partition_refresh_conf(struct partition *p, const struct image_topic *t)
 	c = partition_log_config(p);
 	log_set_config(p->log, &c);
 	move_refresh_conf(p, &c);
-	if (p->conf.min_insync_replicas != was)
-		partition_step(p,
-			       &(struct replica_event){ .kind = REPLICA_EV_MIN_ISR,
-							.now_ms = env_mono_ms(p->shard->env),
-							.min_isr = p->conf.min_insync_replicas });
 }
 
 static void resolve_throttles(struct partition *p, const struct image_topic *t)

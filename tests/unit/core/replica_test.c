@@ -16,7 +16,7 @@ struct given {
 	bool is_recovering;
 };
 
-static void assign(struct replica *r, int64_t now_ms, struct given g)
+static void assign_with(struct replica *r, int64_t now_ms, struct given g, int32_t min_isr)
 {
 	struct replica_peer known[3];
 	int32_t n = 0;
@@ -37,7 +37,13 @@ static void assign(struct replica *r, int64_t now_ms, struct given g)
 						      .isr = g.isr,
 						      .n_isr = n,
 						      .known = known,
-						      .is_recovering = g.is_recovering } });
+						      .is_recovering = g.is_recovering,
+						      .min_isr = min_isr } });
+}
+
+static void assign(struct replica *r, int64_t now_ms, struct given g)
+{
+	assign_with(r, now_ms, g, 0);
 }
 
 static void append(struct replica *r, int64_t end)
@@ -145,6 +151,23 @@ TEST(strict_min_isr)
 	EXPECT_EQ(r.high_watermark, 10);
 	min_isr(&r, 2);
 	EXPECT_EQ(r.high_watermark, 11);
+}
+
+/* What a leader did not hear while it was cut off comes at once. */
+TEST(a_minimum_is_of_its_own_image)
+{
+	struct replica r = leader_of_three();
+
+	assign(&r, 1001, (struct given){ 1, 5, 11, { 1, 0, 0 }, false });
+	append(&r, 10);
+	assign_with(&r, 1002, (struct given){ 2, 6, 13, { 2, 0, 0 }, false }, 1);
+	EXPECT_EQ(r.high_watermark, 0);
+	EXPECT_EQ(replica_min_isr(&r), 1);
+
+	r = leader_of_three();
+	append(&r, 10);
+	assign_with(&r, 1001, (struct given){ 1, 5, 11, { 1, 0, 0 }, false }, 3);
+	EXPECT_EQ(r.high_watermark, 0);
 }
 
 TEST(min_isr_is_capped_by_the_assignment)
