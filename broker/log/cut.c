@@ -46,7 +46,8 @@ enum err log_restart(struct log *l, int64_t offset)
 	ASSERT(offset >= 0);
 	if (l->failed)
 		return ERR_IO;
-	if ((e = log_lower_point(l, offset)) != ERR_OK)
+	/* What a failure or a crash leaves of the old segments is no damage. */
+	if ((e = log_lower_point(l, i64_min(offset, l->v[0].base))) != ERR_OK)
 		return log_fail(l, e);
 	if (drop_segments(l, 0) != ERR_OK)
 		return log_fail(l, ERR_IO);
@@ -77,7 +78,8 @@ static enum err boundary_at(struct log *l, int64_t offset, int64_t *end)
 	return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
-/* Only a number moves here; retention deletes the segments below it, the checkpoint keeps it. */
+/* Only a number moves here; retention deletes the segments below it, the checkpoint keeps it.  The
+ * recovery point stays: what lies below the start in its segment is in the way of every reader. */
 enum err log_advance_start(struct log *l, int64_t offset)
 {
 	if (l->failed)
@@ -85,7 +87,6 @@ enum err log_advance_start(struct log *l, int64_t offset)
 	if (offset > l->end)
 		return ERR_NOT_FOUND;
 	l->start = i64_max(l->start, offset);
-	l->recovery_point = i64_max(l->recovery_point, l->start);
 	return ERR_OK;
 }
 

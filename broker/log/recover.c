@@ -308,7 +308,6 @@ static enum err settle_end(struct log *l, const struct log_options *o, struct lo
 	if (o->start_offset > l->end)
 		return log_restart(l, o->start_offset);
 	l->start = i64_max(o->start_offset, l->v[0].base);
-	l->recovery_point = i64_max(l->recovery_point, l->start);
 	return ERR_OK;
 }
 

@@ -151,7 +151,7 @@ static enum err delete_first(struct log *l, int32_t n, int64_t now_ms)
 	l->n -= done;
 	memmove(l->v, l->v + done, (size_t)l->n * sizeof(*l->v));
 	l->start = i64_max(l->start, l->v[0].base);
-	l->recovery_point = i64_max(l->recovery_point, l->start);
+	l->recovery_point = i64_max(l->recovery_point, l->v[0].base);
 	return e;
 }
 

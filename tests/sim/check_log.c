@@ -191,6 +191,8 @@ void check_reopened(struct spot *s)
 
 	if (old.is_harmed) /* it may have failed half way through a truncation */
 		kept = s->truth->is_unclean ? 0 : i64_min(kept, old.high_watermark);
+	if (old.is_harmed && old.log_end < s->truth->log_start) /* or beginning anew up there */
+		kept = 0;
 	if (old.is_rotten)
 		kept = 0;
 	if (old.is_known && r->log_end < kept)

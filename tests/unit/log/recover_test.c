@@ -493,6 +493,63 @@ TEST(a_start_above_the_end_begins_a_new_log)
 	kit_fini(&k);
 }
 
+/* It is in the way of whoever reads from the start: the power must not leave holes there. */
+TEST(what_lies_below_the_start_is_checked_until_it_was_synced)
+{
+	const uint8_t zeros[8] = { 0 };
+	const struct file_iov iov = { zeros, sizeof(zeros) };
+	struct file *file;
+	struct kit k;
+
+	kit_init(&k, 18);
+	EXPECT_OK(kit_open(&k));
+	EXPECT_OK(kit_append(&k, 6));
+	EXPECT_OK(log_advance_start(k.l, k.v[3].view.base_offset));
+	k.o.start_offset = log_start(k.l);
+	k.o.recovery_point = log_recovery_point(k.l);
+	EXPECT_EQ(k.o.recovery_point, 0);
+	kit_crash(&k);
+	EXPECT_OK(k.fs.env.files->open(&k.fs.env, KIT_DIR "/00000000000000000000.log", FILE_WRITE,
+				       &file));
+	EXPECT_OK(file->ops->writev(file, &iov, 1, k.v[0].view.size));
+	file_put(file);
+	EXPECT_OK(kit_open(&k));
+	EXPECT(k.rec.corrupt_offset >= 0);
+	EXPECT_EQ(log_start(k.l), k.o.start_offset);
+	EXPECT_EQ(log_end(k.l), k.o.start_offset);
+	kit_forget_from(&k, 0);
+	kit_fini(&k);
+}
+
+/* It is about to be far behind its recovery point; whatever is left of it then is no damage. */
+TEST(a_new_beginning_that_fails_half_way_is_no_damage)
+{
+	for (int after = 0; after < 12; after++) {
+		struct kit k;
+		enum err e;
+
+		kit_init(&k, 19);
+		k.o.config.segment_bytes = 500;
+		EXPECT_OK(kit_open(&k));
+		for (int i = 0; i < 5; i++)
+			EXPECT_OK(kit_append_one(&k, i, 1, 400, 1));
+		kit_flush(&k);
+		k.o.recovery_point = log_recovery_point(k.l);
+		EXPECT_EQ(k.o.recovery_point, 5);
+		k.fs.fail_kinds = FAKE_NAME | FAKE_SYNC;
+		k.fs.fail_after = after;
+		e = log_restart(k.l, 1000);
+		k.fs.fail_after = -1;
+		kit_crash(&k);
+		k.o.clean = false;
+		EXPECT_OK(kit_open(&k));
+		EXPECT_EQ(k.rec.corrupt_offset, -1);
+		EXPECT(e || log_end(k.l) == 1000);
+		kit_forget_from(&k, 0);
+		kit_fini(&k);
+	}
+}
+
 /* The checkpoint of the directory still names the old recovery point. */
 TEST(a_truncation_caps_the_recovery_point_until_a_clean_close)
 {
