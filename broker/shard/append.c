@@ -24,6 +24,8 @@
 #include "common/base/mark.h"
 #include "common/wire/codec.h"
 
+#define OVERTAKEN_MS 60000
+
 static void append_one(struct append_call *, struct append_op *);
 static enum kerr admit(const struct append_call *, struct append_op *, const struct partition *);
 static enum kerr refuse_full(struct append_op *, const struct partition *);
@@ -32,6 +34,8 @@ static enum kerr validate(struct append_call *, struct append_op *, struct parti
 			  struct validate_result *);
 static bool is_known(struct append_op *, struct partition *, const struct producer_append *,
 		     int64_t *required);
+static enum kerr refuse_disorder(struct append_op *, const struct partition *);
+static bool may_be_overtaken(const struct partition *);
 static enum err write_batch(struct partition *, struct validate_result *,
 			    const struct producer_append *);
 static void park_or_finish(struct append_call *, struct append_op *, struct partition *,
@@ -185,11 +189,40 @@ static bool is_known(struct append_op *op, struct partition *p, const struct pro
 		op->base_offset = was.last_offset - was.offset_delta;
 		*required = was.last_offset + 1;
 		return true;
-	case PRODUCER_OUT_OF_ORDER: op->error = KERR_OUT_OF_ORDER_SEQUENCE_NUMBER; return false;
+	case PRODUCER_OUT_OF_ORDER: op->error = refuse_disorder(op, p); return false;
 	case PRODUCER_FENCED_EPOCH: op->error = KERR_INVALID_PRODUCER_EPOCH; return false;
 	case PRODUCER_TXN_OPEN: op->error = KERR_INVALID_TXN_STATE; return false;
 	}
 	UNREACHABLE();
+}
+
+/* What a leader in controlled shutdown passes on to us may be overtaken by what its clients send
+ * here themselves.  That would be told as a loss when the overtaken batch is acknowledged over
+ * there before this answer arrives, so the client shall rather ask again. */
+static enum kerr refuse_disorder(struct append_op *op, const struct partition *p)
+{
+	if (!may_be_overtaken(p))
+		return KERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+	MARK(batch_overtook_a_relay);
+	return explain(op, KERR_LEADER_NOT_AVAILABLE,
+		       "the batches before it may still come from a broker that is shutting down; "
+		       "nothing was written");
+}
+
+/* It passes on what comes until it ends, a little after the controller has let it go. */
+static bool may_be_overtaken(const struct partition *p)
+{
+	const struct image *im = p->shard->image;
+	bool is_new = env_mono_ms(p->shard->env) - p->led_since_ms < OVERTAKEN_MS;
+
+	for (int32_t i = 0; i < p->replica.n_peers; i++) {
+		const struct image_broker *b = image_broker(im, p->replica.peers[i].id);
+
+		if (b && b->id != p->replica.self && b->in_controlled_shutdown &&
+		    (!b->is_fenced || is_new))
+			return true;
+	}
+	return false;
 }
 
 /* The 12 bytes that a leader sets lie outside the CRC, so the frame stays as it came and only the

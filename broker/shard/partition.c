@@ -273,6 +273,7 @@ static void start_raised(struct partition *p)
 static void become_leader(struct partition *p)
 {
 	follow_stop(p);
+	p->led_since_ms = env_mono_ms(p->shard->env);
 	epoch_cache_assign(&p->epochs, p->replica.leader_epoch, p->replica.log_end);
 	persist_epochs(p);
 	read_wake(p, READ_LOST);

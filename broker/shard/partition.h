@@ -69,6 +69,7 @@ struct partition {
 	int64_t opening_before; /* image offset that does not include this assignment */
 	struct list deletes;    /* parked DeleteRecords (delete_records.h) */
 	struct isr_item isr;
+	int64_t led_since_ms; /* monotonic; of a leader */
 	struct following follow;
 	struct report *report;  /* of what it lost, or NULL (report.h) */
 	struct move *move;      /* to another log directory, or NULL (move.h) */

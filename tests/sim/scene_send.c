@@ -142,8 +142,20 @@ void acked_by(struct stage *s, const char *record, int acks, int broker)
 
 void acked_as(struct stage *s, const char *record, int32_t sequence)
 {
+	acked_as_by(s, record, sequence, stage_leader(s));
+}
+
+void acked_as_by(struct stage *s, const char *record, int32_t sequence, int broker)
+{
 	s->next_sequence = sequence;
-	acked(s, record, ALL);
+	acked_by(s, record, ALL, broker);
+	s->next_sequence = -1;
+}
+
+void refused_as(struct stage *s, const char *record, int32_t sequence, enum kerr code)
+{
+	s->next_sequence = sequence;
+	refused(s, record, ALL, code);
 	s->next_sequence = -1;
 }
 

@@ -29,9 +29,32 @@ static void what_asks_the_leader_alone_is_passed_on_too(struct stage *s)
 	expect_everywhere(s, "M1 M2");
 }
 
+/* A client has records on their way through X when it hears of the new leader, and sends the next
+ * one there itself.  It is not told that something was lost: M2 could be acknowledged before that
+ * answer arrives. */
+static void what_overtakes_a_passed_record_is_asked_for_again(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .min_isr = 2 });
+	acked_as(s, "M1", 0);
+	ask_to_stop(s, X);
+	(void)wait_new_leader(s, X);
+	wait_follower(s, X);
+	refused_as(s, "M3", 2, KERR_LEADER_NOT_AVAILABLE);
+	acked_as_by(s, "M2", 1, X);
+	acked_as(s, "M3", 2);
+	wait_end(s, X);
+	refused_as(s, "M5", 4, KERR_LEADER_NOT_AVAILABLE);
+	pass_ms(s, 60000); /* nothing that X passed on comes so late */
+	refused_as(s, "M5", 4, KERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+	start_node(s, X);
+	expect_everywhere(s, "M1 M2 M3");
+}
+
 const struct scene shutdown_scenes[] = {
 	{ "a_leader_that_stops_passes_produces_on", a_leader_that_stops_passes_produces_on },
 	{ "what_asks_the_leader_alone_is_passed_on_too",
 	  what_asks_the_leader_alone_is_passed_on_too },
+	{ "what_overtakes_a_passed_record_is_asked_for_again",
+	  what_overtakes_a_passed_record_is_asked_for_again },
 	{ 0 },
 };
