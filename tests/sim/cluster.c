@@ -253,6 +253,33 @@ static bool partition_is_whole(const struct cluster *c, const struct sim_topic *
 	return true;
 }
 
+/* One that has not heard of the last decisions may hold a replica that went elsewhere. */
+static bool broker_is_whole(const struct cluster *c, const struct image *image, int i, char *why,
+			    size_t cap)
+{
+	const struct image_broker *b = image_broker(image, i + 1);
+	const struct broker *broker;
+
+	if (!sim_node_runs(c->broker[i]) || !b || b->is_fenced) {
+		snprintf(why, cap, "broker %d is %s", i + 1,
+			 sim_node_runs(c->broker[i]) ? "fenced" : "down");
+		return false;
+	}
+	broker = &c->broker[i]->broker->broker;
+	if (!uuid_eq(b->incarnation, broker->incarnation)) {
+		snprintf(why, cap, "broker %d has not registered again", i + 1);
+		return false;
+	}
+	for (int k = 0; k < broker->n_shards; k++)
+		if (broker->shards[k]->image->offset != image->offset) {
+			snprintf(why, cap, "broker %d has %lld records of %lld", i + 1,
+				 (long long)broker->shards[k]->image->offset,
+				 (long long)image->offset);
+			return false;
+		}
+	return true;
+}
+
 bool cluster_is_whole(const struct cluster *c, char *why, size_t cap)
 {
 	const struct image *image = decided(c);
@@ -271,19 +298,9 @@ bool cluster_is_whole(const struct cluster *c, char *why, size_t cap)
 			return false;
 		}
 	}
-	for (int i = 0; i < c->n_brokers; i++) {
-		const struct image_broker *b = image_broker(image, i + 1);
-
-		if (!sim_node_runs(c->broker[i]) || !b || b->is_fenced) {
-			snprintf(why, cap, "broker %d is %s", i + 1,
-				 sim_node_runs(c->broker[i]) ? "fenced" : "down");
+	for (int i = 0; i < c->n_brokers; i++)
+		if (!broker_is_whole(c, image, i, why, cap))
 			return false;
-		}
-		if (!uuid_eq(b->incarnation, c->broker[i]->broker->broker.incarnation)) {
-			snprintf(why, cap, "broker %d has not registered again", i + 1);
-			return false;
-		}
-	}
 	for (int t = 0; t < c->n_topics; t++)
 		for (int i = 0; i < c->topic[t].n_partitions; i++)
 			if (!partition_is_whole(c, &c->topic[t], i, why, cap))

@@ -27,6 +27,7 @@ struct round { /* one request at a time to each broker */
 	struct consumer *consumer;
 	int broker;
 	bool is_in_flight;
+	bool is_void; /* begun anew meanwhile: what the answer says of the session is of before */
 	int32_t session_id, session_epoch; /* 0: a full request, which may begin a session */
 	struct asked_for asked[SIM_TOPICS_MAX][SIM_PARTITIONS_MAX];
 };
@@ -205,6 +206,7 @@ static void on_topic(void *arg, int topic)
 static void begin_session(struct round *r)
 {
 	r->session_epoch = 0;
+	r->is_void = r->is_in_flight;
 	for (int t = 0; t < SIM_TOPICS_MAX; t++)
 		for (int i = 0; i < SIM_PARTITIONS_MAX; i++)
 			r->asked[t][i].is_told = false;
@@ -215,7 +217,7 @@ static void follow_session(struct round *r, const struct fetch_response *f)
 {
 	if (!r->consumer->has_sessions)
 		return;
-	if (!f || f->error_code != KERR_NONE || f->session_id == 0) {
+	if (!f || f->error_code != KERR_NONE || f->session_id == 0 || r->is_void) {
 		begin_session(r);
 		if (!f || f->error_code == KERR_FETCH_SESSION_ID_NOT_FOUND)
 			r->session_id = 0;
