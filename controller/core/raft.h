@@ -99,6 +99,7 @@ enum raft_verdict {
 	RAFT_UNKNOWN,            /* no such observer in sight; no such voter */
 	RAFT_EXISTS,             /* votes already, maybe with another disk: remove that first */
 	RAFT_LIMIT,              /* too many voters, or the last one */
+	RAFT_TOO_FEW,            /* of those that would remain no majority is in contact */
 };
 
 #define RAFT_SENT_MAX (2 * RAFT_PEERS_MAX + 2)

@@ -41,7 +41,9 @@ enum raft_msg_kind {
 	RAFT_SNAPSHOT,           /* one chunk */
 	RAFT_SNAPSHOT_REPLY,
 	RAFT_TIMEOUT_NOW,        /* leadership transfer: campaign at once */
-	RAFT_HELLO,              /* no voter, and no leader talks to me: I would like to follow */
+	/* No leader talks to me: I would like to follow.  To everybody (-1), for the log may not
+	 * say who there is. */
+	RAFT_HELLO,
 };
 
 struct raft_msg {

@@ -6,6 +6,9 @@
  * may not yet have the one that counts. */
 #include "controller/core/raft_impl.h"
 
+/* After so many campaigns the voters in this log may be none any more. */
+#define IN_VAIN 3
+
 static bool is_sticky(const struct raft *);
 static bool is_up_to_date(const struct raft *, const struct raft_msg *);
 static void ask(struct raft *, enum raft_msg_kind, int64_t term, struct raft_effects *);
@@ -30,6 +33,8 @@ void raft_pre_campaign(struct raft *r, struct raft_effects *out)
 	r->attempts++;
 	pause_before_next(r);
 	ask(r, RAFT_PRE_VOTE, r->term + 1, out);
+	if (r->attempts > IN_VAIN)
+		raft_say_hello(r, out);
 	raft_count_votes(r, out);
 }
 

@@ -9,6 +9,7 @@
 static enum raft_verdict begin_change(struct raft *, enum raft_voters_op, struct raft_voter,
 				      struct raft_voters *);
 static enum raft_verdict begin_transfer(struct raft *, int32_t to);
+static bool could_decide(const struct raft *, const struct raft_voters *);
 static bool has_caught_up(const struct raft *, const struct raft_peer *);
 static struct raft_peer *best_voter(struct raft *);
 static bool is_silent(const struct raft *, const struct raft_peer *);
@@ -101,11 +102,10 @@ void raft_forget_observers(struct raft *r, bool all)
 	r->n_peers = n;
 }
 
+/* To everybody: the voters may all be others than the ones in this log. */
 void raft_say_hello(struct raft *r, struct raft_effects *out)
 {
-	for (int32_t i = 0; i < r->n_peers; i++)
-		if (r->peers[i].who.id != r->o.self.id)
-			raft_send(r, out, RAFT_HELLO, r->peers[i].who);
+	raft_send(r, out, RAFT_HELLO, (struct raft_voter){ .id = -1 });
 }
 
 void raft_on_hello(struct raft *r, const struct raft_msg *m, struct raft_effects *out)
@@ -192,6 +192,9 @@ const char *raft_verdict_text(enum raft_verdict v)
 	case RAFT_UNKNOWN: return "no controller with this id and directory is in sight";
 	case RAFT_EXISTS: return "a controller with this id votes already";
 	case RAFT_LIMIT: return "too many voters, or the last one";
+	case RAFT_TOO_FEW:
+		return "of the voters that would remain no majority is there: nothing could be "
+		       "decided any more";
 	}
 	UNREACHABLE();
 }
@@ -213,7 +216,7 @@ static enum raft_verdict begin_change(struct raft *r, enum raft_voters_op op,
 		if (set->n == 1)
 			return RAFT_LIMIT;
 		set->v[at] = set->v[--set->n];
-		return RAFT_OK;
+		return could_decide(r, set) ? RAFT_OK : RAFT_TOO_FEW;
 	}
 	for (int32_t i = 0; i < set->n; i++)
 		if (set->v[i].id == voter.id)
@@ -227,6 +230,16 @@ static enum raft_verdict begin_change(struct raft *r, enum raft_voters_op op,
 		return has_caught_up(r, &r->peers[i]) ? RAFT_OK : RAFT_BEHIND;
 	}
 	return RAFT_UNKNOWN;
+}
+
+/* The set counts at once: if its majority is dead, nobody can ever take it back. */
+static bool could_decide(const struct raft *r, const struct raft_voters *set)
+{
+	int32_t n = raft_voters_find(set, r->o.self) >= 0;
+
+	for (int32_t i = 0; i < r->n_peers; i++)
+		n += raft_voters_find(set, r->peers[i].who) >= 0 && !is_silent(r, &r->peers[i]);
+	return n > set->n / 2;
 }
 
 /* "Catching up new servers" (4.2.1): with it the cluster must be able to commit at once. */

@@ -160,7 +160,8 @@ static int32_t code_of(enum raft_verdict v, enum raft_voters_op op)
 	case RAFT_BEHIND: return KERR_REQUEST_TIMED_OUT;
 	case RAFT_UNKNOWN: return op == RAFT_ADD ? KERR_INVALID_REQUEST : KERR_VOTER_NOT_FOUND;
 	case RAFT_EXISTS: return KERR_DUPLICATE_VOTER;
-	case RAFT_LIMIT: return KERR_INVALID_REQUEST;
+	case RAFT_LIMIT:
+	case RAFT_TOO_FEW: return KERR_INVALID_REQUEST;
 	}
 	UNREACHABLE();
 }

@@ -24,7 +24,9 @@ static void on_push(void *arg, struct rpc *, const ProtobufCMessage *);
 static void closed(struct quorum *, int32_t id);
 static bool take_hello(const Weir__Hello *, struct hello *);
 static void heard_hello(struct quorum *, const struct hello *);
+static void meet_voters(struct quorum *, const struct quorum_voters *);
 static void say_hello(struct quorum *, struct rpc *, bool is_dialled);
+static void send_one(struct quorum *, const struct raft_msg *);
 static bool fill_payload(struct quorum *, const struct raft_msg *, Weir__RaftMessage *);
 
 static const struct rpc_events events = { .up = on_up, .down = on_down, .push = on_push };
@@ -269,6 +271,20 @@ static void heard_hello(struct quorum *q, const struct hello *h)
 		log_error("quorum", "a controller of another cluster is at that address",
 			  F_Z("host", h->self.addr.host), F_I64("port", h->self.addr.port),
 			  F_Z("theirs", h->cluster_id), F_STR("ours", ours));
+	else if (h->is_member)
+		meet_voters(q, &h->voters);
+}
+
+/* The leader may be one that no record here names yet. */
+static void meet_voters(struct quorum *q, const struct quorum_voters *set)
+{
+	for (int32_t i = 0; i < set->n; i++) {
+		const struct quorum_voter *v = &set->v[i];
+		struct peer_addr known;
+
+		if (!quorum_address(q, v->who.id, &known))
+			quorum_meet(q, v->who.id, v->who.directory, v->addr.host, v->addr.port);
+	}
 }
 
 /* The newest word of that controller, on whichever connection. */
@@ -375,6 +391,25 @@ static struct rpc *way_to(const struct quorum *q, struct raft_voter to, bool *is
 
 /* A message that cannot leave is lost, which raft is made for. */
 void quorum_send(struct quorum *q, const struct raft_msg *msg)
+{
+	struct raft_msg one = *msg;
+
+	if (msg->to.id >= 0) {
+		send_one(q, msg);
+		return;
+	}
+	LIST_FOR (p, &q->peers, struct peer, in_quorum)
+		if (p->has_hello) {
+			one.to = p->hello.self.who;
+			send_one(q, &one);
+		}
+	LIST_FOR (v, &q->visitors, struct visitor, in_quorum) {
+		one.to = v->hello.self.who;
+		send_one(q, &one);
+	}
+}
+
+static void send_one(struct quorum *q, const struct raft_msg *msg)
 {
 	struct quorum_packed packed;
 	Weir__Request request = WEIR__REQUEST__INIT;

@@ -5,6 +5,7 @@
  * at the end of each batch, is what check_meta.c looks at. */
 #include "common/base/crc32c.h"
 #include "tests/sim/check.h"
+#include "tests/sim/voters.h"
 
 static void check_leader(struct cluster *, int controller, const struct node *);
 static void check_record(struct cluster *, const struct sim_node *, int64_t offset,
@@ -18,7 +19,9 @@ void check_controller(struct cluster *c, int controller)
 	struct witness *w = &c->witness[controller];
 
 	if (w->life != node->machine->life)
-		*w = (struct witness){ w->term, w->term_life, 0, node->machine->life };
+		*w = (struct witness){ w->term, w->term_life, 0, node->machine->life,
+				       w->self, w->voters };
+	voters_note(c, controller);
 	check_leader(c, controller, n);
 	if (n->stable->offset == w->seen)
 		return;

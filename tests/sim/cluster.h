@@ -34,17 +34,6 @@ struct sim_topic {
 	struct sim_topic *past; /* of the same name, deleted; the newest first */
 };
 
-struct decree { /* a record of the metadata log, committed */
-	uint32_t crc;
-	int64_t term;
-};
-struct witness {    /* what was last seen of a controller */
-	int64_t term; /* in which it led; 0: never */
-	uint32_t term_life;
-	int64_t seen; /* records it knew to be committed */
-	uint32_t life;
-};
-
 struct client;
 struct cluster {
 	struct world *world;

@@ -10,6 +10,7 @@
 #include "broker/shard/partition.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/swarm.h"
+#include "tests/sim/voters.h"
 
 #define STOP_POLL_US 300000
 #define USUAL_TURN_US 20
@@ -36,7 +37,7 @@ static bool may_lose(struct nemesis *, const struct sim_node *);
 static strikes kill_it, stop_it, power_it, pause_it, slow_it, shift_it;
 static strikes cut_it, clog_it, reset_it, lose_it, sip_it, deafen_it;
 static strikes fill_it, break_it, drag_it, hang_it, evict_it, damage_it;
-static strikes unregister_it;
+static strikes unregister_it, wipe_it, vote_it;
 
 static strikes *const by_kind[FAULT_KINDS] = {
 	[FAULT_KILL] = kill_it,        [FAULT_STOP] = stop_it,
@@ -50,6 +51,7 @@ static strikes *const by_kind[FAULT_KINDS] = {
 	[FAULT_MISDIRECT] = damage_it, [FAULT_EVICT] = evict_it,
 	[FAULT_READ] = break_it,       [FAULT_DRAG] = drag_it,
 	[FAULT_HANG] = hang_it,        [FAULT_UNREGISTER] = unregister_it,
+	[FAULT_WIPE] = wipe_it,        [FAULT_VOTER] = vote_it,
 };
 
 static struct nemesis *nemesis_of_run(void)
@@ -522,6 +524,23 @@ static bool unregister_it(struct strike *k)
 		return false;
 	tell(k->machine, "is unregistered");
 	actor_run(&by->machine->actor[0], unregister, by->controller->node, k->node);
+	return true;
+}
+
+static bool vote_it(struct strike *k)
+{
+	return k->node->is_controller && voters_change(k->nemesis->cluster, k->node);
+}
+
+static bool wipe_it(struct strike *k)
+{
+	if (!k->node->is_controller || !voters_may_wipe(k->nemesis->cluster, k->node))
+		return false;
+	tell(k->machine, "loses its disk");
+	if (sim_node_runs(k->node))
+		sim_node_kill(k->node);
+	voters_wipe(k->nemesis->cluster, k->node);
+	after(k, bring_up, k->node, NULL);
 	return true;
 }
 

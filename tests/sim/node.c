@@ -147,6 +147,14 @@ void sim_node_power_off(struct sim_node *n)
 	forget(n);
 }
 
+void sim_node_wipe(struct sim_node *n)
+{
+	for (int i = 0; i < n->n_options; i++)
+		if (strncmp(n->option[i], "metadata.log.dir=", 17) == 0)
+			snprintf(n->option[i], sizeof(n->option[i]), "metadata.log.dir=/new%lld",
+				 (long long)n->n_starts);
+}
+
 static void die(void *x, void *unused)
 {
 	(void)unused;

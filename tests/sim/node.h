@@ -32,4 +32,5 @@ void sim_node_start(struct sim_node *);
 void sim_node_kill(struct sim_node *);
 void sim_node_power_off(struct sim_node *);
 void sim_node_stop(struct sim_node *); /* as SIGTERM does: a controlled shutdown */
+void sim_node_wipe(struct sim_node *); /* its next start finds an empty disk; controllers */
 bool sim_node_runs(const struct sim_node *);

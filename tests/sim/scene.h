@@ -109,6 +109,9 @@ bool is_running(struct stage *, int who);
 void cut_among_controllers(struct stage *, int who);
 void lose_metadata(struct stage *, int who); /* while it is down: another disk at the next start */
 bool has_vote(struct stage *, int who);
+void take_vote(struct stage *, int who); /* both wait until it is committed */
+void give_vote(struct stage *, int who);
+bool may_take_vote(struct stage *, int who); /* asked once; it is taken if so */
 
 /* ---- waiting and expecting ------------------------------------------------------------------ */
 

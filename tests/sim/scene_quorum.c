@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "tests/sim/stage.h"
+#include "tests/sim/voters.h"
 
 static int who_is(const struct stage *s, const struct sim_node *n)
 {
@@ -87,10 +88,7 @@ void lose_metadata(struct stage *s, int who)
 	struct sim_node *n = s->cluster->controllers[who - C];
 
 	story_tell(s->cluster->world, "---- %c has a new, empty disk ----", stage_letter(who));
-	for (int i = 0; i < n->n_options; i++)
-		if (strncmp(n->option[i], "metadata.log.dir=", 17) == 0)
-			snprintf(n->option[i], sizeof(n->option[i]), "metadata.log.dir=/new%lld",
-				 (long long)n->n_starts);
+	voters_wipe(s->cluster, n);
 }
 
 bool has_vote(struct stage *s, int who)
@@ -105,4 +103,44 @@ bool has_vote(struct stage *s, int who)
 			    n->controller->node->options->quorum.directory))
 			return true;
 	return false;
+}
+
+static bool is_voter(const struct stage *s, int32_t id)
+{
+	const struct image *im = s->cluster->folded;
+
+	for (int32_t i = 0; i < im->n_voters; i++)
+		if (im->voters[i].id == id)
+			return true;
+	return false;
+}
+
+/* Asked again while an earlier change is not committed. */
+static void ask_until(struct stage *s, int who, bool has)
+{
+	const struct sim_node *n = s->cluster->controllers[who - C];
+	int64_t until = s->cluster->world->now_us + BOUND_US;
+
+	while (is_voter(s, n->id) != has) {
+		if (s->cluster->world->now_us >= until)
+			story_fail(EXIT_LIVENESS, "%s: waited in vain for the vote of %c", s->name,
+				   stage_letter(who));
+		(void)(has ? voters_give(s->cluster, n) : voters_take(s->cluster, n));
+		world_run(s->cluster->world, STEP_US);
+	}
+}
+
+void take_vote(struct stage *s, int who)
+{
+	ask_until(s, who, false);
+}
+
+void give_vote(struct stage *s, int who)
+{
+	ask_until(s, who, true);
+}
+
+bool may_take_vote(struct stage *s, int who)
+{
+	return voters_take(s->cluster, s->cluster->controllers[who - C]);
 }

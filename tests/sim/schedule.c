@@ -16,7 +16,7 @@
 typedef void draw(struct fault *, const struct swarm *, struct prng *);
 
 static draw draw_none, draw_damage, draw_down, draw_long, draw_slow, draw_drag, draw_cut, draw_link,
-	draw_clock, draw_full, draw_failing;
+	draw_clock, draw_full, draw_failing, draw_controller, draw_wipe;
 
 static const struct {
 	const char *name;
@@ -33,6 +33,7 @@ static const struct {
 	[FAULT_ROT] = { "rot", draw_damage },    [FAULT_MISDIRECT] = { "misdirect", draw_damage },
 	[FAULT_READ] = { "read", draw_failing }, [FAULT_DRAG] = { "drag", draw_drag },
 	[FAULT_HANG] = { "hang", draw_long },    [FAULT_UNREGISTER] = { "unregister", draw_none },
+	[FAULT_WIPE] = { "wipe", draw_wipe },    [FAULT_VOTER] = { "voter", draw_controller },
 };
 
 const char *fault_name(enum fault_kind kind)
@@ -146,6 +147,18 @@ static void draw_failing(struct fault *f, const struct swarm *s, struct prng *p)
 	(void)s;
 	f->for_us = up_to(p, SPELL_US_MAX);
 	f->n = up_to(p, 20);
+}
+
+static void draw_controller(struct fault *f, const struct swarm *s, struct prng *p)
+{
+	snprintf(f->node, MACHINE_NAME_MAX, "c%d",
+		 100 + (int)prng_below(p, (uint64_t)s->controllers));
+}
+
+static void draw_wipe(struct fault *f, const struct swarm *s, struct prng *p)
+{
+	draw_controller(f, s, p);
+	draw_down(f, s, p);
 }
 
 static int by_time(const void *x, const void *y)

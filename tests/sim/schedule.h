@@ -32,6 +32,8 @@ enum fault_kind {
 	FAULT_DRAG,  /* syncs and other jobs take up to n us longer */
 	FAULT_HANG,  /* none of them ends */
 	FAULT_UNREGISTER, /* the operator says that node is gone for good, while it runs */
+	FAULT_WIPE,  /* of a controller: it comes back with an empty disk */
+	FAULT_VOTER, /* the operator takes a controller's vote, or gives it one */
 	FAULT_KINDS
 };
 

@@ -97,6 +97,9 @@ static const struct field fields[] = {
 	{ "hang-rate", FIELD_RATE, RATE(FAULT_HANG), 0, 0, "disks that do not answer" },
 	{ "unregister-rate", FIELD_RATE, RATE(FAULT_UNREGISTER), 0, 0,
 	  "brokers that the operator unregisters while they run" },
+	{ "wipe-rate", FIELD_RATE, RATE(FAULT_WIPE), 0, 0, "controllers that lose their disk" },
+	{ "voter-rate", FIELD_RATE, RATE(FAULT_VOTER), 0, 0,
+	  "controllers whose vote the operator takes, or gives back" },
 	/* the weather */
 	{ "latency", FIELD_US, AT(latency_us), 0, HOUR_US, "of the network" },
 	{ "jitter", FIELD_US, AT(jitter_us), 0, HOUR_US, "the same, on top by chance" },

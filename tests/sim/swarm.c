@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "tests/sim/fuzz.h"
+#include "tests/sim/voters.h"
 
 #define SECOND 1000000
 #define WHY_BYTES 160
@@ -25,6 +26,7 @@ static int64_t maybe(struct prng *p, int64_t low_us)
 
 static void draw_controllers(struct swarm *, uint64_t seed);
 static void draw_rare(struct swarm *, uint64_t seed);
+static void draw_voters(struct swarm *, uint64_t seed);
 
 void swarm_draw(struct swarm *s, uint64_t seed)
 {
@@ -81,6 +83,7 @@ void swarm_draw(struct swarm *s, uint64_t seed)
 	fuzz_draw(s, p);
 	draw_controllers(s, seed);
 	draw_rare(s, seed);
+	draw_voters(s, seed);
 }
 
 /* A stream of its own: the number of controllers, and moves, change nothing else. */
@@ -106,6 +109,15 @@ static void draw_rare(struct swarm *s, uint64_t seed)
 		s->every_us[FAULT_UNREGISTER] = maybe(p, SECOND);
 	if (prng_chance(p, 1, 6))
 		past_draw(&s->past, p);
+}
+
+static void draw_voters(struct swarm *s, uint64_t seed)
+{
+	struct prng prng, *p = &prng;
+
+	prng_seed(p, seed ^ 0x707e);
+	s->every_us[FAULT_WIPE] = maybe(p, SECOND);
+	s->every_us[FAULT_VOTER] = maybe(p, SECOND / 5);
 }
 
 void swarm_plain(struct swarm *s)
@@ -236,7 +248,8 @@ static bool is_done(struct cluster *c, char *why, size_t cap)
 	for (int i = 0; i < c->n_clients; i++)
 		if (!c->client[i]->is_idle(c->client[i]->arg, why, cap))
 			return false;
-	return cluster_is_whole(c, why, cap) && !cluster_waits(c, why, cap);
+	return cluster_is_whole(c, why, cap) && voters_are_whole(c, why, cap) &&
+	       !cluster_waits(c, why, cap);
 }
 
 static void come_together(const struct swarm *s, struct cluster *c)
@@ -248,6 +261,7 @@ static void come_together(const struct swarm *s, struct cluster *c)
 		if (c->world->now_us >= until)
 			story_fail(EXIT_LIVENESS, "after %.0f s without faults: %s",
 				   (double)s->liveness_us / SECOND, why);
+		voters_mend(c);
 		world_run(c->world, SETTLED_CHECK_US);
 	}
 }

@@ -1,7 +1,8 @@
 /* truth.h - what the checks remember of one partition: what was committed, what clients were told,
- * and how each replica looked last. */
+ * and how each replica looked last; and of the controllers. */
 #pragma once
 #include "common/base/map.h"
+#include "controller/core/raft_msg.h"
 
 #define SIM_BROKERS_MAX 6
 #define SIM_EPOCHS_MAX 4096
@@ -57,3 +58,16 @@ static inline struct fact *truth_at(const struct truth *t, int64_t offset)
 {
 	return &t->facts[offset - t->base];
 }
+
+struct decree { /* a record of the metadata log, committed */
+	uint32_t crc;
+	int64_t term;
+};
+struct witness { /* what was last seen of a controller */
+	int64_t term; /* in which it led; 0: never */
+	uint32_t term_life;
+	int64_t seen; /* records it knew to be committed */
+	uint32_t life;
+	struct raft_voter self;    /* id -1: nobody, its disk is empty */
+	struct raft_voters voters; /* the last in its log */
+};

@@ -9,6 +9,7 @@ static void write_records(struct raftworld *, struct rw_node *, const struct raf
 static void store_chunk(struct raftworld *, struct rw_node *, const struct rw_mail *);
 static void install(struct raftworld *, struct rw_node *);
 static void post(struct raftworld *, struct rw_node *, const struct raft_out *);
+static void post_all(struct raftworld *, struct rw_node *, const struct raft_out *);
 static void release(struct raftworld *, struct rw_node *);
 static void set_off(struct raftworld *, struct rw_mail *);
 static void apply(struct raftworld *, struct rw_node *);
@@ -402,7 +403,7 @@ static void carry_out(struct raftworld *w, struct rw_node *d, const struct raft_
 	}
 	begin_sync(w, d);
 	for (int32_t i = 0; i < out->n; i++)
-		post(w, d, &out->sent[i]);
+		post_all(w, d, &out->sent[i]);
 	if (out->commit_moved)
 		apply(w, d);
 	if (out->install)
@@ -514,6 +515,21 @@ static void install(struct raftworld *w, struct rw_node *d)
 	ev.installed.end = d->incoming.end;
 	ev.installed.end_term = d->incoming.term;
 	(void)step(w, d, &ev, NULL);
+}
+
+static void post_all(struct raftworld *w, struct rw_node *d, const struct raft_out *o)
+{
+	struct raft_out one = *o;
+
+	if (o->msg.to.id >= 0) {
+		post(w, d, o);
+		return;
+	}
+	for (int32_t id = 1; id <= w->n; id++)
+		if (id != d->id) {
+			one.msg.to = (struct raft_voter){ .id = id };
+			post(w, d, &one);
+		}
 }
 
 static void post(struct raftworld *w, struct rw_node *d, const struct raft_out *o)

@@ -57,7 +57,7 @@ static void tell_votes(struct raftworld *w, int32_t id, const struct raft_effect
 		if (m->kind == RAFT_TIMEOUT_NOW)
 			raftworld_tell(w, id, "hands over to %d", m->to.id);
 		if (m->kind == RAFT_HELLO)
-			raftworld_tell(w, id, "says hello to %d", m->to.id);
+			raftworld_tell(w, id, "says hello");
 		if (is_pre || m->kind == RAFT_VOTE_REPLY)
 			raftworld_tell(w, id, "%s %d a %s in term %lld",
 				       m->voted.granted ? "grants" : "refuses", m->to.id,

@@ -68,6 +68,79 @@ static void an_empty_disk_does_not_vote(struct stage *s)
 	expect_everywhere(s, "M1 M2");
 }
 
+/* KIP-853: the dead disk's vote is taken, the new disk is given one, and it counts. */
+static void a_lost_disk_is_replaced(struct stage *s)
+{
+	int wiped, other;
+
+	open_stage(s, &three);
+	acked(s, "M1", ALL);
+	wiped = standby(s, -1);
+	other = standby(s, wiped);
+	kill_node(s, wiped);
+	lose_metadata(s, wiped);
+	start_node(s, wiped);
+	wait_whole(s);
+	take_vote(s, wiped);
+	give_vote(s, wiped);
+	kill_node(s, other);
+	kill_node(s, X);
+	wait_leader(s, Y);
+	acked(s, "M2", ALL);
+	start_node(s, X);
+	start_node(s, other);
+	expect_everywhere(s, "M1 M2");
+}
+
+/* It was away while the voters became others, and none of those it knows leads: it must find the
+ * one that does. */
+static void who_was_away_finds_voters_that_it_never_knew(struct stage *s)
+{
+	int old, next, away;
+
+	open_stage(s, &three);
+	acked(s, "M1", ALL);
+	wait_whole(s);
+	old = active(s);
+	next = standby(s, -1);
+	away = standby(s, next);
+	take_vote(s, away);
+	take_vote(s, next);
+	wait_whole(s);
+	kill_node(s, away);
+	give_vote(s, next);
+	take_vote(s, old);
+	expect(s, wait_active(s, old) == next, "the only voter to lead");
+	start_node(s, away);
+	wait_whole(s);
+	give_vote(s, old);
+	give_vote(s, away);
+	acked(s, "M2", ALL);
+	expect_everywhere(s, "M1 M2");
+}
+
+/* A set of voters counts from the moment it is in a log: with a dead majority it could never be
+ * taken back. */
+static void the_vote_of_the_living_is_not_taken(struct stage *s)
+{
+	int dead, other;
+
+	open_stage(s, &three);
+	acked(s, "M1", ALL);
+	wait_whole(s);
+	dead = standby(s, -1);
+	other = standby(s, dead);
+	kill_node(s, dead);
+	pass_ms(s, 5000);
+	expect(s, !may_take_vote(s, other), "one of two that live to stay");
+	take_vote(s, dead);
+	take_vote(s, other);
+	start_node(s, dead);
+	wait_whole(s);
+	acked(s, "M2", ALL);
+	expect_everywhere(s, "M1 M2");
+}
+
 /* It does not end before another one leads, so nothing that was asked waits for a timeout. */
 static void an_active_controller_that_stops_hands_over(struct stage *s)
 {
@@ -294,6 +367,10 @@ const struct scene quorum_scenes[] = {
 	{ "an_active_controller_that_stops_hands_over",
 	  an_active_controller_that_stops_hands_over },
 	{ "the_last_controller_stops", the_last_controller_stops },
+	{ "a_lost_disk_is_replaced", a_lost_disk_is_replaced },
+	{ "who_was_away_finds_voters_that_it_never_knew",
+	  who_was_away_finds_voters_that_it_never_knew },
+	{ "the_vote_of_the_living_is_not_taken", the_vote_of_the_living_is_not_taken },
 	{ "a_leader_that_stood_still", a_leader_that_stood_still },
 	{ "a_leader_without_a_majority_gives_up", a_leader_without_a_majority_gives_up },
 	{ "a_leader_without_a_majority_grants_nothing",
