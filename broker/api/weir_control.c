@@ -9,6 +9,7 @@
 #define WAIT_MS 60000
 
 static bool is_for_tools(const Weir__Request *);
+static bool is_look(const Weir__Request *);
 static enum api_ret refuse(struct req *, enum kerr, struct str why);
 static void answer(struct forward *);
 
@@ -28,6 +29,7 @@ enum api_ret handle_weir_control(struct req *q)
 				  "the controller."));
 	f = forward_new(q, m->body_case, WAIT_MS);
 	f->request = m;
+	f->call.is_look = is_look(m);
 	return forward_go(f, answer);
 }
 
@@ -52,6 +54,15 @@ static bool is_for_tools(const Weir__Request *m)
 	case WEIR__REQUEST__BODY_READ_SNAPSHOT: return true;
 	default: return false;
 	}
+}
+
+/* The command answers by itself then, from what this broker knows. */
+static bool is_look(const Weir__Request *m)
+{
+	return m->body_case == WEIR__REQUEST__BODY_DESCRIBE_CONTROLLER ||
+	       m->body_case == WEIR__REQUEST__BODY_READ_SNAPSHOT ||
+	       m->body_case == WEIR__REQUEST__BODY_READ_LOG ||
+	       m->body_case == WEIR__REQUEST__BODY_DESCRIBE_QUORUM;
 }
 
 static enum api_ret refuse(struct req *q, enum kerr e, struct str why)

@@ -58,6 +58,7 @@ struct ctllink *ctllink_new(struct shard *zero)
 	l->broker = zero->broker;
 	l->broker_epoch = -1;
 	l->is_fenced = true;
+	l->down_us = env_mono_us(l->env);
 	timer_init(&l->retry, dial, l);
 	timer_init(&l->heartbeat, on_heartbeat_timer, l);
 	timer_init(&l->shutdown, on_shutdown_timer, l);
@@ -115,6 +116,8 @@ static void rest(struct ctllink *l)
 		log_warn("controller", "no active controller, trying again",
 			 F_Z("controller", l->addr.host), F_I64("port", l->addr.port),
 			 F_Z("why", l->refusal));
+	if (l->state == CTL_REGISTERED)
+		l->down_us = env_mono_us(l->env);
 	l->state = CTL_RESTING;
 	l->rpc = NULL;
 	ctl_probe_end(l);

@@ -36,6 +36,7 @@ struct ctl_call {
 	struct call call;
 	Weir__Request *request;
 	int64_t timeout_ms;
+	bool is_look;             /* changes nothing: without a link it is soon refused */
 	struct arena *arena;      /* where the response is unpacked */
 	int32_t code;             /* enum kerr, of the response's status or of the link */
 	struct str message;       /* in the arena; null: none */

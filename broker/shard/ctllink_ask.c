@@ -11,6 +11,8 @@
 #define ALTER_TIMEOUT_MS 5000
 #define ALTER_PAUSE_MS 50
 #define ALTER_ITEMS_MAX 2000
+/* Without a link a question that only looks waits no longer than an election takes. */
+#define LOOK_PATIENCE_MS 150
 #define RESPONSE_ARENA_MAX ((size_t)64 << 20)
 
 static void ask_arrives(struct call *);
@@ -104,9 +106,13 @@ static void ask_arrives(struct call *call)
 static void ask_wait(struct ctl_call *c)
 {
 	struct ctllink *l = c->link;
+	int64_t until_us = c->until_us;
 
+	if (c->is_look)
+		until_us = i64_min(until_us, i64_max(env_mono_us(l->env),
+						     l->down_us + LOOK_PATIENCE_MS * 1000));
 	list_push_back(&l->asks, &c->node);
-	l->env->ops->timer_set(l->env, &c->deadline, c->until_us);
+	l->env->ops->timer_set(l->env, &c->deadline, until_us);
 }
 
 static void ask_expired(void *arg)

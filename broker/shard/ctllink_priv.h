@@ -18,6 +18,7 @@ struct ctllink {
 	struct peer_addr hint; /* where the active one is, as another said; port 0: unknown */
 	char refusal[256];     /* why there is none, in its words; empty */
 	int64_t heard_us;      /* anything from it */
+	int64_t down_us;       /* when the last registration ended; the start before the first */
 	struct rpc *probe;     /* while it is silent: asks another one who is active */
 	int probed;            /* which */
 	struct timer retry, heartbeat;

@@ -216,11 +216,16 @@ static bool unknown_word(struct parse *p, const char *word)
 
 static bool take_word(struct parse *p, const char *arg)
 {
+	const struct cmd *longer;
 	struct cli *cli = p->cli;
 
 	if (!cli->cmd)
 		return command_extend(p->path, sizeof(p->path), arg, &cli->cmd) ||
 		       unknown_word(p, arg);
+	if (cli->n_args == 0 && command_extend(p->path, sizeof(p->path), arg, &longer) && longer) {
+		cli->cmd = longer; /* "cluster features" is a command, and upgrade another one */
+		return true;
+	}
 	if (cli->n_args == CLI_ARGS_MAX) {
 		cli_fail(cli, CLI_USAGE, "more than %d arguments", CLI_ARGS_MAX);
 		return false;

@@ -1,5 +1,6 @@
-/* cmd_about.c - weir cluster info and features, profile, cheat: small answers. */
+/* cmd_about.c - weir cluster info and id, profile, cheat: small answers. */
 #include "common/base/text.h"
+#include "common/wire/kerr.h"
 #include "controller/cli/commands.h"
 #include "controller/cli/json.h"
 #include "controller/cli/out.h"
@@ -9,7 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* ---- cluster info, features ---------------------------------------------------------------- */
+/* ---- cluster info, id ---------------------------------------------------------------------- */
 
 static void count(const struct view *v, int32_t *active, int64_t *partitions, int64_t *replicas)
 {
@@ -64,26 +65,68 @@ int cmd_cluster_info(struct cli *cli)
 	return CLI_OK;
 }
 
-int cmd_cluster_features(struct cli *cli)
+int cmd_cluster_id(struct cli *cli)
 {
-	static const struct out_column columns[] = {
-		{ "FEATURE", "feature", OUT_LEFT },
-		{ "LEVEL", "level", OUT_RIGHT },
-	};
+	struct json j = { 0 };
 	struct view v;
-	struct out o;
 	int code = view_load(cli, &v);
 
 	if (code)
 		return code;
-	out_begin(&o, cli, "FeatureList", columns, ARRAY_LEN(columns));
-	for (int32_t i = 0; i < v.image->n_features; i++) {
-		out_str(&o, v.image->features[i].name);
-		out_i64(&o, v.image->features[i].level);
+	if (out_is_for_people(cli) || cli->format == FORMAT_NAME) {
+		puts(v.controller->cluster_id);
+	} else {
+		json_object(&j, NULL);
+		json_str(&j, "kind", STR("ClusterId"));
+		json_i64(&j, "version", 1);
+		json_str(&j, "cluster_id", str_of(v.controller->cluster_id));
+		json_close(&j);
+		json_end(&j);
 	}
-	out_end(&o);
 	view_fini(&v);
 	return CLI_OK;
+}
+
+/* Needs no cluster. */
+int cmd_cluster_describe_errors(struct cli *cli)
+{
+	static const struct out_column columns[] = {
+		{ "CODE", "code", OUT_RIGHT },
+		{ "NAME", "name", OUT_LEFT },
+		{ "RETRY", "retriable", OUT_LEFT },
+		{ "MEANING", "meaning", OUT_LEFT },
+	};
+	static const struct {
+		const char *name;
+		int code;
+	} rows[] = {
+#define ROW(name, code, retriable, text) { #name, code },
+		KERR_ROWS(ROW)
+#undef ROW
+	};
+	const char *only = cli->n_args ? cli->args[0] : NULL;
+	int32_t number;
+	struct out o;
+	int told = 0;
+
+	if (only && parse_i32(str_of(only), &number))
+		number = INT32_MIN;
+	out_begin(&o, cli, "ErrorList", columns, ARRAY_LEN(columns));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (only && strcmp(rows[i].name, only) != 0 && rows[i].code != number)
+			continue;
+		out_i64(&o, rows[i].code);
+		out_z(&o, rows[i].name);
+		out_bool(&o, kerr_retriable(rows[i].code));
+		out_z(&o, kerr_text(rows[i].code));
+		told++;
+	}
+	if (told) {
+		out_end(&o);
+		return CLI_OK;
+	}
+	out_drop(&o);
+	return cli_fail(cli, CLI_MISSING, "no error %s; all: weir cluster describe-errors", only);
 }
 
 /* ---- profile ------------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
  * be. */
 #include "common/base/text.h"
 #include "controller/cli/commands.h"
+#include "controller/cli/health.h"
 #include "controller/cli/json.h"
 #include "controller/cli/out.h"
 #include "controller/cli/profile.h"
@@ -16,16 +17,6 @@
 #define WAIT_STEP_MS 20
 #define WAITING_SHOWN 5
 
-/* What `cluster health` looks at, counted once and printed in two forms. */
-struct health {
-	int32_t brokers, active, shutting_down;
-	struct image_ids fenced; /* as many as fit */
-	int32_t partitions, offline, under_min, under_replicated, at_min, not_preferred, recovering;
-	bool is_leaderless; /* no controller is active, though one answers */
-	bool is_well;
-};
-
-static void count(const struct view *, struct health *);
 static void print_text(struct cli *, const struct view *, const struct health *);
 static void print_json(const struct view *, const struct health *);
 
@@ -42,7 +33,7 @@ int cmd_cluster_health(struct cli *cli)
 	for (;;) {
 		if ((code = view_load(cli, &v)))
 			return code;
-		count(&v, &h);
+		health_count(&v, &h);
 		if (h.is_well || cli_now_ms() >= deadline_ms)
 			break;
 		view_fini(&v);
@@ -54,56 +45,6 @@ int cmd_cluster_health(struct cli *cli)
 		print_text(cli, &v, &h);
 	view_fini(&v);
 	return h.is_well ? CLI_OK : CLI_FAILED;
-}
-
-static void count_partition(const struct view *v, const struct image_topic *t,
-			    const struct image_partition *p, struct health *h)
-{
-	int32_t min_isr = i32_min(view_min_isr(v->image, t), p->replicas.n);
-
-	h->partitions++;
-	h->offline += p->leader < 0;
-	h->under_min += p->leader >= 0 && p->isr.n < min_isr;
-	h->at_min += p->leader >= 0 && p->isr.n == min_isr && p->isr.n < p->replicas.n;
-	h->under_replicated += p->leader >= 0 && p->isr.n < p->replicas.n;
-	h->not_preferred += p->leader >= 0 && !view_is_preferred(p);
-	h->recovering += p->is_recovering;
-}
-
-static void count(const struct view *v, struct health *h)
-{
-	struct view_walk w;
-
-	*h = (struct health){ 0 };
-	for (int32_t i = 0; i < v->image->n_brokers; i++) {
-		const struct image_broker *b = v->image->brokers[i];
-
-		h->brokers++;
-		h->active += image_broker_active(v->image, b->id);
-		h->shutting_down += !b->is_fenced && b->in_controlled_shutdown;
-		if (b->is_fenced && h->fenced.n < IMAGE_REPLICAS_MAX)
-			h->fenced.v[h->fenced.n++] = b->id;
-	}
-	view_walk_init(&w, v, NULL, 0);
-	while (view_walk_partition(&w))
-		count_partition(v, w.topic, w.partition, h);
-	h->is_leaderless =
-		v->controller->id >= 0 && v->controller->has_active && v->controller->active < 0;
-	h->is_well = v->controller->id >= 0 && !h->is_leaderless &&
-		     v->controller->n_silent_voters == 0 && h->brokers > 0 &&
-		     h->active == h->brokers && h->offline + h->under_replicated == 0;
-}
-
-static size_t n_silent(const struct view *v)
-{
-	return v->controller->n_silent_voters;
-}
-
-static const char *verdict(const struct health *h)
-{
-	if (h->is_well)
-		return "HEALTHY";
-	return h->offline || h->under_min || h->active == 0 ? "CRITICAL" : "DEGRADED";
 }
 
 static const char *partitions(struct cli *cli, int32_t n)
@@ -136,7 +77,7 @@ static void print_next(struct cli *cli, const struct view *v, const struct healt
 		printf("  next: %s brokers list\n", cli->program);
 	else if (h->under_replicated || h->offline)
 		printf("  next: %s isr list --shrunk\n", cli->program);
-	else if (n_silent(v) > 0 || h->is_leaderless)
+	else if (v->controller->n_silent_voters > 0 || h->is_leaderless)
 		printf("  next: %s quorum describe\n", cli->program);
 }
 
@@ -169,7 +110,8 @@ static void print_warnings(struct cli *cli, const struct view *v, const struct h
 		printf("  %s no controller is active: no elections, no changes of topics; existing "
 		       "leaders serve on\n",
 		       mark);
-	else if (n_silent(v) > 0 && n_silent(v) == (v->controller->n_voters - 1) / 2)
+	else if (v->controller->n_silent_voters > 0 &&
+		 v->controller->n_silent_voters == (v->controller->n_voters - 1) / 2)
 		printf("  %s one controller away from deciding nothing\n", mark);
 	if (h->brokers == 0)
 		printf("  %s no broker has registered\n", mark);
@@ -227,7 +169,7 @@ static void print_text(struct cli *cli, const struct view *v, const struct healt
 							    : OUT_YELLOW;
 
 	printf("%s  cluster %s   data at risk: %s   writes blocked: %s\n",
-	       text_colored(cli, color, verdict(h)), c->cluster_id,
+	       text_colored(cli, color, health_verdict(h)), c->cluster_id,
 	       h->under_min + h->offline ? "yes" : "no", h->offline + h->under_min ? "yes" : "no");
 	if (c->id < 0)
 		printf("  controllers  none answers: nothing is decided until one does\n");
@@ -259,13 +201,14 @@ static void print_json(const struct view *v, const struct health *h)
 	json_object(&j, NULL);
 	json_str(&j, "kind", STR("ClusterHealth"));
 	json_i64(&j, "version", 1);
-	json_str(&j, "verdict", str_of(verdict(h)));
+	json_str(&j, "verdict", str_of(health_verdict(h)));
 	json_bool(&j, "healthy", h->is_well);
 	json_str(&j, "cluster_id", str_of(v->controller->cluster_id));
 	json_i64(&j, "controller",
 		 v->controller->has_active ? v->controller->active : v->controller->id);
 	json_i64(&j, "controllers", (int64_t)size_max(v->controller->n_voters, 1));
-	json_ids(&j, "silent_controllers", v->controller->silent_voters, (int)n_silent(v));
+	json_ids(&j, "silent_controllers", v->controller->silent_voters,
+		 (int)v->controller->n_silent_voters);
 	json_i64(&j, "controller_epoch", v->controller->epoch);
 	json_i64(&j, "metadata_log_end", v->controller->log_end);
 	json_i64(&j, "brokers", h->brokers);

@@ -4,85 +4,15 @@
  * no broker answers, what the metadata says is shown.  Changes go to the controller. */
 #include "common/base/text.h"
 #include "common/wire/kerr.h"
-#include "controller/cli/ask.h"
 #include "controller/cli/commands.h"
+#include "controller/cli/configs.h"
 #include "controller/cli/link.h"
 #include "controller/cli/out.h"
 #include "controller/cli/view.h"
-#include "kafka/apis.h"
-#include "kafka/describe_configs.h"
 
 #include <stdio.h>
 
-enum { RESOURCE_TOPIC = 2, RESOURCE_BROKER = 4 };
-enum { DESCRIBE_VERSION = 4, ASK_MS = 3000 };
-
-struct resource {
-	int type;
-	const char *name;
-};
-
-/* topics/NAME, brokers/ID, brokers/ */
-static int read_resource(struct cli *cli, const char *text, struct resource *out)
-{
-	const char *slash = strchr(text, '/');
-	const char *kind =
-		slash ? command_word(cli_z(cli, (struct str){ text, (size_t)(slash - text) })) : "";
-	int32_t id;
-
-	if (strcmp(kind, "topics") != 0 && strcmp(kind, "brokers") != 0)
-		return slash ? cli_fail(cli, CLI_USAGE,
-					"%s: write topics/NAME, brokers/ID, or brokers/ for every "
-					"broker",
-					text)
-			     : cli_fail(cli, CLI_USAGE,
-					"%s: write topics/%s (topics/NAME, brokers/ID, or brokers/ "
-					"for every broker)",
-					text, text);
-	*out = (struct resource){ strcmp(kind, "topics") == 0 ? RESOURCE_TOPIC : RESOURCE_BROKER,
-				  slash + 1 };
-	if (out->type == RESOURCE_TOPIC && !*out->name)
-		return cli_fail(cli, CLI_USAGE, "%s: which topic?", text);
-	if (out->type == RESOURCE_BROKER && *out->name && parse_i32(str_of(out->name), &id))
-		return cli_fail(cli, CLI_USAGE, "%s: a broker's id is a number", text);
-	return CLI_OK;
-}
-
 /* ---- get ----------------------------------------------------------------------------------- */
-
-static const char *source_name(int source)
-{
-	static const char *const names[] = { "unknown",          "topic",
-					     "broker (dynamic)", "cluster (dynamic)",
-					     "broker's file",    "default",
-					     "broker logger" };
-
-	return source >= 0 && source < (int)ARRAY_LEN(names) ? names[source] : "unknown";
-}
-
-/* Any live broker for a topic; the broker itself for a broker. */
-static enum err ask_configs(struct cli *cli, const struct view *v, const struct resource *r,
-			    struct describe_configs_response *out)
-{
-	struct describe_configs_request_resource one;
-	struct describe_configs_request in;
-	int32_t id = -1;
-
-	schema_init(&describe_configs_request_schema, &in);
-	schema_init(&describe_configs_request_resource_schema, &one);
-	one.resource_type = (int8_t)r->type;
-	one.resource_name = str_of(r->name);
-	one.n_configuration_keys = -1;
-	in.resources = &one;
-	in.n_resources = 1;
-	if (r->type == RESOURCE_BROKER && parse_i32(str_of(r->name), &id))
-		id = -1;
-	return ask_any(cli, v->image, id,
-		       &(struct kafka_call){ API_DESCRIBE_CONFIGS, DESCRIBE_VERSION,
-					     &describe_configs_request_schema,
-					     &describe_configs_response_schema, &in, out },
-		       ASK_MS);
-}
 
 static void config_row(struct out *o, struct str name, struct str value, const char *source,
 		       bool read_only)
@@ -93,10 +23,8 @@ static void config_row(struct out *o, struct str name, struct str value, const c
 	out_bool(o, !read_only);
 }
 
-enum { SOURCE_STATIC = 4, SOURCE_DEFAULT = 5 };
-
 /* Shown without --all: what somebody has set. */
-static int print_described(struct cli *cli, const struct resource *r,
+static int print_described(struct cli *cli, const struct config_resource *r,
 			   const struct describe_configs_response *d, struct out *o)
 {
 	const char *only = cli->n_args > 1 ? cli->args[1] : NULL;
@@ -113,13 +41,12 @@ static int print_described(struct cli *cli, const struct resource *r,
 				     "configs of %s", cli->args[0]);
 	for (int32_t i = 0; i < d->results[0].n_configs; i++) {
 		const struct describe_configs_response_config *c = &d->results[0].configs[i];
-		bool is_set = c->config_source != SOURCE_DEFAULT &&
-			      !(r->type == RESOURCE_TOPIC && c->config_source == SOURCE_STATIC);
+		bool is_set = configs_is_set(r, c);
 
 		if (only ? !str_eq(c->name, str_of(only)) : !is_set && !cli_switch(cli, "all"))
 			continue;
 		config_row(o, c->name, c->is_sensitive ? STR("(hidden)") : c->value,
-			   source_name(c->config_source), c->read_only);
+			   configs_source(c->config_source), c->read_only);
 		n++;
 	}
 	if (only && n == 0)
@@ -139,24 +66,21 @@ static void print_recorded(struct cli *cli, const struct image_config *configs, 
 			config_row(o, configs[i].name, configs[i].value, "metadata", false);
 }
 
-static int get(struct cli *cli, const struct view *v, const struct resource *r, struct out *o)
+static int get(struct cli *cli, const struct view *v, const struct config_resource *r,
+	       struct out *o)
 {
 	const struct image_topic *t =
 		r->type == RESOURCE_TOPIC ? image_topic_named(v->image, str_of(r->name)) : NULL;
 	struct describe_configs_response described;
-	int32_t id;
-	int code;
+	int code = configs_exists(cli, v, r);
 
-	if (r->type == RESOURCE_TOPIC && (code = view_has_topics(cli, v, &r->name, 1)))
+	if (code)
 		return code;
 	if (r->type == RESOURCE_BROKER && !*r->name) {
 		print_recorded(cli, v->image->broker_configs, v->image->n_broker_configs, o);
 		return CLI_OK;
 	}
-	if (r->type == RESOURCE_BROKER &&
-	    (parse_i32(str_of(r->name), &id) || !image_broker(v->image, id)))
-		return cli_fail(cli, CLI_MISSING, "no broker %s; see: weir brokers list", r->name);
-	if (!ask_configs(cli, v, r, &described))
+	if (!configs_ask(cli, v, r, &described))
 		return print_described(cli, r, &described, o);
 	if (!t)
 		return cli_fail(cli, CLI_UNREACHABLE, "configs of %s: the broker gives no answer",
@@ -174,10 +98,10 @@ int cmd_configs_get(struct cli *cli)
 		{ "FROM", "source", OUT_LEFT },
 		{ "CAN CHANGE", "dynamic", OUT_WIDE },
 	};
-	struct resource r;
+	struct config_resource r;
 	struct view v;
 	struct out o;
-	int code = read_resource(cli, cli->args[0], &r);
+	int code = configs_resource(cli, cli->args[0], &r);
 
 	if (code)
 		return code;
@@ -219,7 +143,7 @@ static int read_changes(struct cli *cli, Weir__ConfigOp op, Weir__AlterConfigsRe
 }
 
 /* The value that the records hold now; null: none. */
-static struct str recorded(const struct view *v, const struct resource *r, const char *key)
+static struct str recorded(const struct view *v, const struct config_resource *r, const char *key)
 {
 	const struct image_topic *t =
 		r->type == RESOURCE_TOPIC ? image_topic_named(v->image, str_of(r->name)) : NULL;
@@ -252,7 +176,7 @@ static void change_row(struct out *o, const char *key, struct str old, const cha
 	out_bool(o, cli_switch(o->cli, "dry-run"));
 }
 
-static void print_changes(struct cli *cli, const struct view *v, const struct resource *r,
+static void print_changes(struct cli *cli, const struct view *v, const struct config_resource *r,
 			  const Weir__AlterConfigsResource *changes)
 {
 	static const struct out_column columns[] = {
@@ -288,11 +212,11 @@ static int alter(struct cli *cli, Weir__ConfigOp op)
 	Weir__AlterConfigs alter_configs = WEIR__ALTER_CONFIGS__INIT;
 	Weir__Request request = WEIR__REQUEST__INIT;
 	Weir__Response *response;
-	struct resource r;
+	struct config_resource r;
 	struct view v;
 	int code;
 
-	if ((code = read_resource(cli, cli->args[0], &r)) ||
+	if ((code = configs_resource(cli, cli->args[0], &r)) ||
 	    (code = read_changes(cli, op, &changes)))
 		return code;
 	if ((code = view_load(cli, &v)))

@@ -1,149 +1,18 @@
 /* cmd_history.c - weir partitions epochs, isr history, isr watch: who led and who was in sync when,
- * and why, out of the metadata log.
- *
- * Every PartitionChange carries a time and a reason; the records of one partition, in order, are
- * its story.  Where the log no longer reaches back to the partition's creation, the story begins
- * with what is known: leader epochs are counted back from today's. */
+ * and why, out of the metadata log. */
 #include "common/base/text.h"
 #include "common/wire/kerr.h"
 #include "controller/cli/commands.h"
 #include "controller/cli/epoch_offsets.h"
 #include "controller/cli/log_reader.h"
 #include "controller/cli/out.h"
-#include "controller/cli/view.h"
+#include "controller/cli/story.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
 #define FOLLOW_MS 100
 #define FOLLOW_PAGE 1000
-
-/* The partition after one record about it. */
-struct event {
-	int64_t offset, time_ms; /* time -1: not recorded */
-	const char *reason;
-	bool is_creation, sets_leader, sets_isr, knows_isr;
-	int32_t leader, leader_epoch;
-	struct image_ids isr;
-};
-
-struct story {
-	const struct image_topic *topic;
-	int32_t partition;
-	struct event *events;
-	int n;
-	int64_t log_start;
-	bool is_whole; /* from its creation */
-};
-
-static int load_story(struct cli *, struct view *, struct story *);
-static void count_back(struct story *);
-
-static void set_ids(struct image_ids *to, const int32_t *from, size_t n)
-{
-	to->n = 0;
-	for (size_t i = 0; i < n && i < IMAGE_REPLICAS_MAX; i++)
-		to->v[to->n++] = from[i];
-}
-
-static bool is_of(const struct story *s, const ProtobufCBinaryData *id, int32_t partition)
-{
-	return id->len == sizeof(s->topic->id.b) && partition == s->partition &&
-	       memcmp(id->data, s->topic->id.b, id->len) == 0;
-}
-
-/* What the record says of the partition, on top of what was; false: it is about something else. */
-static bool take(const struct story *s, const Weir__MetadataRecord *r, struct event *e)
-{
-	const Weir__PartitionChangeRecord *c = r->partition_change;
-	const Weir__PartitionRecord *p = r->partition;
-
-	if (r->body_case == WEIR__METADATA_RECORD__BODY_PARTITION &&
-	    is_of(s, &p->topic_id, p->partition)) {
-		e->is_creation = e->sets_leader = e->sets_isr = e->knows_isr = true;
-		e->leader = p->leader;
-		e->leader_epoch = p->leader_epoch;
-		e->reason = "created";
-		set_ids(&e->isr, p->isr, p->n_isr);
-		return true;
-	}
-	if (r->body_case != WEIR__METADATA_RECORD__BODY_PARTITION_CHANGE ||
-	    !is_of(s, &c->topic_id, c->partition))
-		return false;
-	e->is_creation = false;
-	e->sets_leader = c->has_leader;
-	e->sets_isr = c->isr != NULL;
-	e->reason = c->reason;
-	if (c->has_leader) {
-		e->leader = c->leader;
-		e->leader_epoch++;
-	}
-	if (c->isr) {
-		set_ids(&e->isr, c->isr->id, c->isr->n_id);
-		e->knows_isr = true;
-	}
-	return true;
-}
-
-/* The story of cli->args[0]; the view stays the caller's to end. */
-static int load_story(struct cli *cli, struct view *v, struct story *s)
-{
-	struct event now = { .leader = -1, .leader_epoch = -1 };
-	struct topic_partition tp;
-	Weir__LogEntries *log;
-	const char *name;
-	int code;
-
-	if (!cli_partition_arg(cli, cli->args[0], &tp))
-		return CLI_USAGE;
-	if ((code = view_load(cli, v)))
-		return code;
-	name = cli_z(cli, tp.topic);
-	if ((code = view_has_topics(cli, v, &name, 1)))
-		return code;
-	*s = (struct story){ .topic = image_topic_named(v->image, tp.topic),
-			     .partition = tp.partition };
-	if (tp.partition >= s->topic->n_partitions)
-		return cli_fail(
-			cli, CLI_MISSING,
-			"topic %s has %d partitions: there is no %s (UNKNOWN_TOPIC_OR_PARTITION)",
-			name, s->topic->n_partitions, cli->args[0]);
-	if ((code = log_reader_all(cli, v->image->offset, &log)))
-		return code;
-	s->log_start = log->start;
-	s->events = arena_must(&cli->mem, (log->n_entries + 1) * sizeof(*s->events));
-	for (size_t i = 0; i < log->n_entries; i++) {
-		const Weir__MetadataRecord *r = log->entries[i]->record;
-
-		if (!take(s, r, &now))
-			continue;
-		now.offset = log->entries[i]->offset;
-		now.time_ms = r->has_time_ms ? r->time_ms : -1;
-		s->is_whole |= now.is_creation;
-		s->events[s->n++] = now;
-	}
-	count_back(s);
-	return CLI_OK;
-}
-
-/* Epochs of a story without a beginning: today's is known, and each election raised it by one. */
-static void count_back(struct story *s)
-{
-	const struct image_partition *today = &s->topic->partitions[s->partition];
-	int32_t off = s->n ? today->leader_epoch - s->events[s->n - 1].leader_epoch : 0;
-
-	for (int i = 0; !s->is_whole && i < s->n; i++)
-		s->events[i].leader_epoch += off;
-}
-
-static void note_beginning(const struct story *s)
-{
-	if (!s->is_whole)
-		fprintf(stderr,
-			"note: the metadata log begins at offset %" PRId64
-			"; what happened before is not in it\n",
-			s->log_start);
-}
 
 static void time_cell(struct out *o, int64_t time_ms)
 {
@@ -166,7 +35,7 @@ static void ids_or_none(struct out *o, const struct image_ids *ids, bool known)
 static void epoch_row(struct out *o, const struct story *s, int i, int64_t start,
 		      int64_t leaderless_ms)
 {
-	const struct event *e = &s->events[i];
+	const struct story_event *e = &s->events[i];
 
 	out_i64(o, e->leader_epoch);
 	o->color = e->leader < 0 ? OUT_RED : OUT_PLAIN;
@@ -205,7 +74,7 @@ static void print_epochs(struct cli *cli, const struct view *v, const struct sto
 	epoch_offsets_open(&at, cli, v, s->topic, s->partition);
 	out_begin(&o, cli, "EpochList", columns, ARRAY_LEN(columns));
 	for (int i = 0; i < s->n; i++) {
-		const struct event *e = &s->events[i];
+		const struct story_event *e = &s->events[i];
 
 		if (!e->sets_leader)
 			continue;
@@ -221,10 +90,10 @@ int cmd_partitions_epochs(struct cli *cli)
 {
 	struct view v = { 0 };
 	struct story s;
-	int code = load_story(cli, &v, &s);
+	int code = story_load(cli, &v, &s);
 
 	if (!code) {
-		note_beginning(&s);
+		story_note_beginning(&s);
 		print_epochs(cli, &v, &s);
 	}
 	view_fini(&v);
@@ -241,7 +110,7 @@ static void difference(const struct image_ids *a, const struct image_ids *b, str
 			out->v[out->n++] = a->v[i];
 }
 
-static void isr_row(struct out *o, const struct event *was, const struct event *e)
+static void isr_row(struct out *o, const struct story_event *was, const struct story_event *e)
 {
 	bool known = was && was->knows_isr;
 	struct image_ids joined, left;
@@ -276,10 +145,10 @@ int cmd_isr_history(struct cli *cli)
 	struct view v = { 0 };
 	struct story s;
 	struct out o;
-	int code = load_story(cli, &v, &s);
+	int code = story_load(cli, &v, &s);
 
 	if (!code) {
-		note_beginning(&s);
+		story_note_beginning(&s);
 		out_begin(&o, cli, "IsrHistory", columns, ARRAY_LEN(columns));
 		for (int i = 0; i < s.n; i++)
 			if (s.events[i].sets_isr)

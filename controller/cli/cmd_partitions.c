@@ -1,4 +1,4 @@
-/* cmd_partitions.c - weir partitions, leaders and isr: who holds and who leads what. */
+/* cmd_partitions.c - weir partitions list and describe, isr list: who holds what. */
 #include "common/base/text.h"
 #include "common/wire/kerr.h"
 #include "controller/cli/commands.h"
@@ -193,44 +193,4 @@ int cmd_partitions_describe(struct cli *cli)
 out:
 	view_fini(&v);
 	return code;
-}
-
-/* ---- leaders list ---------------------------------------------------------------------------- */
-
-int cmd_leaders_list(struct cli *cli)
-{
-	static const struct out_column columns[] = {
-		{ "BROKER", "broker", OUT_RIGHT },
-		{ "LEADS", "leaders", OUT_RIGHT },
-		{ "PREFERRED", "preferred", OUT_RIGHT },
-		{ "PREFERRED ELSEWHERE", "not_preferred", OUT_RIGHT },
-	};
-	struct view v;
-	struct out o;
-	int code = view_load(cli, &v);
-
-	if (code)
-		return code;
-	out_begin(&o, cli, "LeaderList", columns, ARRAY_LEN(columns));
-	for (int32_t i = 0; i < v.image->n_brokers; i++) {
-		int32_t id = v.image->brokers[i]->id, leads = 0, preferred = 0, away = 0;
-		struct view_walk w;
-
-		view_walk_init(&w, &v, NULL, 0);
-		while (view_walk_partition(&w)) {
-			bool mine = w.partition->replicas.n > 0 && w.partition->replicas.v[0] == id;
-
-			leads += w.partition->leader == id;
-			preferred += mine;
-			away += mine && w.partition->leader != id;
-		}
-		out_i64(&o, id);
-		out_i64(&o, leads);
-		out_i64(&o, preferred);
-		o.color = away ? OUT_YELLOW : OUT_PLAIN;
-		out_i64(&o, away);
-	}
-	out_end(&o);
-	view_fini(&v);
-	return CLI_OK;
 }

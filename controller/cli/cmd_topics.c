@@ -81,11 +81,13 @@ static const char *behind(struct cli *cli, const struct image_partition *p,
 	int64_t leader_end = -1;
 	struct text t;
 
+	view_out_of_sync(p, &ids);
+	if (ids.n == 0)
+		return "";
 	text_init(&t, arena_must(&cli->mem, 40 * IMAGE_REPLICAS_MAX), 40 * IMAGE_REPLICAS_MAX);
 	for (int32_t i = 0; i < p->replicas.n; i++)
 		if (p->replicas.v[i] == p->leader)
 			leader_end = at->end[i];
-	view_out_of_sync(p, &ids);
 	for (int32_t i = 0; i < p->replicas.n; i++) {
 		if (!image_ids_has(&ids, p->replicas.v[i]))
 			continue;

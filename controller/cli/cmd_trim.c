@@ -9,13 +9,13 @@
 #include "controller/cli/confirm.h"
 #include "controller/cli/offsets.h"
 #include "controller/cli/out.h"
+#include "controller/cli/times.h"
 #include "kafka/apis.h"
 #include "kafka/delete_records.h"
 #include "kafka/list_offsets.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 
 #define ASK_MS 10000
 enum { DELETE_VERSION = 2, OFFSETS_VERSION = 7, AS_CONSUMER = -1 };
@@ -26,24 +26,6 @@ struct trim {
 	int64_t offset;    /* -1: by time */
 	int64_t time_ms;
 };
-
-/* "2026-03-01", "2026-03-01T12:00:00Z" */
-static bool read_time(const char *text, int64_t *out_ms)
-{
-	static const char *const forms[] = { "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S",
-					     "%Y-%m-%dT%H:%M", "%Y-%m-%d" };
-
-	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
-		struct tm tm = { 0 };
-		const char *end = strptime(text, forms[i], &tm);
-
-		if (!end || *end)
-			continue;
-		*out_ms = (int64_t)timegm(&tm) * 1000;
-		return true;
-	}
-	return false;
-}
 
 static int read_bound(struct cli *cli, struct trim *out)
 {
@@ -57,7 +39,7 @@ static int read_bound(struct cli *cli, struct trim *out)
 	if (parse_i64(str_of(text), &out->offset) == ERR_OK && out->offset >= 0)
 		return CLI_OK;
 	out->offset = -1;
-	if (read_time(text, &out->time_ms))
+	if (time_read(text, &out->time_ms))
 		return CLI_OK;
 	return cli_fail(cli, CLI_USAGE,
 			"--before %s: write an offset, or a time in UTC as 2026-03-01T12:00:00Z",

@@ -41,10 +41,15 @@
 #define COMPARISONS                                                                                \
 	"ComparisonList[partition:str replicas:int from:int to:int hw:int batches:int "            \
 	"bytes:int verdict:str]"
+#define OFFSETS                                                                                    \
+	"topic:str partition:int broker:int role:str start:int? lso:int? hw:int? leo:int? "        \
+	"lag:int?"
+#define LEADS " leaders:int preferred:int not_preferred:int"
 #define CONFIG_CHANGES "ConfigChangeList[resource:str key:str old:str? new:str? dry_run:bool]"
 #define QUORUM_MEMBERS                                                                             \
 	"QuorumMemberList[id:int role:str address:str? log_end:int? lag:int? last_heard_ms:int? "  \
 	"caught_up_ms:int? directory_id:str]"
+#define FEATURE_CHANGES "FeatureChangeList[feature:str old:int new:int result:str error:str?]"
 #define ELECTIONS                                                                                  \
 	"ElectionList[topic:str partition:int result:str error:str? old_leader:int "               \
 	"old_leader_epoch:int leader:int leader_epoch:int]"
@@ -73,6 +78,8 @@ const struct flag global_flags[] = {
 	{ "wait", 0, "TIME",
 	  "how long a change may take to reach every broker (default: --timeout)" },
 	{ "no-wait", 0, NULL, "answer when a change is decided, before every broker has it" },
+	{ "explain", 0, NULL,
+	  "on stderr, every request to a broker and its answer, with their sizes" },
 	{ "color", 0, "WHEN", "auto, always or never (NO_COLOR is heeded)" },
 	{ "help", 'h', NULL, "what a command does, its flags and examples" },
 };
@@ -92,6 +99,15 @@ const struct cmd commands[] = {
 	  .can_watch = true, .run = cmd_cluster_health,
 	  .flags = { { "wait", 0, "SECONDS", "wait up to this long until all is well" } } },
 
+	{ "cluster check", "", 0, 0, "everything that can be wrong, each with a verdict",
+	  "Exit code 1 when a verdict is not ok. --nagios prints one line with performance data "
+	  "and has the\n"
+	  "exit codes of Nagios' plugins: 0 ok, 1 warning, 2 critical, 3 unknown.",
+	  "weir cluster check\nweir cluster check --nagios",
+	  .json = "CheckList[check:str result:str detail:str]", .can_watch = true,
+	  .run = cmd_cluster_check,
+	  .flags = { { "nagios", 0, NULL, "one line and exit codes for Nagios and its kin" } } },
+
 	{ "cluster can-restart", "NODE", 1, 1, "would anything stop working while a node is down",
 	  "Exit code 0 when it may be stopped, 6 with the partitions that would refuse acks=all "
 	  "writes or\nhave no leader.",
@@ -109,8 +125,37 @@ const struct cmd commands[] = {
 		  "metadata_log_end:int brokers:int brokers_up:int topics:int partitions:int "
 		  "replicas:int}",
 	  .can_watch = true, .run = cmd_cluster_info },
+	{ "cluster id", "", 0, 0, "the cluster's id", NULL, NULL,
+	  .json = "ClusterId{cluster_id:str}", .run = cmd_cluster_id },
+	{ "cluster top", "", 0, 0, "who does how much: brokers, and the busiest partitions",
+	  "Measured over --interval. On a terminal it goes on until it is interrupted; elsewhere, "
+	  "and "
+	  "with\n-o json, it answers once.",
+	  "weir cluster top\nweir cluster top --interval 5s -o json",
+	  .json = "ClusterTop{verdict:str interval_ms:int brokers:[{id:int state:str leaders:int "
+		  "replicas:int out_of_sync:int records_per_s:int bytes_per_s:int bytes:int}] "
+		  "partitions:[{topic:str partition:int leader:int records_per_s:int leo:int "
+		  "behind:int}]}",
+	  .can_watch = true, .run = cmd_cluster_top,
+	  .flags = { { "interval", 0, "TIME", "how long to measure (default: 1s)" },
+		     { "partitions", 0, "N", "how many partitions to show (default: 10)" } } },
+	{ "cluster describe-errors", "[NAME|CODE]", 0, 1, "Kafka's error codes and what they mean",
+	  NULL, "weir cluster describe-errors 19",
+	  .json = "ErrorList[code:int name:str retriable:bool meaning:str]",
+	  .run = cmd_cluster_describe_errors },
 	{ "cluster features", "", 0, 0, "finalised feature levels", NULL, NULL,
 	  .json = "FeatureList[feature:str level:int]", .run = cmd_cluster_features },
+
+	{ "cluster features upgrade", "FEATURE[=LEVEL]...", 1, SOME,
+	  "let every node use what is new", "Without a level the highest that this weir knows.",
+	  "weir cluster features upgrade metadata.version --dry-run", .json = FEATURE_CHANGES,
+	  .run = cmd_cluster_features_upgrade,
+	  .flags = { { "dry-run", 0, NULL, "check, change nothing" } } },
+	{ "cluster features downgrade", "FEATURE=LEVEL...", 1, SOME, "back to an older level", NULL,
+	  NULL, .json = FEATURE_CHANGES, .run = cmd_cluster_features_downgrade,
+	  .flags = { { "dry-run", 0, NULL, "check, change nothing" },
+		     { "unsafe", 0, NULL, "even where metadata is lost by it" },
+		     YES } },
 
 	{ "brokers list", "", 0, 0, "every broker, its state and what it carries", NULL,
 	  "weir brokers list -o wide",
@@ -237,6 +282,15 @@ const struct cmd commands[] = {
 	  .json = "EpochList[leader_epoch:int leader:int start_offset:int? since:str? gap_ms:int? "
 		  "reason:str? isr:[int]? metadata_offset:int]",
 	  .complete = COMPLETE_PARTITIONS, .can_watch = true, .run = cmd_partitions_epochs },
+	{ "partitions offsets", "TOPIC|TOPIC-PARTITION...", 1, SOME,
+	  "begin, LSO, high watermark and end, replica by replica",
+	  "LSO and high watermark are the leader's to know. With --time also the offset of the "
+	  "first record\nof that time or later.",
+	  "weir partitions offsets orders\nweir partitions offsets orders-2 --time 15m",
+	  .json = "PartitionOffsetsList[" OFFSETS "] | PartitionOffsetsAtList[" OFFSETS
+		  " at_time:int?]",
+	  .complete = COMPLETE_PARTITIONS, .can_watch = true, .run = cmd_partitions_offsets,
+	  .flags = { { "time", 0, "TIME", "2026-03-01T12:00:00Z, or 90s, 15m, 2h, 1d ago" } } },
 	{ "partitions verify", "[TOPIC|TOPIC-PARTITION...]", 0, SOME,
 	  "compare the replicas' logs below the high watermark",
 	  "Reads the files of a local cluster and compares them byte by byte up to the high "
@@ -246,9 +300,12 @@ const struct cmd commands[] = {
 	  "weir partitions verify orders", .json = COMPARISONS, .complete = COMPLETE_TOPICS,
 	  .run = cmd_partitions_verify, .flags = { DIR, NAME } },
 
-	{ "leaders list", "", 0, 0, "how many partitions each broker leads", NULL, NULL,
-	  .json = "LeaderList[broker:int leaders:int preferred:int not_preferred:int]",
-	  .can_watch = true, .run = cmd_leaders_list },
+	{ "leaders list", "", 0, 0, "how many partitions each broker leads", NULL,
+	  "weir leaders list\nweir leaders list --by rack",
+	  .json = "LeaderList[broker:int" LEADS "] | TopicLeaderList[topic:str broker:int" LEADS
+		  "] | RackLeaderList[rack:str? brokers:int" LEADS "]",
+	  .can_watch = true, .run = cmd_leaders_list,
+	  .flags = { { "by", 0, "WHAT", "broker (the default), topic or rack" } } },
 	{ "leaders elect", "[TOPIC-PARTITION...]", 0, SOME,
 	  "move leadership to the preferred replica, or force one",
 	  "--unclean takes a replica that is out of sync when no other is left. Records that only "
@@ -281,6 +338,11 @@ const struct cmd commands[] = {
 	  .can_watch = true, .run = cmd_isr_list,
 	  .flags = { { "shrunk", 0, NULL, "only partitions with replicas out of sync" } } },
 
+	{ "isr describe", "TOPIC-PARTITION", 1, 1,
+	  "each replica of a partition: in or out, since when, why, how far behind", NULL,
+	  "weir isr describe orders-2",
+	  .json = "IsrDescription[broker:int state:str since:str? reason:str? leo:int? lag:int?]",
+	  .complete = COMPLETE_PARTITIONS, .can_watch = true, .run = cmd_isr_describe },
 	{ "isr history", "TOPIC-PARTITION", 1, 1,
 	  "when a partition's ISR changed, who left or came, and why", NULL,
 	  "weir isr history orders-2",
@@ -327,6 +389,23 @@ const struct cmd commands[] = {
 	  .json = "ConfigList[key:str value:str? source:str dynamic:bool]",
 	  .complete = COMPLETE_CONFIGS, .can_watch = true, .run = cmd_configs_get,
 	  .flags = { { "all", 0, NULL, "defaults too" } } },
+	{ "configs list", "[topics/NAME|brokers/ID...]", 0, SOME,
+	  "everything that somebody has set, and where",
+	  "Without arguments of every topic and broker.",
+	  "weir configs list\nweir configs list brokers/1 --all\nweir configs list topics/orders "
+	  "--diff",
+	  .json = "ConfigSettingList[resource:str key:str value:str? source:str default:str?]",
+	  .complete = COMPLETE_CONFIGS, .can_watch = true, .run = cmd_configs_list,
+	  .flags = { { "all", 0, NULL, "defaults too" },
+		     { "diff", 0, NULL, "only what differs from its default" } } },
+	{ "configs describe", "topics/NAME|brokers/ID [KEY], or KEY", 1, 2,
+	  "a config in full: type, default, meaning, what it would be otherwise", NULL,
+	  "weir configs describe topics/orders retention.ms\nweir configs describe "
+	  "min.insync.replicas",
+	  .json = "ConfigDescriptionList[resource:str key:str value:str? source:str type:str "
+		  "dynamic:bool sensitive:bool default:str? documentation:str? "
+		  "synonyms:[{key:str value:str? source:str}]]",
+	  .complete = COMPLETE_CONFIGS, .run = cmd_configs_describe },
 	{ "configs set", "topics/NAME|brokers/ID KEY=VALUE...", 2, SOME,
 	  "change configuration; takes effect at once",
 	  "brokers/ with nothing behind it means every broker.",
@@ -373,6 +452,13 @@ const struct cmd commands[] = {
 	{ "metadata snapshot show", "", 0, 0, "the whole state as records", NULL, NULL,
 	  .json = "MetadataSnapshot" RECORDS, .run = cmd_metadata_snapshot_show },
 
+	{ "metadata snapshot list", "[DIR...]", 0, 16,
+	  "snapshots and log files of the controllers; no server needed",
+	  "DIR is a controller's metadata.log.dir; without any the local cluster's controllers are "
+	  "meant.",
+	  "weir metadata snapshot list /var/lib/weir/controller-101",
+	  .json = "MetadataFileList[dir:str file:str kind:str offset:int bytes:int written:str]",
+	  .complete = COMPLETE_FILES, .run = cmd_metadata_snapshot_list, .flags = { DIR, NAME } },
 	{ "metadata snapshot save", "FILE", 1, 1, "write the state and the log to a file",
 	  "Everything that looks at metadata takes the file with --saved FILE, on any machine.",
 	  "weir metadata snapshot save incident.weir\nweir partitions list --saved incident.weir",
@@ -415,11 +501,10 @@ const struct cmd commands[] = {
 	  .flags = { { "broker", 0, "ID", "of the local cluster, to name the partition alone" },
 		     DIR,
 		     NAME } },
-	{ "log index", "FILE", 1, 1, "entries of an .index or .timeindex; no server needed",
-	  "The kind of the JSON is OffsetIndex, or TimeIndex with time instead of position.",
+	{ "log index", "FILE", 1, 1, "entries of an .index or .timeindex; no server needed", NULL,
 	  "weir log index 00000000000000000000.index",
-	  .json = "OffsetIndex[offset:int position:int]", .complete = COMPLETE_FILES,
-	  .run = cmd_log_index },
+	  .json = "OffsetIndex[offset:int position:int] | TimeIndex[offset:int time:str]",
+	  .complete = COMPLETE_FILES, .run = cmd_log_index },
 	{ "log compare", "LOGDIR LOGDIR [LOGDIR...]", 2, 16,
 	  "compare replicas' files byte by byte; no server needed",
 	  "Each LOGDIR is a broker's log directory. Compared is what lies below the high "
@@ -472,6 +557,41 @@ const struct cmd commands[] = {
 	{ "local env", "", 0, 0, "shell lines that point clients and weir at it", NULL,
 	  "eval \"$(weir local env)\"", .json = "LocalEnvList[variable:str value:str]",
 	  .run = cmd_local_env, .flags = { DIR, NAME } },
+
+	{ "local logs", "[NODE|leader-of TOPIC-PARTITION]", 0, 2,
+	  "the last lines that the processes of the local cluster wrote", NULL,
+	  "weir local logs -n 100\nweir local logs 2 -f", .complete = COMPLETE_NODES,
+	  .run = cmd_local_logs,
+	  .flags = { { "follow", 'f', NULL, "go on with lines as they are written" },
+		     { "lines", 'n', "N", "of each node (default: 20)" },
+		     DIR,
+		     NAME } },
+
+	{ "events", "[TOPIC|SUBJECT...]", 0, SOME, "what the controller decided, and why",
+	  "Out of the metadata log: elections, ISR changes, brokers, topics, configs, the quorum.",
+	  "weir events\nweir events -f\nweir events orders --since 1h --type leader,isr",
+	  .json = "EventList[time:str? type:str subject:str change:str cause:str? "
+		  "metadata_offset:int]",
+	  .complete = COMPLETE_TOPICS, .can_watch = true, .run = cmd_events,
+	  .flags = { { "follow", 'f', NULL, "go on with events as they happen" },
+		     { "since", 0, "TIME", "90s, 15m, 2h, 1d ago, or 2026-03-01T12:00:00Z" },
+		     { "type", 0, "TYPE,...",
+		       "of leader, isr, replicas, partition, broker, topic, config, quorum, "
+		       "feature" },
+		     { "last", 'n', "N", "at most so many (default: 50; all with --since)" } } },
+
+	{ "debug bundle", "[DIR]", 0, 1, "everything that somebody else needs to see what happened",
+	  "The answers of other commands as JSON, each in a file, and the metadata for --saved. "
+	  "Values of\nsensitive configs are not in it.",
+	  "weir debug bundle\nweir debug bundle /tmp/incident",
+	  .json = "BundleList[file:str command:str exit:int bytes:int]", .complete = COMPLETE_FILES,
+	  .run = cmd_debug_bundle },
+	{ "debug trace", "TOPIC-PARTITION", 1, 1,
+	  "one partition watched closely: a line for each change of leader, ISR or offsets", NULL,
+	  "weir debug trace orders-2 --for 30s", .complete = COMPLETE_PARTITIONS,
+	  .run = cmd_debug_trace,
+	  .flags = { { "for", 0, "TIME", "how long (default: 10s)" },
+		     { "every", 0, "TIME", "how often to look (default: 100ms)" } } },
 
 	{ "profile show", "", 0, 0, "which cluster is meant without -b", NULL, NULL,
 	  .json = "Profile[key:str value:str]", .run = cmd_profile_show },

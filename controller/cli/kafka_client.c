@@ -1,16 +1,18 @@
 /* kafka_client.c - one request, one answer, blocking, on the wire code that the brokers use. */
 #include "controller/cli/kafka_client.h"
 #include "common/wire/header.h"
+#include "kafka/apis.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 #define REQUEST_HINT_BYTES 512
 
-static enum err send_request(struct kafka *, const struct kafka_call *, int64_t deadline_ms);
+static void explain(struct kafka *, const struct kafka_call *, const char *arrow, size_t bytes);
 
 enum err kafka_open(struct kafka *k, struct cli *cli, struct addr to, int64_t deadline_ms)
 {
-	*k = (struct kafka){ .cli = cli, .fd = -1 };
+	*k = (struct kafka){ .cli = cli, .fd = -1, .to = to };
 	return sock_dial(to, deadline_ms, &k->fd);
 }
 
@@ -23,25 +25,31 @@ void kafka_close(struct kafka *k)
 
 enum err kafka_exchange(struct kafka *k, const struct kafka_call *c, int64_t deadline_ms)
 {
+	enum err e = kafka_send(k, c, deadline_ms);
+
+	return e ? e : kafka_receive(k, c, deadline_ms);
+}
+
+enum err kafka_receive(struct kafka *k, const struct kafka_call *c, int64_t deadline_ms)
+{
 	struct str frame;
 	struct reader r;
 	int32_t id;
 	enum err e;
 
-	ASSERT(k->fd >= 0);
-	if ((e = send_request(k, c, deadline_ms)))
-		return e;
+	ASSERT(k->fd >= 0 && k->answered_id < k->correlation_id);
 	if ((e = sock_recv_frame(k->fd, &k->cli->mem, deadline_ms, &frame)))
 		return e;
+	explain(k, c, "<-", frame.n);
 	reader_init(&r, frame.at, frame.n);
 	if ((e = response_header_decode(&r, c->key, c->version, &id)))
 		return e;
-	if (id != k->correlation_id)
+	if (id != ++k->answered_id)
 		return ERR_CORRUPT;
 	return schema_decode(c->out_schema, c->version, &r, &k->cli->mem, c->out);
 }
 
-static enum err send_request(struct kafka *k, const struct kafka_call *c, int64_t deadline_ms)
+enum err kafka_send(struct kafka *k, const struct kafka_call *c, int64_t deadline_ms)
 {
 	struct request_header h = { .api_key = (int16_t)c->key,
 				    .api_version = (int16_t)c->version,
@@ -51,6 +59,7 @@ static enum err send_request(struct kafka *k, const struct kafka_call *c, int64_
 	struct buf *frame;
 	enum err e;
 
+	ASSERT(k->fd >= 0);
 	writer_init(&w, k->cli->bufs, REQUEST_HINT_BYTES);
 	request_begin(&w, &h);
 	schema_encode(c->in_schema, c->version, c->in, &w);
@@ -59,7 +68,22 @@ static enum err send_request(struct kafka *k, const struct kafka_call *c, int64_
 	writer_fini(&w);
 	if (!frame)
 		return ERR_LIMIT;
+	explain(k, c, "->", frame->len);
 	e = sock_send(k->fd, frame->at, frame->len, deadline_ms);
 	buf_put(frame);
 	return e;
+}
+
+/* --explain: what goes over the wire, one line each. */
+static void explain(struct kafka *k, const struct kafka_call *c, const char *arrow, size_t bytes)
+{
+	const char *name = "?";
+
+	if (!cli_switch(k->cli, "explain"))
+		return;
+	for (int i = 0; i < KAFKA_APIS; i++)
+		if (kafka_apis[i].key == c->key)
+			name = kafka_apis[i].name;
+	fprintf(stderr, "%s %s:%d   %s v%d   %zu bytes\n", arrow, k->to.host, k->to.port, name,
+		c->version, bytes);
 }

@@ -43,6 +43,8 @@ struct link {
 	struct kafka conn; /* a controller's connection uses its fd only */
 	struct target target;
 	uint64_t next_id;
+	bool has_heard;         /* it answers, whatever it says */
+	Weir__Response *probed; /* what it said when it was found; until the first question */
 	bool is_orphan;         /* a broker that reaches no controller: it says what it knows */
 	const char *why_orphan; /* the sentence for what it cannot do */
 	Weir__Snapshot *snapshot;
@@ -52,6 +54,9 @@ struct link {
 static int connect_any(struct cli *, const char *what);
 static void wait_for_active(struct cli *, const Weir__Status *, const char *what, bool *was_told);
 static struct target active_of(struct cli *, const Weir__Status *);
+static bool is_look(const Weir__Request *);
+static enum err ask_link(struct cli *, const Weir__Request *, int64_t deadline_ms,
+			 Weir__Response **);
 static int ask_orphan(struct cli *, const Weir__Request *, const char *what, Weir__Response **);
 static enum err exchange(struct cli *, struct link *, const Weir__Request *, int64_t deadline_ms,
 			 Weir__Response **);
@@ -73,9 +78,13 @@ int link_call(struct cli *cli, const Weir__Request *request, const char *what, W
 	for (bool was_told = false;; cli_sleep_ms(ASK_AGAIN_MS)) {
 		if (!cli->link && (code = connect_any(cli, what)))
 			return code;
-		if (cli->link->is_orphan)
-			return ask_orphan(cli, request, what, out);
-		e = exchange(cli, cli->link, request, deadline_ms, out);
+		if (cli->link->is_orphan) {
+			if (is_look(request) || cli_now_ms() >= began_ms + PROBE_MS)
+				return ask_orphan(cli, request, what, out);
+			cli->link = NULL; /* a controller may be on its way */
+			continue;
+		}
+		e = ask_link(cli, request, deadline_ms, out);
 		if (e)
 			return cli_fail(cli, CLI_UNREACHABLE, "%s: %s:%d gave no answer: %s", what,
 					cli->link->target.addr.host, cli->link->target.addr.port,
@@ -91,6 +100,20 @@ int link_call(struct cli *cli, const Weir__Request *request, const char *what, W
 	return cli_fail_code(cli, status->code,
 			     str_of(status->message ? status->message : kerr_text(status->code)),
 			     "%s", what);
+}
+
+/* What the search for it has asked already is not asked again. */
+static enum err ask_link(struct cli *cli, const Weir__Request *request, int64_t deadline_ms,
+			 Weir__Response **out)
+{
+	Weir__Response *probed = cli->link->probed;
+
+	cli->link->probed = NULL;
+	if (probed && request->body_case == WEIR__REQUEST__BODY_DESCRIBE_CONTROLLER) {
+		*out = probed;
+		return ERR_OK;
+	}
+	return exchange(cli, cli->link, request, deadline_ms, out);
 }
 
 /* Another controller is asked the next time, the one that was named if any. */
@@ -181,13 +204,17 @@ static enum err try_target(struct cli *cli, struct link *link, struct target to,
 	request.body_case = WEIR__REQUEST__BODY_DESCRIBE_CONTROLLER;
 	request.describe_controller = &describe;
 	link->target = to;
+	link->probed = NULL;
 	e = kafka_open(&link->conn, cli, to.addr, deadline_ms);
 	if (!e)
 		e = exchange(cli, link, &request, deadline_ms, &response);
+	link->has_heard = !e;
 	if (!e && response->status->code != KERR_NONE)
 		e = ERR_REFUSED;
-	if (!e)
+	if (!e) {
+		link->probed = response;
 		*active = active_of(cli, response->status);
+	}
 	if (e)
 		kafka_close(&link->conn);
 	return e;
@@ -264,6 +291,13 @@ static bool is_state(const Weir__Request *request)
 	       request->body_case == WEIR__REQUEST__BODY_READ_SNAPSHOT;
 }
 
+/* Changes nothing: not worth waiting for a controller that may come. */
+static bool is_look(const Weir__Request *request)
+{
+	return is_state(request) || request->body_case == WEIR__REQUEST__BODY_READ_LOG ||
+	       request->body_case == WEIR__REQUEST__BODY_DESCRIBE_QUORUM;
+}
+
 static int ask_orphan(struct cli *cli, const Weir__Request *request, const char *what,
 		      Weir__Response **out)
 {
@@ -312,8 +346,9 @@ static int connect_any(struct cli *cli, const char *what)
 			return CLI_OK;
 		}
 		text_printf(&t, "%s%s:%d (%s)", i ? ", " : "", to[i].addr.host, to[i].addr.port,
-			    err_text(e));
-		if (!alive && !to[i].is_controller && broker_lives(cli, to[i].addr))
+			    link->has_heard ? "reaches no controller" : err_text(e));
+		if (!alive && !to[i].is_controller &&
+		    (link->has_heard || broker_lives(cli, to[i].addr)))
 			alive = &to[i];
 		if (alive)
 			patience_ms = i64_min(patience_ms, AGAIN_MS);

@@ -314,7 +314,8 @@ int cmd_reference(struct cli *cli)
 	     "named fields; `Kind{...}` is one object with them. `name:type`; type is `int`, "
 	     "`num`, `str`, `bool`, `any`,\n"
 	     "`[type]`, `{fields}` or `<type>` (an object of any keys), and `?` behind it means: "
-	     "or null.");
+	     "or null. `|` stands between the shapes of a\n"
+	     "command that answers in several kinds.");
 	for (int i = 0; i < n_commands; i++)
 		if (!command_is_hidden(&commands[i]))
 			reference_command(&commands[i]);

@@ -1,4 +1,7 @@
-/* offsets.c - one ListOffsets per question and broker; brokers that do not answer leave -1. */
+/* offsets.c - one ListOffsets per question and broker; brokers that do not answer leave -1.
+ *
+ * All questions go out to all brokers before the first answer is read: together they take as long
+ * as the slowest broker, not as long as all of them. */
 #include "controller/cli/offsets.h"
 #include "controller/cli/kafka_client.h"
 #include "kafka/apis.h"
@@ -8,6 +11,7 @@
 
 #define VERSION 7
 #define ANSWER_MS 2000 /* a paused broker must not hold up the picture of the others */
+#define LATE_MS 100    /* for what has come while another broker was waited for */
 #define TIME_LATEST (-1)
 #define TIME_EARLIEST (-2)
 #define AS_CONSUMER (-1)
@@ -21,8 +25,7 @@ struct question {
 			  int32_t broker);
 };
 
-static void ask(struct cli *, const struct image_broker *, struct offsets *);
-static bool ask_one(struct kafka *, const struct question *, struct offsets *, int64_t deadline_ms);
+static void ask_all(struct cli *, const struct view *, struct offsets *);
 
 static const struct image_partition *partition_of(const struct partition_offsets *p)
 {
@@ -46,8 +49,8 @@ void offsets_load(struct cli *cli, const struct view *v, const char *const *name
 		*p = (struct partition_offsets){ .topic = w.topic, .number = w.number };
 		memset(&p->at, 0xff, sizeof(p->at)); /* every offset -1 */
 	}
-	for (int32_t i = 0; out->n && i < v->image->n_brokers; i++)
-		ask(cli, v->image->brokers[i], out);
+	if (out->n)
+		ask_all(cli, v, out);
 }
 
 /* The first partition of the topic, by bisection; NULL: none of it is here. */
@@ -100,26 +103,57 @@ static int64_t *place_end(struct partition_offsets *o, const struct image_partit
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
-static void ask(struct cli *cli, const struct image_broker *b, struct offsets *o)
+/* A broker and what it was asked; sent: how many of the questions went out. */
+#define QUESTIONS 3
+struct asked {
+	struct kafka conn;
+	struct question q[QUESTIONS];
+	struct list_offsets_request *in[QUESTIONS];
+	int sent;
+};
+
+static void send_all(struct cli *, const struct image_broker *, struct offsets *, struct asked *);
+static void receive_all(struct asked *, struct offsets *, int64_t deadline_ms);
+static struct list_offsets_request *build(struct cli *, const struct question *, struct offsets *);
+
+static void ask_all(struct cli *cli, const struct view *v, struct offsets *o)
+{
+	struct asked *asked = arena_must(&cli->mem, (size_t)v->image->n_brokers * sizeof(*asked));
+	int64_t deadline_ms = cli_now_ms() + i64_min(ANSWER_MS, cli->timeout_ms);
+
+	for (int32_t i = 0; i < v->image->n_brokers; i++)
+		send_all(cli, v->image->brokers[i], o, &asked[i]);
+	for (int32_t i = 0; i < v->image->n_brokers; i++) {
+		receive_all(&asked[i], o, i64_max(deadline_ms, cli_now_ms() + LATE_MS));
+		kafka_close(&asked[i].conn);
+	}
+}
+
+static void send_all(struct cli *cli, const struct image_broker *b, struct offsets *o,
+		     struct asked *a)
 {
 	int64_t deadline_ms = cli_now_ms() + i64_min(ANSWER_MS, cli->timeout_ms);
-	const struct question questions[] = {
-		{ b->id, AS_CONSUMER, TIME_LATEST, place_hw },
-		{ b->id, AS_CONSUMER, TIME_EARLIEST, place_start },
-		{ b->id, AS_DEBUGGER, TIME_LATEST, place_end },
-	};
-	struct kafka k;
 
-	if (b->n_endpoints == 0 || b->is_fenced)
-		return;
-	if (kafka_open(&k, cli,
+	*a = (struct asked){ .conn = { .fd = -1 },
+			     .q = { { b->id, AS_CONSUMER, TIME_LATEST, place_hw },
+				    { b->id, AS_CONSUMER, TIME_EARLIEST, place_start },
+				    { b->id, AS_DEBUGGER, TIME_LATEST, place_end } } };
+	if (b->n_endpoints == 0 || b->is_fenced || cli_flag(cli, "saved") ||
+	    kafka_open(&a->conn, cli,
 		       (struct addr){ cli_z(cli, b->endpoints[0].host), b->endpoints[0].port },
 		       deadline_ms))
 		return;
-	for (size_t i = 0; i < ARRAY_LEN(questions); i++)
-		if (!ask_one(&k, &questions[i], o, deadline_ms))
-			break;
-	kafka_close(&k);
+	for (; a->sent < QUESTIONS; a->sent++) {
+		struct list_offsets_request *in = a->in[a->sent] = build(cli, &a->q[a->sent], o);
+
+		if (in->n_topics > 0 &&
+		    kafka_send(&a->conn,
+			       &(struct kafka_call){ API_LIST_OFFSETS, VERSION,
+						     &list_offsets_request_schema,
+						     &list_offsets_response_schema, in, NULL },
+			       deadline_ms))
+			return;
+	}
 }
 
 /* The partitions of one topic that the question is about, from o->v[*at] on; *at moves on. */
@@ -173,22 +207,22 @@ static void put_answer(const struct question *q, struct offsets *o, struct str t
 		*place = p->offset;
 }
 
-static bool ask_one(struct kafka *k, const struct question *q, struct offsets *o,
-		    int64_t deadline_ms)
+static void receive_all(struct asked *a, struct offsets *o, int64_t deadline_ms)
 {
-	struct list_offsets_request *in = build(k->cli, q, o);
 	struct list_offsets_response out;
 
-	if (in->n_topics == 0)
-		return true;
-	if (kafka_exchange(k,
-			   &(struct kafka_call){ API_LIST_OFFSETS, VERSION,
-						 &list_offsets_request_schema,
-						 &list_offsets_response_schema, in, &out },
-			   deadline_ms))
-		return false;
-	for (int32_t t = 0; t < out.n_topics; t++)
-		for (int32_t p = 0; p < out.topics[t].n_partitions; p++)
-			put_answer(q, o, out.topics[t].name, &out.topics[t].partitions[p]);
-	return true;
+	for (int i = 0; i < a->sent; i++) {
+		if (a->in[i]->n_topics == 0)
+			continue;
+		if (kafka_receive(&a->conn,
+				  &(struct kafka_call){
+					  API_LIST_OFFSETS, VERSION, &list_offsets_request_schema,
+					  &list_offsets_response_schema, a->in[i], &out },
+				  deadline_ms))
+			return;
+		for (int32_t t = 0; t < out.n_topics; t++)
+			for (int32_t p = 0; p < out.topics[t].n_partitions; p++)
+				put_answer(&a->q[i], o, out.topics[t].name,
+					   &out.topics[t].partitions[p]);
+	}
 }

@@ -71,6 +71,12 @@ void out_cell(struct out *o, const char *text, const char *json)
 	o->color = OUT_PLAIN;
 }
 
+/* The JSON of a cell that only people will see is not made: nobody reads it but --sort-by. */
+static bool needs_json(const struct out *o)
+{
+	return !out_is_for_people(o->cli) || o->cli->sort_by;
+}
+
 static const char *copy(struct out *o, struct str s)
 {
 	return cli_z(o->cli, s);
@@ -88,6 +94,10 @@ void out_str(struct out *o, struct str s)
 
 	if (str_null(s)) {
 		out_none(o);
+		return;
+	}
+	if (!needs_json(o)) {
+		out_cell(o, s.n ? copy(o, s) : "-", "");
 		return;
 	}
 	text_init(&t, arena_must(&o->cli->mem, cap), cap);
@@ -132,7 +142,8 @@ void out_ids(struct out *o, const int32_t *v, int n)
 {
 	const char *list = text_of_ids(o->cli, v, n);
 
-	out_cell(o, n ? list : "-", arena_printf(&o->cli->mem, "[%s]", list).at);
+	out_cell(o, n ? list : "-",
+		 needs_json(o) ? arena_printf(&o->cli->mem, "[%s]", list).at : "");
 }
 
 /* ---- --columns, --sort-by ------------------------------------------------------------------ */

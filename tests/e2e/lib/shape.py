@@ -2,7 +2,8 @@
 
 A shape is `Kind[fields]` (a list: {"kind", "version", "items"}) or `Kind{fields}` (one object). A field
 is name:type; type is int, num, str, bool, any, [type], {fields} or <type> (an object of any keys), and
-a ? behind it allows null. Every documented field must be there, and no other.
+a ? behind it allows null. Every documented field must be there, and no other. Where a command has
+several kinds of answers their shapes stand one behind the other, with | between them.
 """
 import re
 
@@ -89,7 +90,8 @@ def check_value(value, shape, where):
 
 def check(answer, text):
     """answer: the parsed JSON; text: the documented shape."""
-    kind, is_list, shape = Parser(text).whole()
+    shapes = [Parser(one).whole() for one in text.split(" | ")]
+    kind, is_list, shape = next((s for s in shapes if s[0] == answer.get("kind")), shapes[0])
     if answer.get("kind") != kind or answer.get("version") != 1:
         raise Mismatch(f"kind {answer.get('kind')!r} version {answer.get('version')!r}, want {kind!r} 1")
     if not is_list:

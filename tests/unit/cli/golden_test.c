@@ -96,10 +96,13 @@ static void transcript(const char *name, const char *const *commands, size_t n)
 		transcript(#name, commands, ARRAY_LEN(commands));                                  \
 	}
 
-TRANSCRIPT(cluster, "weir cluster health", "weir cluster health -o json",
-	   "weir cluster can-restart 1", "weir cluster can-restart 1 -o json",
-	   "weir cluster can-restart 101", "weir cluster can-restart 7",
-	   "weir cluster can-restart 3 --ignore-single")
+TRANSCRIPT(cluster, "weir cluster health", "weir cluster health -o json", "weir cluster check",
+	   "weir cluster check -o json", "weir cluster check --nagios", "weir cluster id",
+	   "weir cluster id -o json", "weir cluster describe-errors 19",
+	   "weir cluster describe-errors NOT_LEADER_OR_FOLLOWER -o json",
+	   "weir cluster describe-errors 9999", "weir cluster can-restart 1",
+	   "weir cluster can-restart 1 -o json", "weir cluster can-restart 101",
+	   "weir cluster can-restart 7", "weir cluster can-restart 3 --ignore-single")
 
 TRANSCRIPT(brokers, "weir brokers list", "weir brokers list -o wide", "weir brokers list -o json",
 	   "weir brokers list -o csv", "weir brokers list -o name",
@@ -118,14 +121,29 @@ TRANSCRIPT(partitions, "weir partitions list", "weir partitions list -o wide",
 	   "weir partitions list --not-well -o name", "weir partitions describe orders-2",
 	   "weir partitions describe orders-2 -o json", "weir partitions describe orders-9",
 	   "weir partitions epochs orders-2", "weir partitions epochs orders-2 -o json",
-	   "weir partitions epochs orders-2 -o csv", "weir partitions epochs audit-0")
+	   "weir partitions epochs orders-2 -o csv", "weir partitions epochs audit-0",
+	   "weir partitions offsets orders-2", "weir partitions offsets orders-2 -o json",
+	   "weir partitions offsets orders-9", "weir partitions offsets orders --time soon")
 
 TRANSCRIPT(leaders, "weir leaders list", "weir leaders list -o json", "weir leaders list -o csv",
-	   "weir leaders balance --dry-run", "weir leaders move --from 1 --dry-run")
+	   "weir leaders list --by topic", "weir leaders list --by topic -o json",
+	   "weir leaders list --by rack", "weir leaders list --by rack -o json",
+	   "weir leaders list --by moon", "weir leaders balance --dry-run",
+	   "weir leaders move --from 1 --dry-run")
 
 TRANSCRIPT(isr, "weir isr list", "weir isr list --shrunk -o json", "weir isr list -o csv",
 	   "weir isr history orders-0", "weir isr history orders-0 -o json",
-	   "weir isr history orders-0 -o csv")
+	   "weir isr history orders-0 -o csv", "weir isr describe orders-0",
+	   "weir isr describe orders-0 -o json")
+
+TRANSCRIPT(events, "weir events", "weir events -o json", "weir events --last 3 -o wide",
+	   "weir events orders --type leader,isr", "weir events --type broker -o csv",
+	   "weir events --since 2026-03-01T09:00:05Z -o json", "weir events --type moon",
+	   "weir events --since soon")
+
+TRANSCRIPT(configs, "weir configs list", "weir configs list -o json", "weir configs list orders",
+	   "weir configs list topics/nope", "weir configs describe topics/orders",
+	   "weir configs describe brokers/", "weir configs describe brokers/9")
 
 TRANSCRIPT(replicas, "weir replicas status", "weir replicas status -o json",
 	   "weir replicas status -o csv", "weir replicas rebalance --dry-run",
