@@ -3,6 +3,9 @@
  * A flush covers the oldest FLUSH_SEGMENTS_MAX dirty segments; with more the next one goes on.
  * Index files are synced only with finished segments: those of the active one are rebuilt from
  * the recovery point on after a crash, which a finished segment below it never is. */
+#include <stdio.h>
+
+#include "broker/log/partition_meta.h"
 #include "broker/log/state.h"
 #include "common/base/log.h"
 
@@ -52,6 +55,7 @@ struct log_flush *log_flush_begin(struct log *l)
 	if (n_segments == 0 && !l->names_changed)
 		return NULL;
 	f->dir = l->names_changed ? l->dir : NULL;
+	f->unnamed = l->is_unnamed ? l->dir : NULL;
 	l->names_changed = false;
 	l->dirty_since_ms = 0;
 	l->rolled_unflushed = n_segments > FLUSH_SEGMENTS_MAX;
@@ -66,6 +70,22 @@ void log_flush_work(struct log_flush *f)
 		f->err = f->files[i]->ops->sync(f->files[i]);
 	if (f->dir && !f->err)
 		f->err = f->env->files->sync_dir(f->env, f->dir);
+	if (f->unnamed && !f->err)
+		f->err = log_sync_home(f->env, f->unnamed);
+}
+
+/* A partition is made without any sync: its first flush makes the directory durable together with
+ * the first records that must not vanish with the power (KAFKA-3968). */
+enum err log_sync_home(struct env *env, const char *dir)
+{
+	const char *slash = strrchr(dir, '/');
+	char parent[SEGMENT_PATH_MAX];
+	enum err e = partition_meta_sync(env, dir);
+
+	if (e != ERR_OK || !slash || slash == dir)
+		return e;
+	snprintf(parent, sizeof(parent), "%.*s", (int)(slash - dir), dir);
+	return env->files->sync_dir(env, parent);
 }
 
 /* Moves the recovery point, unless a truncation came in between; closed segments give up their
@@ -81,6 +101,7 @@ enum err log_flush_end(struct log *l, struct log_flush *f)
 		return log_fail(l, ERR_IO);
 	if (l->failed)
 		return ERR_IO;
+	l->is_unnamed = l->is_unnamed && !f->unnamed;
 	if (f->generation != l->generation)
 		return ERR_OK; /* offsets were taken back meanwhile: the next flush will tell */
 	l->recovery_point = i64_max(l->recovery_point, f->upto);

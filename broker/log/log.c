@@ -46,6 +46,7 @@ enum err log_open(struct env *env, const struct log_options *o, struct log **out
 	memcpy(l->dir, o->dir, dir_n);
 	l->home = (struct segment_home){ env, l->dir };
 	l->config = o->config;
+	l->is_unnamed = true;
 	log_forget_positions(l);
 	if ((e = log_load(l, o, rec)) != ERR_OK) {
 		log_drop(l);
@@ -63,9 +64,11 @@ void log_moved(struct log *l, const char *dir)
 	memcpy(l->dir, dir, n);
 }
 
-/* A finished index and a sync of everything, so that the clean marker may be written. */
+/* A finished index and a sync of everything, so that the clean marker may be written.  A log that
+ * has nothing may vanish with the power: it begins again with nothing. */
 enum err log_close(struct log *l)
 {
+	bool is_blank = l->n == 1 && l->end == 0;
 	enum err e = l->failed ? ERR_IO : ERR_OK;
 
 	ASSERT(!l->flushing);
@@ -79,8 +82,9 @@ enum err log_close(struct log *l)
 			e = log_sync_segment(&l->v[i]);
 	if (!e)
 		e = log_forget_lowered(l, true);
-	if (!e && l->names_changed)
-		e = l->home.env->files->sync_dir(l->home.env, l->dir);
+	if (!e && l->names_changed && !is_blank)
+		e = l->is_unnamed ? log_sync_home(l->home.env, l->dir)
+				  : l->home.env->files->sync_dir(l->home.env, l->dir);
 	log_drop(l);
 	return e;
 }

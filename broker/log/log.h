@@ -64,11 +64,11 @@ must_check enum err log_replay(struct log *, int64_t from,
 
 /* Its directory has a new name, no longer than the old one; not while a flush is under way. */
 void log_moved(struct log *, const char *dir);
-
-/* The checkpoints of the log directory may still speak of an earlier log of this name: they say
- * nothing about the one that begins here, until a minute has passed (lowered.c). */
+/* The checkpoints may still speak of an earlier log of this name: they say nothing about the one
+ * that begins here, until a minute has passed (lowered.c). */
 must_check enum err log_void_point(struct env *, const char *dir);
 bool log_point_is_void(struct env *, const char *dir);
+bool log_has_records(struct env *, const char *dir); /* any byte of a batch; blocks */
 
 int64_t log_start(const struct log *);
 int64_t log_end(const struct log *);  /* next offset to be written */

@@ -4,17 +4,41 @@
 #define FILE_NAME "partition.metadata"
 #define TEXT_MAX 4096
 
+static struct text content(struct uuid topic_id, char *buf, size_t cap);
 static bool value_of(struct str line, const char *key, struct str *value);
 
 enum err partition_meta_write(struct env *env, const char *dir, struct uuid topic_id)
 {
-	char id[UUID_TEXT], buf[64];
+	char buf[64];
+	struct text t = content(topic_id, buf, sizeof(buf));
+
+	return small_file_write(env, dir, FILE_NAME, t.at, t.n);
+}
+
+enum err partition_meta_put(struct env *env, const char *dir, struct uuid topic_id)
+{
+	char buf[64];
+	struct text t = content(topic_id, buf, sizeof(buf));
+
+	return small_file_put(env, dir, FILE_NAME, t.at, t.n);
+}
+
+enum err partition_meta_sync(struct env *env, const char *dir)
+{
+	enum err e = small_file_sync(env, dir, FILE_NAME);
+
+	return e == ERR_NOT_FOUND ? env->files->sync_dir(env, dir) : e;
+}
+
+static struct text content(struct uuid topic_id, char *buf, size_t cap)
+{
+	char id[UUID_TEXT];
 	struct text t;
 
 	uuid_text(topic_id, id);
-	text_init(&t, buf, sizeof(buf));
+	text_init(&t, buf, cap);
 	text_printf(&t, "version: 0\ntopic_id: %s\n", id);
-	return small_file_write(env, dir, FILE_NAME, t.at, t.n);
+	return t;
 }
 
 enum err partition_meta_read(struct env *env, const char *dir, struct uuid *topic_id)

@@ -33,6 +33,7 @@ struct listing {
 
 static enum err list_dir(struct log *, struct listing *);
 static void take_name(void *arg, const struct file_name *);
+static void take_bytes(void *arg, const struct file_name *);
 static int by_base(const void *, const void *);
 static enum err clear_leftovers(struct log *, const struct listing *, bool *changed);
 static enum err finish_swaps(struct log *, const struct listing *, bool *changed);
@@ -76,6 +77,11 @@ enum err log_load(struct log *l, const struct log_options *o, struct log_recover
 		e = log_cap_point(l, &known.recovery_point);
 	if (e == ERR_OK)
 		e = settle_end(l, &known, rec);
+	/* The scan has moved the point past what no flush had covered. */
+	if (e == ERR_OK && l->recovery_point > i64_max(known.recovery_point, l->start)) {
+		e = log_sync_home(l->home.env, l->dir);
+		l->is_unnamed = e != ERR_OK;
+	}
 	if (e == ERR_OK)
 		remember_corruption(l, &names, rec);
 	mem_free(names.v);
@@ -111,6 +117,23 @@ static enum err list_dir(struct log *l, struct listing *names)
 	if (e == ERR_OK && names->n > 0)
 		qsort(names->v, (size_t)names->n, sizeof(*names->v), by_base);
 	return e;
+}
+
+bool log_has_records(struct env *env, const char *dir)
+{
+	bool any = false;
+
+	return env->files->list(env, dir, take_bytes, &any) == ERR_OK && any;
+}
+
+static void take_bytes(void *arg, const struct file_name *name)
+{
+	const char *suffix;
+	int64_t base;
+
+	if (!name->is_dir && segment_name(name->name, &base, &suffix) && !strcmp(suffix, ".log") &&
+	    name->size_bytes > 0)
+		*(bool *)arg = true;
 }
 
 static void take_name(void *arg, const struct file_name *name)

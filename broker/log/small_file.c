@@ -2,6 +2,8 @@
 #include "broker/log/small_file.h"
 #include <stdio.h>
 
+static enum err put(struct env *, const char *dir, const char *name, struct file_iov,
+		    bool is_synced);
 static void join(char out[SMALL_PATH_MAX], const char *dir, const char *name, const char *suffix);
 
 /* A crash leaves the old file, the new one, or the old one and a .tmp that the
@@ -9,7 +11,20 @@ static void join(char out[SMALL_PATH_MAX], const char *dir, const char *name, co
 enum err small_file_write(struct env *env, const char *dir, const char *name, const void *at,
 			  size_t n)
 {
-	const struct file_iov iov = { at, n };
+	enum err e = put(env, dir, name, (struct file_iov){ at, n }, true);
+
+	return e == ERR_OK ? env->files->sync_dir(env, dir) : e;
+}
+
+enum err small_file_put(struct env *env, const char *dir, const char *name, const void *at,
+			size_t n)
+{
+	return put(env, dir, name, (struct file_iov){ at, n }, false);
+}
+
+static enum err put(struct env *env, const char *dir, const char *name, struct file_iov iov,
+		    bool is_synced)
+{
 	char path[SMALL_PATH_MAX], tmp[SMALL_PATH_MAX];
 	struct file *file;
 	enum err e;
@@ -20,11 +35,23 @@ enum err small_file_write(struct env *env, const char *dir, const char *name, co
 	if (e != ERR_OK)
 		return e;
 	e = file->ops->writev(file, &iov, 1, 0);
-	if (e == ERR_OK)
+	if (e == ERR_OK && is_synced)
 		e = file->ops->sync(file);
 	file_put(file);
-	if (e == ERR_OK)
-		e = env->files->rename(env, tmp, path);
+	return e == ERR_OK ? env->files->rename(env, tmp, path) : e;
+}
+
+enum err small_file_sync(struct env *env, const char *dir, const char *name)
+{
+	char path[SMALL_PATH_MAX];
+	struct file *file;
+	enum err e;
+
+	join(path, dir, name, "");
+	if ((e = env->files->open(env, path, FILE_READ, &file)) != ERR_OK)
+		return e;
+	e = file->ops->sync(file);
+	file_put(file);
 	return e == ERR_OK ? env->files->sync_dir(env, dir) : e;
 }
 

@@ -9,6 +9,11 @@
 
 must_check enum err small_file_write(struct env *, const char *dir, const char *name,
 				     const void *at, size_t n);
+/* The same in two halves, for files that may wait: put is whole after a kill, and durable (with its
+ * name) once sync has returned. */
+must_check enum err small_file_put(struct env *, const char *dir, const char *name, const void *at,
+				   size_t n);
+must_check enum err small_file_sync(struct env *, const char *dir, const char *name);
 /* *at: heap, NUL terminated, the caller's; *n without the NUL.  ERR_NOT_FOUND; ERR_LIMIT. */
 must_check enum err small_file_read(struct env *, const char *dir, const char *name, size_t max,
 				    char **at, size_t *n);

@@ -30,6 +30,7 @@ struct read_cursor {
 struct log_flush {
 	struct env *env;
 	const char *dir; /* NULL: no name in it changed */
+	const char *unnamed; /* the directory, when its own name is not known to be durable */
 	struct file *files[(INDEX_KINDS + 1) * FLUSH_SEGMENTS_MAX];
 	int n_files;
 	int64_t upto;        /* durable when the work is done */
@@ -64,6 +65,7 @@ struct log {
 
 	struct log_flush flush;
 	bool flushing, rolled_unflushed, names_changed;
+	bool is_unnamed; /* its directory's own name was not synced since it was opened */
 	int64_t dirty_since_ms; /* now_ms of the oldest append not flushed; 0: none */
 	uint32_t generation;    /* grows when offsets are taken back */
 	bool is_lowered;        /* the file of lowered.c is there, since lowered_ms */
@@ -109,3 +111,5 @@ must_check enum err log_cap_point(struct log *, int64_t *recovery_point);
 must_check enum err log_forget_lowered(struct log *, bool now);
 /* flush.c */
 must_check enum err log_sync_segment(struct segment *); /* blocks; its files stay open */
+/* The directory's own name, whose it is, and the names in it; blocks. */
+must_check enum err log_sync_home(struct env *, const char *dir);

@@ -248,6 +248,7 @@ static enum err write_batch(struct partition *p, struct validate_result *r,
 						   .now_ms = env_mono_ms(p->shard->env),
 						   .appended = { log_end(p->log), -1, -1 } });
 	read_wake(p, READ_MOVED);
+	persist_epochs(p); /* with the first record; see is_saved */
 	retention_flush_due(p);
 	return ERR_OK;
 }

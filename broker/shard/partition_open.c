@@ -21,6 +21,7 @@
 #include "broker/shard/retention.h"
 #include "broker/shard/shard.h"
 #include "common/base/log.h"
+#include "common/base/mark.h"
 
 struct open_job {
 	struct job job;
@@ -34,6 +35,7 @@ struct open_job {
 	enum err err;
 	uint32_t epochs_loaded; /* version of the epochs as the file has them */
 	bool is_learning;       /* from batches */
+	struct uuid stray_id;   /* for a directory that does not say whose it is */
 	int64_t snapshot;       /* offset of the producer snapshot that was loaded; -1 */
 	int64_t next;           /* up to here the producers are known; -1: nothing is */
 	bool has_gap;           /* records are missing before that */
@@ -55,6 +57,7 @@ static bool was_dropped_lately(struct shard *);
 static bool must_wait(const struct partition *);
 static void opened(struct open_job *);
 static enum err claim(struct open_job *);
+static bool is_nobodys(const struct open_job *);
 static void distrust(struct open_job *);
 static void replay(void *arg, const struct batch *);
 static bool is_unvouched(const struct open_job *, enum report_of *);
@@ -97,6 +100,7 @@ void partition_open_start(struct shard *s, const struct image_topic *t, int32_t 
 		j->options.is_vouched = !j->options.is_unsure;
 		j->options.recovery_point = j->found->recovery_point;
 		j->options.start_offset = j->found->log_start;
+		j->stray_id = prng_uuid(&s->env->prng);
 	}
 	j->is_namesake = j->found || was_dropped_lately(s);
 	j->job = (struct job){ .work = open_work, .done = open_done };
@@ -201,7 +205,7 @@ static void open_work(struct job *job)
 	epoch_cache_truncate_start(&j->p->epochs, log_start(j->log));
 }
 
-/* The directory is ours when it says so, or says nothing (a crash while it was made).  One of an
+/* The directory is ours when it says so, or says nothing (a kill while it was made).  One of an
  * earlier topic of this name, left from before our start, is put aside, not deleted. */
 static enum err claim(struct open_job *j)
 {
@@ -219,6 +223,11 @@ static enum err claim(struct open_job *j)
 	/* A deleted topic of this name is still being let go by its own shard: wait for that. */
 	if (!e && (!j->found || atomic_load(&j->found->taken)))
 		return ERR_EXISTS;
+	if (e && is_nobodys(j)) {
+		MARK(partition_of_nobody);
+		id = j->stray_id;
+		e = ERR_OK;
+	}
 	distrust(j);
 	if (!e) {
 		if ((e = logdir_retire(env, root, j->p->dir_name, id, LOGDIR_STRAY, aside)))
@@ -232,11 +241,22 @@ static enum err claim(struct open_job *j)
 	} else if (e != ERR_NOT_FOUND) {
 		return e;
 	}
-	/* A partition must not vanish with the power: KAFKA-3968. */
-	if ((e = env->files->mkdir(env, j->path)) || (e = env->files->sync_dir(env, root)) ||
-	    (j->is_namesake && (e = log_void_point(env, j->path))))
+	if ((e = env->files->mkdir(env, j->path)) != ERR_OK)
+		return e;
+	/* Nothing here can be missed before its first flush, which syncs these names. */
+	if (!j->is_namesake)
+		return partition_meta_put(env, j->path, j->p->topic_id);
+	if ((e = env->files->sync_dir(env, root)) || (e = log_void_point(env, j->path)))
 		return e;
 	return partition_meta_write(env, j->path, j->p->topic_id);
+}
+
+/* The power went before whose it is was durable: the records, if there are any, may be those of an
+ * earlier topic of this name, and none of them was ever flushed. */
+static bool is_nobodys(const struct open_job *j)
+{
+	return j->options.is_unsure && j->options.recovery_point == 0 &&
+	       log_has_records(j->job.home, j->path);
 }
 
 /* The checkpoints and the clean marker do not speak of this log. */
@@ -432,7 +452,7 @@ void partition_close(struct partition *p)
 	if (p->state != PARTITION_OPEN)
 		return;
 	e = persist_epochs_now(p);
-	if (!e)
+	if (!e && log_end(p->log) > 0)
 		e = persist_producers_now(p);
 	p->recovery_point = log_end(p->log);
 	if (log_close(p->log) || e) {

@@ -31,6 +31,7 @@ struct producers_job {
 	struct producer_row rows[];
 };
 
+static bool is_saved(const struct partition *);
 static void epochs_work(struct job *);
 static void epochs_done(struct job *);
 static struct producers_job *snapshot(struct partition *, int64_t offset);
@@ -40,12 +41,21 @@ static struct producer_row row_of(const struct producer_entry *, int k);
 
 /* ---- leader epochs: one write at a time, the newest state each time -------------------------- */
 
+/* A log that has nothing yet need not say whose nothing it is, and its directory is not durable
+ * anyway; a thousand new partitions would be two thousand syncs. */
+static bool is_saved(const struct partition *p)
+{
+	bool is_blank = p->epochs_saved == 0 && p->log && log_end(p->log) == 0;
+
+	return p->epochs.version == p->epochs_saved || is_blank;
+}
+
 /* Skipped while a write is under way: epochs_done looks again. */
 void persist_epochs(struct partition *p)
 {
 	struct epochs_job *j;
 
-	if (p->epochs.version == p->epochs_saved || p->is_saving_epochs)
+	if (is_saved(p) || p->is_saving_epochs)
 		return;
 	j = mem_alloc(sizeof(*j) + sizeof(j->rows[0]) * (size_t)p->epochs.n);
 	j->job = (struct job){ .work = epochs_work, .done = epochs_done };
@@ -106,7 +116,7 @@ enum err persist_epochs_now(struct partition *p)
 	char dir[PARTITION_PATH_MAX];
 	enum err e;
 
-	if (p->epochs.version == p->epochs_saved)
+	if (is_saved(p))
 		return ERR_OK;
 	rows = mem_alloc(sizeof(*rows) * (size_t)(p->epochs.n + 1));
 	for (int32_t i = 0; i < p->epochs.n; i++)

@@ -177,6 +177,13 @@ int64_t first_offset(struct stage *s, int broker)
 	return p ? p->replica.log_start : -1;
 }
 
+int64_t end_offset(struct stage *s, int broker)
+{
+	const struct partition *p = replica_of(s, broker);
+
+	return p ? p->replica.log_end : -1;
+}
+
 int32_t known_epoch(struct stage *s, int broker)
 {
 	const struct partition *p = replica_of(s, broker);

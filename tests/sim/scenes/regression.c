@@ -27,10 +27,11 @@ static void the_scan_teaches_epochs(struct stage *s)
  * opened no log, so it cannot know that they are whole: the next start must recover them. */
 static void stopped_before_it_could_register(struct stage *s)
 {
-	open_stage(s, &(struct staging){ .min_isr = 2, .session_ms = 5000 });
+	open_stage(s, &(struct staging){ .min_isr = 2, .session_ms = 5000, .roll_ms = 100 });
 	acked(s, "M1", ALL);
-	acked(s, "M2", ALL);
-	pass_ms(s, 100); /* the directory of the log is on the device */
+	pass_ms(s, 200);
+	acked(s, "M2", ALL); /* a new segment: the first one is flushed, with the directory */
+	pass_ms(s, 100);
 	power_off_node(s, X);
 	isolate(s, X);
 	start_node(s, X);
@@ -39,6 +40,26 @@ static void stopped_before_it_could_register(struct stage *s)
 	expect_no_clean_mark(s, X);
 	mend_all(s);
 	start_node(s, X);
+	expect_everywhere(s, "M1 M2");
+}
+
+/* A partition is made without a sync.  Its directory is durable with the first records that are: X
+ * finds them after the power is back, without a word from the others. */
+static void a_new_directory_outlives_the_power(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .min_isr = 2, .session_ms = 5000, .roll_ms = 100 });
+	acked(s, "M1", ALL);
+	pass_ms(s, 200);
+	acked(s, "M2", ALL);
+	pass_ms(s, 200);
+	power_off_node(s, X);
+	wait_new_leader(s, X);
+	cut_off(s, X, Y);
+	cut_off(s, X, Z);
+	start_node(s, X);
+	pass_ms(s, 200);
+	expect(s, end_offset(s, X) >= 1, "M1 to be there");
+	mend_all(s);
 	expect_everywhere(s, "M1 M2");
 }
 
@@ -105,6 +126,7 @@ static void a_new_topic_of_an_old_name(struct stage *s)
 const struct scene regression_scenes[] = {
 	{ "the_scan_teaches_epochs", the_scan_teaches_epochs },
 	{ "stopped_before_it_could_register", stopped_before_it_could_register },
+	{ "a_new_directory_outlives_the_power", a_new_directory_outlives_the_power },
 	{ "level_after_truncation", level_after_truncation },
 	{ "retention_forgets_no_producer", retention_forgets_no_producer },
 	{ "a_new_topic_of_an_old_name", a_new_topic_of_an_old_name },
