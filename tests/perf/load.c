@@ -18,18 +18,16 @@
 #include <sys/resource.h>
 
 #include "common/base/arena.h"
-#include "common/base/crc32c.h"
 #include "common/base/endian.h"
 #include "common/base/text.h"
-#include "common/base/varint.h"
 #include "common/net/loop.h"
 #include "common/wire/batch.h"
-#include "common/wire/header.h"
 #include "common/wire/kerr.h"
 #include "kafka/apis.h"
 #include "kafka/fetch.h"
 #include "kafka/metadata.h"
 #include "kafka/produce.h"
+#include "tests/perf/lib/raw.h"
 
 #define PRODUCE_VERSION 9
 #define FETCH_VERSION 12
@@ -37,7 +35,6 @@
 #define SAMPLES_MAX 4000000
 #define WINDOW_MAX 4096
 #define FRAME_MAX (256u << 20)
-#define SIZE_BYTES 4       /* the conn writes the size: what we encode before it is skipped */
 #define CORRELATION_END 12 /* size, api key, version, correlation id */
 
 struct load;
@@ -98,23 +95,6 @@ static double cpu_s(void)
 
 /* ---- the batch ------------------------------------------------------------------------------- */
 
-static size_t put_record(uint8_t *to, int32_t delta, const uint8_t *value, int32_t n)
-{
-	uint8_t body[32];
-	size_t at = 0, head;
-
-	body[at++] = 0; /* attributes */
-	body[at++] = 0; /* timestamp delta */
-	at += varint_put(body + at, delta);
-	at += varint_put(body + at, -1); /* no key */
-	at += varint_put(body + at, n);
-	head = varint_put(to, (int32_t)at + n + 1);
-	memcpy(to + head, body, at);
-	memcpy(to + head + at, value, (size_t)n);
-	to[head + at + (size_t)n] = 0; /* no headers */
-	return head + at + (size_t)n + 1;
-}
-
 /* Fills `to` (batch_bytes + one record) and returns the batch's size. */
 static size_t build_batch(struct load *l, uint8_t *to)
 {
@@ -127,41 +107,14 @@ static size_t build_batch(struct load *l, uint8_t *to)
 	for (l->n_records = 0;
 	     l->n_records == 0 || at + (size_t)l->record_bytes <= (size_t)l->batch_bytes;
 	     l->n_records++)
-		at += put_record(to + at, l->n_records, value, l->record_bytes);
+		at += raw_record(to + at, l->n_records, value, l->record_bytes);
 	mem_free(value);
-	memset(to, 0, BATCH_HEADER_BYTES);
-	store_be32(to + 8, (uint32_t)(at - BATCH_OVERHEAD));
-	store_be32(to + 12, UINT32_MAX);
-	to[16] = 2;
-	store_be32(to + 23, (uint32_t)l->n_records - 1);
-	store_be64(to + 27, (uint64_t)now);
-	store_be64(to + 35, (uint64_t)now);
-	memset(to + 43, 0xff, 14); /* no producer id, epoch, sequence */
-	store_be32(to + 57, (uint32_t)l->n_records);
-	store_be32(to + 17, crc32c(0, to + 21, at - 21));
+	raw_batch(to, at, l->n_records, now);
+	raw_batch_crc(to, at);
 	return at;
 }
 
 /* ---- requests -------------------------------------------------------------------------------- */
-
-static struct buf *encode(struct load *l, int key, int version, const struct schema *schema,
-			  const void *body)
-{
-	struct request_header h = { .api_key = (int16_t)key,
-				    .api_version = (int16_t)version,
-				    .client_id = STR("load") };
-	struct writer w;
-	struct buf *out;
-
-	writer_init(&w, l->env->bufs, 512);
-	request_begin(&w, &h);
-	schema_encode(schema, version, body, &w);
-	frame_end(&w);
-	out = writer_take(&w);
-	writer_fini(&w);
-	ASSERT(out);
-	return out;
-}
 
 static void build_produce(struct stream *s)
 {
@@ -179,17 +132,19 @@ static void build_produce(struct stream *s)
 	r.timeout_ms = 30000;
 	r.topic_data = &t;
 	r.n_topic_data = 1;
-	s->rest = encode(l, API_PRODUCE, PRODUCE_VERSION, &produce_request_schema, &r);
+	s->rest = raw_encode(l->env, API_PRODUCE, PRODUCE_VERSION, &produce_request_schema, &r);
 	mem_free(bytes);
 }
 
 static void send_produce(struct stream *s, int64_t due_us)
 {
 	struct buf *head = buf_new(s->load->env->bufs, CORRELATION_END);
-	struct span v[2] = { { .buf = head, .at = SIZE_BYTES, .n = CORRELATION_END - SIZE_BYTES },
-			     { .buf = buf_get(s->rest),
-			       .at = CORRELATION_END,
-			       .n = s->rest->len - CORRELATION_END } };
+	struct span v[2] = {
+		{ .buf = head, .at = RAW_SIZE_BYTES, .n = CORRELATION_END - RAW_SIZE_BYTES },
+		{ .buf = buf_get(s->rest),
+		  .at = CORRELATION_END,
+		  .n = s->rest->len - CORRELATION_END }
+	};
 
 	memcpy(head->at, s->rest->at, CORRELATION_END);
 	head->len = CORRELATION_END;
@@ -220,9 +175,9 @@ static void send_fetch(struct stream *s)
 	r.max_bytes = l->batch_bytes;
 	r.topics = &t;
 	r.n_topics = 1;
-	v.buf = encode(l, API_FETCH, FETCH_VERSION, &fetch_request_schema, &r);
-	v.at = SIZE_BYTES;
-	v.n = v.buf->len - SIZE_BYTES;
+	v.buf = raw_encode(l->env, API_FETCH, FETCH_VERSION, &fetch_request_schema, &r);
+	v.at = RAW_SIZE_BYTES;
+	v.n = v.buf->len - RAW_SIZE_BYTES;
 	s->due_us[s->sent++ % WINDOW_MAX] = env_mono_us(l->env);
 	l->env->peers->send(s->conn, &v, 1);
 }
@@ -271,25 +226,14 @@ static void sample(struct stream *s, int64_t records, int64_t bytes)
 		l->samples_us[l->n_samples++] = (int32_t)us;
 }
 
-static bool decode(struct load *l, int key, int version, const struct buf *frame,
-		   const struct schema *schema, void *out)
-{
-	struct reader r;
-	int32_t correlation;
-
-	arena_reset(&l->arena);
-	reader_init(&r, frame->at, frame->len);
-	return response_header_decode(&r, key, version, &correlation) == ERR_OK &&
-	       schema_decode(schema, version, &r, &l->arena, out) == ERR_OK;
-}
-
 static void on_produced(struct stream *s, const struct buf *frame)
 {
 	struct load *l = s->load;
 	struct produce_response r;
 	const struct produce_response_partition *p;
 
-	if (!decode(l, API_PRODUCE, PRODUCE_VERSION, frame, &produce_response_schema, &r) ||
+	if (!raw_decode(&l->arena, API_PRODUCE, PRODUCE_VERSION, frame, &produce_response_schema,
+			&r) ||
 	    r.n_responses != 1 || r.responses->n_partition_responses != 1) {
 		fail(l, "produce", "an answer that is none");
 		return;
@@ -323,7 +267,7 @@ static void on_fetched(struct stream *s, const struct buf *frame)
 	const struct fetch_response_partition *p;
 	int64_t records = 0, bytes;
 
-	if (!decode(l, API_FETCH, FETCH_VERSION, frame, &fetch_response_schema, &r) ||
+	if (!raw_decode(&l->arena, API_FETCH, FETCH_VERSION, frame, &fetch_response_schema, &r) ||
 	    r.n_responses != 1 || r.responses->n_partitions != 1) {
 		fail(l, "fetch", "an answer that is none");
 		return;
@@ -430,26 +374,14 @@ static void start_streams(struct load *l)
 
 /* ---- metadata -------------------------------------------------------------------------------- */
 
-static bool leader_addr(const struct metadata_response *r, int32_t id, struct peer_addr *out)
-{
-	for (int32_t i = 0; i < r->n_brokers; i++) {
-		if (r->brokers[i].node_id != id || r->brokers[i].host.n >= sizeof(out->host))
-			continue;
-		memcpy(out->host, r->brokers[i].host.at, r->brokers[i].host.n);
-		out->host[r->brokers[i].host.n] = 0;
-		out->port = r->brokers[i].port;
-		return true;
-	}
-	return false;
-}
-
 static void on_metadata(void *arg, struct conn *c, struct buf *frame)
 {
 	struct load *l = arg;
 	struct metadata_response r;
 	const struct metadata_response_topic *t;
 
-	if (!decode(l, API_METADATA, METADATA_VERSION, frame, &metadata_response_schema, &r) ||
+	if (!raw_decode(&l->arena, API_METADATA, METADATA_VERSION, frame, &metadata_response_schema,
+			&r) ||
 	    r.n_topics != 1 || r.topics->error_code || r.topics->n_partitions < 1) {
 		fail(l, l->topic, "the topic is not there");
 		goto out;
@@ -459,7 +391,7 @@ static void on_metadata(void *arg, struct conn *c, struct buf *frame)
 		const struct metadata_response_partition *p = &t->partitions[i % t->n_partitions];
 
 		l->streams[i] = (struct stream){ .load = l, .partition = p->partition_index };
-		if (!leader_addr(&r, p->leader_id, &l->streams[i].leader)) {
+		if (!raw_leader_addr(&r, p->leader_id, &l->streams[i].leader)) {
 			fail(l, l->topic, "a partition has no leader");
 			goto out;
 		}
@@ -484,9 +416,9 @@ static void on_bootstrap_up(void *arg, struct conn *c)
 	r.topics = &t;
 	r.n_topics = 1;
 	r.allow_auto_topic_creation = false;
-	v.buf = encode(l, API_METADATA, METADATA_VERSION, &metadata_request_schema, &r);
-	v.at = SIZE_BYTES;
-	v.n = v.buf->len - SIZE_BYTES;
+	v.buf = raw_encode(l->env, API_METADATA, METADATA_VERSION, &metadata_request_schema, &r);
+	v.at = RAW_SIZE_BYTES;
+	v.n = v.buf->len - RAW_SIZE_BYTES;
 	l->env->peers->send(c, &v, 1);
 }
 
