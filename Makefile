@@ -238,9 +238,8 @@ sim-twice: $(B)/weir-sim ## the same, each seed two times: both runs must be equ
 	@$< $(or $(SEED),1) --seeds $(or $(N),50) --jobs $(JOBS) --brief --twice
 sim-chance: $(B)/weir-sim ## sources of chance put into a copy of the tree: lint, hash or valgrind catches each
 	@tests/sim/nondeterminism.sh
-mutants: ## known bugs put back, one at a time: the simulator must find each; BUG= picks one
+mutants: ## known bugs put back, one at a time: the simulator must find each; BUG= picks some
 	@tests/sim/mutants.sh $(BUG)
-	@$(if $(BUG),,tests/sim/raft_mutants.sh)
 fuzz: ## libFuzzer, F=name of a target, S=seconds for each
 	@$(MAKE) BUILD=fuzz CC=clang fuzzers
 	@tests/lib/run_fuzz.sh build/fuzz/tests/fuzz "$(F)" "$(or $(S),30)"

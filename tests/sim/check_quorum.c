@@ -4,10 +4,12 @@
  * happens to the controllers, and all the others commit the same.  The state that follows from it,
  * at the end of each batch, is what check_meta.c looks at. */
 #include "common/base/crc32c.h"
+#include "controller/server/quorum_priv.h"
 #include "tests/sim/check.h"
 #include "tests/sim/voters.h"
 
 static void check_leader(struct cluster *, int controller, const struct node *);
+static void check_promise(struct cluster *, int controller, const struct quorum *);
 static void check_record(struct cluster *, const struct sim_node *, int64_t offset,
 			 const struct mlog_entry *);
 static void fold(struct cluster *, const struct mlog_entry *);
@@ -18,11 +20,14 @@ void check_controller(struct cluster *c, int controller)
 	struct node *n = node->controller->node;
 	struct witness *w = &c->witness[controller];
 
-	if (w->life != node->machine->life)
-		*w = (struct witness){ w->term, w->term_life, 0, node->machine->life,
-				       w->self, w->voters };
+	if (w->life != node->machine->life) {
+		w->seen = 0;
+		w->life = node->machine->life;
+	}
 	voters_note(c, controller);
 	check_leader(c, controller, n);
+	if (n->quorum->has_raft)
+		check_promise(c, controller, n->quorum);
 	if (n->stable->offset == w->seen)
 		return;
 	if (n->stable->offset < w->seen)
@@ -53,6 +58,29 @@ static void check_leader(struct cluster *c, int controller, const struct node *n
 				    c->controllers[controller]->id, (long long)term);
 	w->term = term;
 	w->term_life = c->controllers[controller]->machine->life;
+}
+
+/* A promise holds from the moment that it is on disk, in every later life on that disk. */
+static void check_promise(struct cluster *c, int controller, const struct quorum *q)
+{
+	struct witness *w = &c->witness[controller];
+	const struct raft *r = &q->raft;
+
+	if (!raft_voter_eq(w->disk, r->o.self)) {
+		w->disk = r->o.self;
+		w->promised_term = 0;
+		w->voted.id = -1;
+	}
+	if (r->term < w->promised_term)
+		rule_broken(30, "controller %d: term %lld, had %lld", w->disk.id,
+			    (long long)r->term, (long long)w->promised_term);
+	if (r->term == w->promised_term && w->voted.id >= 0 && !raft_voter_eq(r->voted, w->voted))
+		rule_broken(31, "controller %d in term %lld: %d, had voted for %d", w->disk.id,
+			    (long long)r->term, r->voted.id, w->voted.id);
+	if (r->hard_seq <= r->persisted) {
+		w->promised_term = r->term;
+		w->voted = r->voted;
+	}
 }
 
 static void check_record(struct cluster *c, const struct sim_node *node, int64_t offset,

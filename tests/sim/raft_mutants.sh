@@ -1,34 +1,40 @@
 #!/bin/sh
-# raft_mutants.sh [NAME]: puts known mistakes into copies of raft's files, one at a time; the random
+# raft_mutants.sh [NAME...]: puts known mistakes into copies of raft's files, one at a time; the random
 # walks, the exploration and the stories must notice each.  SEEDS: how many walks each may take
-# (10000).  The last line is `N passed, N failed`.
+# (10000).  --list: only the names.  The last line is `N passed, N failed`.
 cd "$(dirname "$0")/../.." || exit 1
 dir=build/raft_mutants
 seeds=${SEEDS:-10000}
-only=$1
+only=$*
 cc="${CC:-cc} -std=gnu11 -D_GNU_SOURCE -O1 -g -I. -w"
 passed=0 failed=0
-rm -rf $dir && mkdir -p $dir/obj || exit 1
 
-objects=
-for f in controller/core/raft*.c common/base/base.c common/base/prng.c common/base/text.c common/base/log.c \
-	tests/lib/test.c tests/story/raft*.c tests/unit/controller/raft*_test.c; do
-	[ -e "$f" ] || continue
-	o=$dir/obj/$(basename "$f" .c).o
-	$cc -c -o "$o" "$f" || exit 1
-	objects="$objects $o"
-done
-$cc -o $dir/tests $objects || exit 1
-if ! RAFT_STATES=20000 RAFT_SEEDS=100 $dir/tests >$dir/out 2>&1; then
-	cat $dir/out
-	echo "FAIL raft_mutants: the tests fail without any mistake"
-	exit 1
-fi
+prepare() {
+	rm -rf $dir && mkdir -p $dir/obj || exit 1
+
+	objects=
+	for f in controller/core/raft*.c common/base/base.c common/base/prng.c common/base/text.c \
+		common/base/log.c tests/lib/test.c tests/lib/tale.c tests/story/raft*.c \
+		tests/unit/controller/raft*_test.c; do
+		[ -e "$f" ] || continue
+		o=$dir/obj/$(basename "$f" .c).o
+		$cc -c -o "$o" "$f" || exit 1
+		objects="$objects $o"
+	done
+	$cc -o $dir/tests $objects || exit 1
+	if ! RAFT_STATES=20000 RAFT_SEEDS=100 $dir/tests >$dir/out 2>&1; then
+		cat $dir/out
+		echo "FAIL raft_mutants: the tests fail without any mistake"
+		exit 1
+	fi
+}
+[ "$only" = --list ] || prepare
 
 # mutant NAME FILE PERL [FILE PERL]: each perl expression must change its file.
 mutant() {
 	name=$1
-	[ -z "$only" ] || [ "$only" = "$name" ] || return
+	[ "$only" = --list ] && { echo "$name"; return; }
+	case " ${only:-$name} " in *" $name "*) ;; *) return ;; esac
 	shift
 	left=$objects
 	while [ $# -gt 0 ]; do
@@ -101,5 +107,6 @@ mutant changes_before_its_first_commit raft_voters.c 's/r->commit <= r->term_sta
 mutant set_is_not_rolled_back raft_voters.c 's/\tif \(r->voters.end <= cut\)\n/\tif (true)\n/'
 mutant removed_leader_stays raft_leader.c 's/if \(!raft_is_voter\(r\)\) \{/if (false) {/'
 mutant adds_who_is_behind raft_voters.c 's/p->match >= r->commit && //'
+[ "$only" = --list ] && exit
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]

@@ -40,6 +40,8 @@ static const struct rule rules[] = {
 	{ 28, "no producer id is given twice" },
 	/* the quorum: check_quorum.c */
 	{ 29, "a term has one leader, in one life" },
+	{ 30, "a controller's term never goes back, whatever becomes of its process" },
+	{ 31, "a controller's vote never changes within a term, nor is it forgotten" },
 	{ 32, "what a controller knows to be committed never shrinks, and others knew it" },
 	{ 35, "a committed record is the same for ever, on every controller" },
 	{ 39, "a controller's state follows from the committed records" },

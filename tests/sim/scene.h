@@ -62,14 +62,18 @@ void refused_by(struct stage *, const char *record, int acks, enum kerr, int bro
 void unanswered(struct stage *, const char *record, int acks, int broker);
 /* Sends to the leader and goes on; a client waits for three seconds. */
 void send_on(struct stage *, const char *record, int acks);
+void send_on_to(struct stage *, const char *record, int acks, int broker);
 void not_yet_acked(struct stage *, const char *record);
 void then_acked(struct stage *, const char *record);
 void then_refused(struct stage *, const char *record, enum kerr);
 void elect_preferred(struct stage *); /* X, of partition 0 */
+void begin_preferred(struct stage *); /* asks for it, and goes on */
 void delete_below(struct stage *, int64_t offset);
 void replace_topic(struct stage *); /* by another one of the same name */
 /* To these brokers, the first preferred; NULL: as it was. */
 void reassign(struct stage *, const char *names);
+/* side: "leader" or "follower", of every broker; rate in bytes a second, NULL: none. */
+void throttle(struct stage *, const char *side, const char *rate);
 /* A consumer reads that replica from its start to its end, again and again: whatever it is given
  * must be committed and stay what it was. */
 void read_on(struct stage *, int broker);
@@ -127,6 +131,7 @@ void wait_watermark(struct stage *, int broker, int64_t);
 void wait_read(struct stage *, const char *record); /* by read_on's consumer */
 void expect_unread(struct stage *, const char *record);
 void wait_replicas(struct stage *, const char *names);
+void wait_gone(struct stage *, int broker); /* its disk has nothing of partition 0 */
 void expect_isr(struct stage *, const char *names);
 void expect_elr(struct stage *, const char *names);
 void expect_log(struct stage *, int broker, const char *records); /* "M1 M2" */

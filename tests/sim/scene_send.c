@@ -192,7 +192,12 @@ static const struct sending *sent(const struct stage *s, const char *record)
 
 void send_on(struct stage *s, const char *record, int acks)
 {
-	(void)send_by(s, &s->patient, record, acks, stage_leader(s));
+	send_on_to(s, record, acks, stage_leader(s));
+}
+
+void send_on_to(struct stage *s, const char *record, int acks, int broker)
+{
+	(void)send_by(s, &s->patient, record, acks, broker);
 }
 
 void not_yet_acked(struct stage *s, const char *record)
@@ -245,11 +250,16 @@ static void elect_now(void *x, void *unused)
 	client_ask(&s->prompt, X, API_ELECT_LEADERS, 2, &q, on_elected, s);
 }
 
-void elect_preferred(struct stage *s)
+void begin_preferred(struct stage *s)
 {
 	story_tell(s->cluster->world, "---- the preferred leader is elected ----");
 	s->is_done = false;
 	actor_do(&s->prompt.machine->actor[0], elect_now, s, NULL);
+}
+
+void elect_preferred(struct stage *s)
+{
+	begin_preferred(s);
 	stage_wait(s, is_done, "", "the preferred election");
 	wait_leader(s, X);
 }

@@ -203,6 +203,23 @@ void expect_elr(struct stage *s, const char *names)
 		story_fail(EXIT_SAFETY, "%s: the elr should be \"%s\"", s->name, names);
 }
 
+/* Nor of a directory that is on its way out: that one has another name. */
+static bool is_gone(const struct stage *s, const char *name)
+{
+	const struct sim_node *n = s->cluster->broker[stage_who(*name)];
+	char path[TEXT_BYTES];
+
+	snprintf(path, sizeof(path), "/data/%s-0/partition.metadata", s->topic->name);
+	return !disk_has(n->machine->disk, path);
+}
+
+void wait_gone(struct stage *s, int broker)
+{
+	const char name[2] = { stage_letter(broker), 0 };
+
+	stage_wait(s, is_gone, name, "no partition on the disk of");
+}
+
 /* No reassignment is under way. */
 static bool has_replicas(const struct stage *s, const char *names)
 {

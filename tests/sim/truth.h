@@ -10,8 +10,8 @@
 #define UNSEEN (-1)
 struct fact { /* of one committed offset */
 	uint64_t value;
-	uint32_t crc;         /* of its batch */
-	int32_t epoch;        /* likewise */
+	uint32_t crc;        /* of its batch */
+	int32_t epoch;       /* likewise */
 	int64_t base_offset; /* likewise; UNSEEN: deleted before anybody looked */
 };
 struct seen_batch { /* of a replica's log, as it was written */
@@ -19,7 +19,7 @@ struct seen_batch { /* of a replica's log, as it was written */
 	uint32_t crc;
 	int32_t epoch;
 };
-struct view { /* what was last seen of a replica */
+struct view {                  /* what was last seen of a replica */
 	uint32_t life, losses; /* its machine's */
 	bool is_known, is_leader, is_pending;
 	bool is_harmed;    /* a bad disk ended the last life: only what was durable counts */
@@ -27,11 +27,11 @@ struct view { /* what was last seen of a replica */
 	bool took_records; /* as a follower, in this leader epoch */
 	int32_t leader_epoch, partition_epoch;
 	int64_t log_start, high_watermark, log_end;
-	int64_t durable;              /* as the log reported it */
-	uint32_t isr, maximal;        /* bit i: broker id i */
+	int64_t durable;       /* as the log reported it */
+	uint32_t isr, maximal; /* bit i: broker id i */
 	int32_t n_isr, min_isr;
-	int64_t verified;             /* equal to the truth below it */
-	struct seen_batch *batches;   /* in the log, in order; the first ones may be deleted */
+	int64_t verified;           /* equal to the truth below it */
+	struct seen_batch *batches; /* in the log, in order; the first ones may be deleted */
 	int32_t n_batches, cap_batches;
 };
 struct promise { /* acknowledged to a client */
@@ -39,8 +39,8 @@ struct promise { /* acknowledged to a client */
 	int64_t offset;
 };
 struct truth {
-	struct fact *facts; /* by offset - base */
-	int64_t base, n, cap; /* base: where the log began; n: the end, an offset, too */
+	struct fact *facts;     /* by offset - base */
+	int64_t base, n, cap;   /* base: where the log began; n: the end, an offset, too */
 	int64_t high_watermark; /* the highest of any leader */
 	int64_t log_start;      /* likewise; what is below may be gone */
 	int32_t newest_epoch;   /* of any leader seen */
@@ -63,11 +63,14 @@ struct decree { /* a record of the metadata log, committed */
 	uint32_t crc;
 	int64_t term;
 };
-struct witness { /* what was last seen of a controller */
+struct witness {      /* what was last seen of a controller */
 	int64_t term; /* in which it led; 0: never */
 	uint32_t term_life;
 	int64_t seen; /* records it knew to be committed */
 	uint32_t life;
 	struct raft_voter self;    /* id -1: nobody, its disk is empty */
 	struct raft_voters voters; /* the last in its log */
+	/* what it promised, on that disk */
+	struct raft_voter disk, voted;
+	int64_t promised_term;
 };

@@ -31,6 +31,42 @@ static void a_fetch_of_an_earlier_epoch_does_not_count(struct stage *s)
 	expect_everywhere(s, "M1 M2");
 }
 
+/* Y led, gave way to X, and leads again without having heard of that: it still has S1, which Z had
+ * told it of and has given up under X.  No divergence gives that word away when it arrives, only
+ * its epoch does (KAFKA-7395, KIP-320 and its first try). */
+static void an_earlier_fetch_of_the_same_log_does_not_count(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .min_isr = 2, .session_ms = 10000 });
+	acked(s, "M1", ALL);
+	kill_node(s, X);
+	wait_leader(s, Y);
+	start_node(s, X);
+	wait_isr(s, "XYZ");
+	cut_off(s, X, Y);
+	hold(s, QUESTIONS, Z, Y);
+	send_on(s, "S1", 1); /* the answer to what Z asked before */
+	wait_log(s, Z, "M1 S1");
+	wait_held(s, QUESTIONS);
+	hold(s, METADATA, CONTROLLER, Y);
+	then_acked(s, "S1");
+	begin_preferred(s);
+	wait_leader(s, X);
+	wait_log(s, Z, "M1");
+	pause_node(s, Z);
+	kill_node(s, X);
+	pass_ms(s, 100);
+	let_go_of(s, METADATA);
+	wait_leader(s, Y);
+	let_go_of(s, QUESTIONS);
+	pass_ms(s, 300);
+	expect_log(s, Y, "M1 S1");
+	expect(s, watermark(s, Y) == 1, "S1 to wait for Z");
+	resume_node(s, Z);
+	mend_all(s);
+	start_node(s, X);
+	expect_everywhere(s, "M1 S1");
+}
+
 /* A leader notes where its epoch begins, records or not: whoever asks about that epoch later is
  * told a wrong end otherwise (KAFKA-7415).  It still knows after it was killed. */
 static void a_leader_without_records_notes_its_epoch(struct stage *s)
@@ -139,6 +175,8 @@ static void a_restarted_leader_waits_for_its_metadata(struct stage *s)
 const struct scene epoch_scenes[] = {
 	{ "a_fetch_of_an_earlier_epoch_does_not_count",
 	  a_fetch_of_an_earlier_epoch_does_not_count },
+	{ "an_earlier_fetch_of_the_same_log_does_not_count",
+	  an_earlier_fetch_of_the_same_log_does_not_count },
 	{ "a_leader_without_records_notes_its_epoch", a_leader_without_records_notes_its_epoch },
 	{ "leaders_that_write_nothing", leaders_that_write_nothing },
 	{ "a_session_outlives_an_epoch", a_session_outlives_an_epoch },

@@ -50,11 +50,49 @@ static void what_overtakes_a_passed_record_is_asked_for_again(struct stage *s)
 	expect_everywhere(s, "M1 M2 M3");
 }
 
+/* The next leader has not heard yet that it is: it is asked again. */
+static void the_next_leader_hears_of_it_late(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .min_isr = 2 });
+	acked(s, "M1", ALL);
+	hold(s, METADATA, CONTROLLER, Y);
+	ask_to_stop(s, X);
+	wait_follower(s, X);
+	send_on_to(s, "M2", 1, X);
+	not_yet_acked(s, "M2");
+	let_go(s);
+	then_acked(s, "M2");
+	wait_end(s, X);
+	start_node(s, X);
+	expect_everywhere(s, "M1 M2");
+}
+
+/* The next leader has the record and its answer does not come: who asks again would append it
+ * twice.  The client is told what it was told before, and may ask again by itself. */
+static void what_was_passed_on_is_passed_on_once(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .min_isr = 2 });
+	acked(s, "M1", ALL);
+	ask_to_stop(s, X);
+	(void)wait_new_leader(s, X);
+	wait_follower(s, X);
+	hold(s, ANSWERS, Y, X);
+	send_on_to(s, "M2", 1, X);
+	wait_log(s, Y, "M1 M2");
+	pass_ms(s, 1500);
+	let_go(s);
+	wait_end(s, X);
+	start_node(s, X);
+	expect_everywhere(s, "M1 M2");
+}
+
 const struct scene shutdown_scenes[] = {
 	{ "a_leader_that_stops_passes_produces_on", a_leader_that_stops_passes_produces_on },
 	{ "what_asks_the_leader_alone_is_passed_on_too",
 	  what_asks_the_leader_alone_is_passed_on_too },
 	{ "what_overtakes_a_passed_record_is_asked_for_again",
 	  what_overtakes_a_passed_record_is_asked_for_again },
+	{ "the_next_leader_hears_of_it_late", the_next_leader_hears_of_it_late },
+	{ "what_was_passed_on_is_passed_on_once", what_was_passed_on_is_passed_on_once },
 	{ 0 },
 };
