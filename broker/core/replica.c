@@ -233,6 +233,8 @@ static void take_peers(struct replica *r, const struct replica_event *ev,
 			.leader_end_at_fetch = -1,
 			.last_fetch_ms = TIME_NEVER,
 			.caught_up_ms = TIME_NEVER,
+			.began_ms = TIME_NEVER,
+			.left_epoch = -1,
 			.alive_epoch = -1,
 		};
 		for (int32_t k = 0; k < n_old; k++)
@@ -256,7 +258,8 @@ static void take_isr(struct replica *r, uint32_t was, uint32_t isr, struct repli
 		if ((was & ~isr & bit(i)) == 0)
 			continue;
 		p->log_end = p->leader_end_at_fetch = -1;
-		p->caught_up_ms = TIME_NEVER;
+		p->caught_up_ms = p->began_ms = TIME_NEVER;
+		p->left_epoch = p->broker_epoch;
 	}
 	r->isr = isr;
 	out->isr_changed = was != isr;
@@ -297,7 +300,8 @@ static void begin_leading(struct replica *r, const struct replica_event *ev,
 		struct replica_peer *p = &r->peers[i];
 
 		p->broker_epoch = p->log_end = p->log_start = p->leader_end_at_fetch = -1;
-		p->last_fetch_ms = TIME_NEVER;
+		p->left_epoch = -1;
+		p->last_fetch_ms = p->began_ms = TIME_NEVER;
 		p->caught_up_ms = r->isr & bit(i) ? ev->now_ms : TIME_NEVER;
 	}
 	r->epoch_start = r->log_end;
@@ -372,6 +376,8 @@ static void take_fetch(struct replica *r, const struct replica_event *ev,
 		p->caught_up_ms = i64_max(p->caught_up_ms, ev->now_ms);
 	else if (p->leader_end_at_fetch >= 0 && ev->fetched.offset >= p->leader_end_at_fetch)
 		p->caught_up_ms = i64_max(p->caught_up_ms, p->last_fetch_ms);
+	if (p->began_ms == TIME_NEVER)
+		p->began_ms = ev->now_ms;
 	p->log_end = ev->fetched.offset;
 	p->log_start = ev->fetched.log_start;
 	p->broker_epoch = ev->fetched.broker_epoch;

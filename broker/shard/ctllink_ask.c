@@ -11,6 +11,7 @@
 #define ALTER_TIMEOUT_MS 5000
 #define ALTER_PAUSE_MS 50
 #define ALTER_ITEMS_MAX 2000
+#define CAUSE_MAX 256
 /* Without a link a question that only looks waits no longer than an election takes. */
 #define LOOK_PATIENCE_MS 150
 #define RESPONSE_ARENA_MAX ((size_t)64 << 20)
@@ -238,6 +239,8 @@ static void fill_item(struct arena *a, Weir__AlterPartitionItem *to, struct isr_
 	to->partition_epoch = from->partition_epoch;
 	to->has_recovery = true;
 	to->recovery = WEIR__RECOVERY_STATE__RECOVERED;
+	to->cause = arena_must(a, CAUSE_MAX);
+	isr_causes_text(&from->why, to->cause, CAUSE_MAX);
 	to->isr = arena_must(a, sizeof(*to->isr) * (size_t)from->n);
 	for (int32_t i = 0; i < from->n; i++) {
 		Weir__IsrMember *m = to->isr[to->n_isr++] = arena_must(a, sizeof(*m));

@@ -37,6 +37,7 @@ void isr_propose(struct partition *p, uint32_t isr, uint32_t proposal)
 	item->partition_epoch = p->replica.partition_epoch;
 	item->proposal = proposal;
 	item->n = 0;
+	isr_causes(&p->replica, isr, env_mono_ms(p->shard->env), &item->why);
 	for (int32_t i = 0; i < p->replica.n_peers; i++) {
 		const struct replica_peer *peer = &p->replica.peers[i];
 		if (!(isr & (1u << i)))

@@ -4,6 +4,7 @@
  * AlterPartition (one in flight per broker) and mails each answer back.  The item is embedded in
  * the partition; while is_out everything but `partition`, `is_again` and `wanted` is shard 0's. */
 #pragma once
+#include "broker/core/isr_cause.h"
 #include "broker/core/replica.h"
 #include "common/base/list.h"
 #include "common/env/env.h"
@@ -25,6 +26,7 @@ struct isr_item {
 	int32_t n;
 	int32_t id[REPLICAS_MAX];
 	int64_t broker_epoch[REPLICAS_MAX];
+	struct isr_causes why;
 	/* the answer */
 	int32_t code;
 	int32_t answer_partition_epoch;

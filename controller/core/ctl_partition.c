@@ -12,8 +12,12 @@
 
 #include "common/base/mark.h"
 
+#define CAUSE_MAX 255
+
 static void alter_one(struct ctl_result *, const Weir__AlterPartition *,
 		      const Weir__AlterPartitionItem *, Weir__AlterPartitionResult *);
+static const char *cause_of(struct ctl_result *, const Weir__AlterPartition *,
+			    const Weir__AlterPartitionItem *);
 static enum kerr check_epochs(const Weir__AlterPartitionItem *, int32_t broker,
 			      const struct image_partition *);
 static enum kerr check_isr(const Weir__AlterPartitionItem *, const struct image_partition *);
@@ -43,6 +47,18 @@ void decide_alter_partition(struct ctl_result *r, const struct ctl_cmd *cmd)
 	}
 	r->reply.body_case = WEIR__RESPONSE__BODY_ALTERED_PARTITIONS;
 	r->reply.altered_partitions = out;
+}
+
+/* In the leader's words, which end up in the log: few enough, and all of them printable. */
+static const char *cause_of(struct ctl_result *r, const Weir__AlterPartition *m,
+			    const Weir__AlterPartitionItem *item)
+{
+	size_t n = item->cause != NULL ? strlen(item->cause) : 0;
+	bool ok = n > 0 && n <= CAUSE_MAX;
+
+	for (size_t i = 0; ok && i < n; i++)
+		ok = item->cause[i] >= ' ' && item->cause[i] <= '~';
+	return ok ? zprintf(r, "%s", item->cause) : zprintf(r, "asked for by leader %d", m->broker);
 }
 
 /* The kind is ONLINE whatever the topic allows: a live leader's request never elects uncleanly. */
@@ -79,7 +95,7 @@ static void alter_one(struct ctl_result *r, const Weir__AlterPartition *m,
 		e.isr.v[i] = item->isr[i]->id;
 	e.is_recovered = item->has_recovery && item->recovery == WEIR__RECOVERY_STATE__RECOVERED;
 	x = elect(&e);
-	emit_elected(r, &e, &x, zprintf(r, "asked for by leader %d", m->broker));
+	emit_elected(r, &e, &x, cause_of(r, m, item));
 	/* It ended a reassignment: another leader, or this one in a new epoch. */
 	if (x.leader_changed)
 		out->code = KERR_NEW_LEADER_ELECTED;

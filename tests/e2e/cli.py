@@ -472,6 +472,9 @@ def the_story_of_a_partition():
         expect_eq([e["reason"].split(":")[0] for e in epochs], ["created", "broker 2", "preferred election"], "reasons")
         history = c.json("isr", "history", "t-0")["items"]
         expect_eq([(h["joined"], h["left"]) for h in history], [([], []), ([], [2]), ([2], [])], "ISR")
+        expect("caught up at offset 15" in history[-1]["reason"], history[-1]["reason"])
+        causes = [e["cause"] or "" for e in c.json("events", "t", "--type", "isr,leader")["items"]]
+        expect(any("caught up at offset 15" in cause for cause in causes), f"{causes}")
 
 
 @test
