@@ -58,8 +58,8 @@ void past_draw(struct past *past, struct prng *p)
 	past->epoch = near(p, INT32_MAX - EPOCHS_LEFT, 50);
 	past->offset = near(p, INT64_MAX - INT32_MAX - NUMBERS_LEFT, 1000);
 	past->base = past->offset;
-	if (prng_chance(p, 1, 2))
-		past->base -= i64_min(past->offset, INT32_MAX - (int64_t)prng_below(p, 1000));
+	if (prng_chance(p, 2, 3))
+		past->base -= i64_min(past->offset, INT32_MAX - (int64_t)prng_below(p, 300));
 	past_fit(past);
 }
 
@@ -258,22 +258,25 @@ static void write_metadata(void *x, void *unused)
 
 /* ---- logs ----------------------------------------------------------------------------------- */
 
-/* One record, where the segment is older than the first offset that is left of it. */
-static size_t fill(const struct past *past, uint8_t at[RECORD_BYTES])
+/* One batch, as compaction leaves them, of all the offsets that come before the first one. */
+static size_t fill(const struct past *past, int64_t now_ms, uint8_t at[RECORD_BYTES])
 {
-	struct record r = { .value = { "of the past", 11 } };
+	struct record r = { .timestamp_ms = now_ms, .value = STR("of the past") };
 	struct batch_builder b;
 	bool is_in;
 
 	batch_builder_init(&b, at, RECORD_BYTES);
-	b.head.base_offset = past->offset;
+	b.head.base_offset = past->base;
 	b.head.leader_epoch = (int32_t)past->epoch;
 	b.head.producer_id = -1;
 	b.head.producer_epoch = -1;
 	b.head.base_sequence = -1;
 	is_in = batch_builder_add(&b, &r);
 	ASSERT(is_in);
-	return past->base < past->offset ? batch_builder_finish(&b) : 0;
+	if (past->base == past->offset)
+		return 0;
+	b.head.last_offset_delta = (int32_t)(past->offset - past->base - 1);
+	return batch_builder_finish(&b);
 }
 
 static void write_log(struct writing *w, const char *dir, struct uuid topic_id)
@@ -281,7 +284,7 @@ static void write_log(struct writing *w, const char *dir, struct uuid topic_id)
 	struct env *env = &w->node->machine->actor[0].env;
 	const struct past *past = &w->swarm->past;
 	uint8_t bytes[RECORD_BYTES];
-	struct file_iov iov = { bytes, fill(past, bytes) };
+	struct file_iov iov = { bytes, fill(past, env_wall_ms(env), bytes) };
 	char path[PATH_BYTES + 32];
 	struct file *f;
 	enum err e;

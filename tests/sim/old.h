@@ -14,7 +14,7 @@ struct past {
 	int64_t producer_id;
 	int64_t epoch;  /* of leaders and of partitions */
 	int64_t offset; /* where logs begin */
-	int64_t base;   /* of the segment that this offset is in: up to 2^31 - 1 before it */
+	int64_t base;   /* of the segment before it: up to 2^31 - 1 less */
 };
 
 void past_draw(struct past *, struct prng *);

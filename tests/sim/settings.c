@@ -53,7 +53,7 @@ static const struct field fields[] = {
 	{ "first-epoch", FIELD_OFFSET, AT(past.epoch), 0, 0, "of every partition's leader" },
 	{ "first-offset", FIELD_OFFSET, AT(past.offset), 0, 0, "that a partition still has" },
 	{ "first-base", FIELD_OFFSET, AT(past.base), 0, 0,
-	  "of its segment; at most 2147483647 before it" },
+	  "of the segment before it; at most 2147483647 less" },
 	/* the load */
 	{ "producers", FIELD_COUNT, AT(producers), 1, SIM_PRODUCERS_MAX, "how many" },
 	{ "batches", FIELD_COUNT, AT(batches), 1, 1000000, "that each producer sends" },
