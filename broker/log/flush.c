@@ -54,8 +54,9 @@ struct log_flush *log_flush_begin(struct log *l)
 	}
 	if (n_segments == 0 && !l->names_changed)
 		return NULL;
-	f->dir = l->names_changed ? l->dir : NULL;
-	f->unnamed = l->is_unnamed ? l->dir : NULL;
+	f->dir = l->dir;
+	f->names_changed = l->names_changed;
+	f->is_unnamed = l->is_unnamed;
 	l->names_changed = false;
 	l->dirty_since_ms = 0;
 	l->rolled_unflushed = n_segments > FLUSH_SEGMENTS_MAX;
@@ -66,12 +67,15 @@ struct log_flush *log_flush_begin(struct log *l)
 /* On a thread of the io pool.  The directory last: a name is durable only with it. */
 void log_flush_work(struct log_flush *f)
 {
+	f->err = log_sync_begins(f->env, f->dir);
 	for (int i = 0; i < f->n_files && !f->err; i++)
 		f->err = f->files[i]->ops->sync(f->files[i]);
-	if (f->dir && !f->err)
+	if (f->names_changed && !f->err)
 		f->err = f->env->files->sync_dir(f->env, f->dir);
-	if (f->unnamed && !f->err)
-		f->err = log_sync_home(f->env, f->unnamed);
+	if (f->is_unnamed && !f->err)
+		f->err = log_sync_home(f->env, f->dir);
+	if (!f->err)
+		f->err = log_sync_ended(f->env, f->dir);
 }
 
 /* A partition is made without any sync: its first flush makes the directory durable together with
@@ -101,7 +105,7 @@ enum err log_flush_end(struct log *l, struct log_flush *f)
 		return log_fail(l, ERR_IO);
 	if (l->failed)
 		return ERR_IO;
-	l->is_unnamed = l->is_unnamed && !f->unnamed;
+	l->is_unnamed = l->is_unnamed && !f->is_unnamed;
 	if (f->generation != l->generation)
 		return ERR_OK; /* offsets were taken back meanwhile: the next flush will tell */
 	l->recovery_point = i64_max(l->recovery_point, f->upto);

@@ -23,6 +23,7 @@ struct incoming {
 };
 
 static enum err weigh(const struct log *, const struct log_batch *, int n, struct incoming *);
+static enum err sync_rest(struct log *);
 static enum err bound_unflushed(struct log *);
 static bool must_roll(struct log *, const struct incoming *, int64_t now_ms);
 static int64_t waited_ms(struct log *, const struct incoming *, int64_t now_ms);
@@ -64,11 +65,9 @@ void log_moved(struct log *l, const char *dir)
 	memcpy(l->dir, dir, n);
 }
 
-/* A finished index and a sync of everything, so that the clean marker may be written.  A log that
- * has nothing may vanish with the power: it begins again with nothing. */
+/* A finished index and a sync of everything, so that the clean marker may be written. */
 enum err log_close(struct log *l)
 {
-	bool is_blank = l->n == 1 && l->end == 0;
 	enum err e = l->failed ? ERR_IO : ERR_OK;
 
 	ASSERT(!l->flushing);
@@ -77,15 +76,32 @@ enum err log_close(struct log *l)
 		e = segment_finish(&l->home, log_active(l), &l->writer);
 		log_active(l)->dirty = l->names_changed = true;
 	}
+	if (!e)
+		e = sync_rest(l);
+	log_drop(l);
+	return e;
+}
+
+/* A log that has nothing may vanish with the power: it begins again with nothing. */
+static enum err sync_rest(struct log *l)
+{
+	bool is_blank = l->n == 1 && l->end == 0, is_dirty = false;
+	struct env *env = l->home.env;
+	enum err e = ERR_OK;
+
+	for (int32_t i = 0; i < l->n; i++)
+		is_dirty |= l->v[i].dirty;
+	if (is_dirty)
+		e = log_sync_begins(env, l->dir);
 	for (int32_t i = 0; i < l->n && !e; i++)
 		if (l->v[i].dirty)
 			e = log_sync_segment(&l->v[i]);
+	if (!e && is_dirty)
+		e = log_sync_ended(env, l->dir);
 	if (!e)
 		e = log_forget_lowered(l, true);
 	if (!e && l->names_changed && !is_blank)
-		e = l->is_unnamed ? log_sync_home(l->home.env, l->dir)
-				  : l->home.env->files->sync_dir(l->home.env, l->dir);
-	log_drop(l);
+		e = l->is_unnamed ? log_sync_home(env, l->dir) : env->files->sync_dir(env, l->dir);
 	return e;
 }
 

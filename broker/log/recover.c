@@ -29,6 +29,7 @@ struct found {
 struct listing {
 	struct found *v;
 	int32_t n, cap;
+	bool was_syncing; /* the last process did not hear how its sync ended, or not well */
 };
 
 static enum err list_dir(struct log *, struct listing *);
@@ -55,7 +56,7 @@ enum err log_load(struct log *l, const struct log_options *o, struct log_recover
 {
 	struct log_options known = *o;
 	struct listing names = { 0 };
-	bool changed = true;
+	bool changed = true, has_doubt;
 	enum err e = ERR_OK;
 
 	/* Each round of clearing changes names, so look again until nothing is left to clear. */
@@ -75,6 +76,10 @@ enum err log_load(struct log *l, const struct log_options *o, struct log_recover
 		e = begin_empty(l, i64_max(o->start_offset, 0));
 	if (e == ERR_OK)
 		e = log_cap_point(l, &known.recovery_point);
+	known.is_unsure |= names.was_syncing;
+	has_doubt = !o->clean && log_bytes(l) > 0;
+	if (e == ERR_OK && has_doubt)
+		e = log_sync_begins(l->home.env, l->dir);
 	if (e == ERR_OK)
 		e = settle_end(l, &known, rec);
 	/* The scan has moved the point past what no flush had covered. */
@@ -82,6 +87,8 @@ enum err log_load(struct log *l, const struct log_options *o, struct log_recover
 		e = log_sync_home(l->home.env, l->dir);
 		l->is_unnamed = e != ERR_OK;
 	}
+	if (e == ERR_OK && (has_doubt || names.was_syncing))
+		e = log_sync_ended(l->home.env, l->dir);
 	if (e == ERR_OK)
 		remember_corruption(l, &names, rec);
 	mem_free(names.v);
@@ -143,6 +150,7 @@ static void take_name(void *arg, const struct file_name *name)
 	const char *suffix;
 	int64_t base;
 
+	names->was_syncing |= log_sync_is_name(name->name);
 	if (name->is_dir || !segment_name(name->name, &base, &suffix) ||
 	    strlen(suffix) >= sizeof(f->suffix))
 		return;

@@ -5,6 +5,7 @@
  *   cut.c      truncate, restart, start offset      retain.c   deleting old segments
  *   flush.c    making it durable                    time.c     offsets by timestamp
  *   replay.c   batches for those who keep state     lowered.c  the recovery point after a cut
+ *   syncing.c  was a sync cut short?
  *
  * v[0..n) are the segments in offset order, v[n - 1] the active one; n >= 1 once opened.  Only the
  * active segment has a writer, and is never closed. */
@@ -29,8 +30,9 @@ struct read_cursor {
 #define FLUSH_SEGMENTS_MAX 8
 struct log_flush {
 	struct env *env;
-	const char *dir; /* NULL: no name in it changed */
-	const char *unnamed; /* the directory, when its own name is not known to be durable */
+	const char *dir; /* the log's */
+	bool names_changed;
+	bool is_unnamed; /* its own name is not known to be durable */
 	struct file *files[(INDEX_KINDS + 1) * FLUSH_SEGMENTS_MAX];
 	int n_files;
 	int64_t upto;        /* durable when the work is done */
@@ -109,6 +111,10 @@ must_check enum err log_scan(struct log *, const struct log_options *, int64_t f
 must_check enum err log_lower_point(struct log *, int64_t to);
 must_check enum err log_cap_point(struct log *, int64_t *recovery_point);
 must_check enum err log_forget_lowered(struct log *, bool now);
+/* syncing.c: around every sync of what a log holds */
+must_check enum err log_sync_begins(struct env *, const char *dir);
+must_check enum err log_sync_ended(struct env *, const char *dir); /* well */
+bool log_sync_is_name(const char *name);
 /* flush.c */
 must_check enum err log_sync_segment(struct segment *); /* blocks; its files stay open */
 /* The directory's own name, whose it is, and the names in it; blocks. */

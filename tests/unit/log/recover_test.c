@@ -332,6 +332,41 @@ TEST(a_failed_sync_is_not_tried_again)
 	kit_fini(&k);
 }
 
+/* The kernel calls clean what the device never got. */
+TEST(a_process_that_dies_before_it_hears_of_a_failed_sync)
+{
+	struct log_flush *f;
+	struct kit k;
+
+	kit_init(&k, 20);
+	EXPECT_OK(kit_open(&k));
+	EXPECT_OK(kit_append(&k, 3));
+	kit_flush(&k);
+	EXPECT_EQ(count_names(&k, "sync-under-way"), 0);
+	EXPECT_OK(kit_append(&k, 3));
+	k.fs.fail_kinds = FAKE_SYNC;
+	k.fs.fail_after = 0;
+	f = log_flush_begin(k.l);
+	ASSERT(f);
+	log_flush_work(f);
+	k.fs.fail_after = -1;
+	EXPECT_EQ(count_names(&k, "sync-under-way"), 1);
+	EXPECT_EQ(log_flush_end(k.l, f), ERR_IO); /* closes its files; nobody hears of it */
+	kit_crash(&k);
+	k.o.is_vouched = true;
+	k.fs.writes = 0;
+	EXPECT_OK(kit_open(&k));
+	EXPECT(k.fs.writes > 0); /* again, what lies behind the recovery point */
+	EXPECT_EQ(count_names(&k, "sync-under-way"), 0);
+	kit_flush(&k);
+	kit_crash(&k);
+	k.fs.writes = 0;
+	EXPECT_OK(kit_open(&k));
+	EXPECT_EQ(k.fs.writes, 0);
+	kit_check(&k, 30);
+	kit_fini(&k);
+}
+
 TEST(a_flush_overtaken_by_a_truncation_promises_nothing)
 {
 	struct log_flush *f;
