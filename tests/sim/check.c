@@ -225,6 +225,8 @@ static void check_leader(struct spot *s)
 		if (s->topic->is_unclean) { /* what this leader has is the truth from now on */
 			truth->high_watermark = truth->n = truth->log_start = r->log_start;
 			truth->base = i64_min(truth->base, truth->n);
+			if (truth->n - truth->base > truth->cap) /* the last one began far below */
+				truth->base = truth->n;
 			truth->views[s->broker].verified = 0;
 		}
 	}
