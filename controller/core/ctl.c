@@ -13,8 +13,11 @@
 
 #include "controller/core/decide.h"
 
+#define RECORD_OVERHEAD 64 /* of each in the log: its head, and the time */
+
 static void decide_activate(struct ctl_result *, const struct ctl_cmd *);
 static void decide_producer_ids(struct ctl_result *, const struct ctl_cmd *);
+static void refuse_too_large(struct ctl_result *);
 
 static void (*const families[])(struct ctl_result *, const struct ctl_cmd *) = {
 	[CTL_ACTIVATE] = decide_activate,
@@ -70,8 +73,34 @@ void ctl_decide(const struct ctl *c, const struct ctl_cmd *cmd, struct ctl_resul
 	r->ctl = c;
 	r->cmd = cmd;
 	families[cmd->kind](r, cmd);
+	if (ctl_is_whole(cmd->kind))
+		refuse_too_large(r);
 	r->cmd = NULL;
 	ASSERT(r->status.code == KERR_NONE || r->n_records == 0);
+}
+
+bool ctl_is_whole(enum ctl_kind kind)
+{
+	return kind == CTL_CREATE_TOPICS || kind == CTL_CREATE_PARTITIONS ||
+	       kind == CTL_ALTER_CONFIGS || kind == CTL_UPDATE_FEATURES;
+}
+
+static void refuse_too_large(struct ctl_result *r)
+{
+	int64_t bytes = 0;
+
+	for (int32_t i = 0; i < r->n_records; i++)
+		bytes += RECORD_OVERHEAD +
+			 (int64_t)weir__metadata_record__get_packed_size(r->records[i]);
+	if (bytes <= CTL_WHOLE_BYTES_MAX)
+		return;
+	r->n_records = 0;
+	r->n_unclean = 0;
+	r->reply.body_case = WEIR__RESPONSE__BODY__NOT_SET;
+	refuse(r, KERR_POLICY_VIOLATION,
+	       "this request would write %lld bytes of metadata at once, the most is %d; ask for "
+	       "less in one request",
+	       (long long)bytes, CTL_WHOLE_BYTES_MAX);
 }
 
 /* The image keeps one owner: whoever publishes it clones it. */

@@ -20,6 +20,7 @@
 #include "common/meta/topic_conf.h"
 
 #define CTL_PREFERRED_PER_PASS 1000
+#define CTL_WHOLE_BYTES_MAX (8 << 20)    /* half of what a frame between controllers may have */
 
 struct ctl_options {
 	struct str cluster_id;
@@ -115,6 +116,10 @@ void ctl_result_fini(struct ctl_result *);       /* the arena stays the caller's
 void ctl_decide(const struct ctl *, const struct ctl_cmd *, struct ctl_result *);
 /* The next record of the log; one that makes no sense here is skipped, as image_apply says. */
 must_check enum err ctl_replay(struct ctl *, const Weir__MetadataRecord *);
+
+/* Its records are one batch, all or none, and refused when they are too many.  Those of the others
+ * may be cut anywhere: no state between two records is wrong. */
+bool ctl_is_whole(enum ctl_kind);
 
 /* What a heartbeat asks for (KIP-631); code: why it was refused. */
 enum ctl_beat { CTL_BEAT_NOTHING, CTL_BEAT_FENCE, CTL_BEAT_UNFENCE, CTL_BEAT_BEGIN_SHUTDOWN };

@@ -76,6 +76,7 @@ static enum err begin_file(struct mlog *, struct round *);
 static void round_done(struct job *);
 static void snapshot_work(struct job *);
 static void snapshot_done(struct job *);
+static int64_t tail_begin(const struct mlog *, int64_t offset);
 static void forget_before(struct mlog *, int64_t offset);
 
 /* Reads everything that is there, then opens the last file for appending. */
@@ -542,9 +543,25 @@ static void snapshot_done(struct job *j)
 	} else if (s->offset > l->snapshot) {
 		l->snapshot = s->offset;
 		l->snapshot_epoch = s->epoch;
-		forget_before(l, s->offset);
+		forget_before(l, tail_begin(l, s->offset));
 	}
 	s->freed(s);
+}
+
+/* Whoever lags a little is sent records and not the whole state: a quarter of what there may be
+ * between two snapshots stays in memory, in whole batches. */
+static int64_t tail_begin(const struct mlog *l, int64_t offset)
+{
+	int64_t room = l->options.snapshot_bytes / 4, begin = offset;
+
+	for (int64_t at = offset - 1; at >= l->start; at--) {
+		room -= MLOG_ENTRY + (int64_t)mlog_entry(l, at)->n;
+		if (room < 0)
+			break;
+		if (at == l->start || mlog_entry(l, at - 1)->left == 0)
+			begin = at;
+	}
+	return begin;
 }
 
 /* Whoever is further behind than this gets the snapshot. */

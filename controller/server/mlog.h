@@ -9,9 +9,9 @@
  *
  * The file quorum-state (term, vote) is written by the same rounds.
  *
- * The records since the last snapshot are also held in memory, packed, for followers, brokers and
- * the CLI; older ones are only in the snapshot.  A failed write or sync is told once and final: the
- * log takes nothing more, and the process should end.
+ * The records since the last snapshot and some before it are also held in memory, packed, for
+ * followers, brokers and the CLI; older ones are only in the snapshot.  A failed write or sync is
+ * told once and final: the log takes nothing more, and the process should end.
  *
  * Made by mlog_open, which reads what is on disk (mlog_disk.c has the format) and hands over the
  * records of the snapshot. */

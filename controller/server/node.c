@@ -17,6 +17,7 @@
 
 /* One command's records and reply; a request of the largest allowed size stays far below it. */
 #define REPLY_ARENA_MAX ((size_t)256 << 20)
+#define BATCH_BYTES (1 << 20)
 
 static void settle(struct parked *);
 static void reply(struct parked *);
@@ -144,7 +145,7 @@ int32_t node_submit(struct node *n, const struct ctl_cmd *cmd, const struct aske
 	p->waits_applied = by->applied_timeout_ms > 0 && p->result.n_records > 0;
 	p->timeout_ms = by->applied_timeout_ms;
 	if (p->result.n_records > 0)
-		node_append(n, p->result.records, p->result.n_records);
+		node_append(n, p->result.records, p->result.n_records, ctl_is_whole(cmd->kind));
 	n->n_unclean += p->result.n_unclean;
 	/* Even a refusal may rest on records that are not committed yet, so it waits for them. */
 	p->end = mlog_end(n->log);
@@ -167,8 +168,19 @@ static void on_kick(struct mail *m)
 		node_release(n, n->stable->offset);
 }
 
+/* So many as followers can be sent well in one frame. */
+static int32_t batch_of(Weir__MetadataRecord *const *v, int32_t count)
+{
+	size_t bytes = 0;
+	int32_t n = 0;
+
+	while (n < count && (n == 0 || bytes < BATCH_BYTES))
+		bytes += MLOG_ENTRY + weir__metadata_record__get_packed_size(v[n++]);
+	return n;
+}
+
 /* The wall clock goes into the records for people; no decision ever reads it. */
-void node_append(struct node *n, Weir__MetadataRecord *const *v, int32_t count)
+void node_append(struct node *n, Weir__MetadataRecord *const *v, int32_t count, bool whole)
 {
 	int64_t now_ms = env_wall_ms(n->env);
 
@@ -185,7 +197,10 @@ void node_append(struct node *n, Weir__MetadataRecord *const *v, int32_t count)
 		ASSERT(e == ERR_OK);
 	}
 	ASSERT(n->ctl.image->controller_epoch == quorum_term(n->quorum));
-	(void)mlog_append(n->log, n->ctl.image->controller_epoch, v, count);
+	for (int32_t at = 0, k; at < count; at += k) {
+		k = whole ? count : batch_of(v + at, count - at);
+		(void)mlog_append(n->log, n->ctl.image->controller_epoch, v + at, k);
+	}
 	ASSERT(mlog_end(n->log) == n->ctl.image->offset);
 	quorum_appended(n->quorum);
 }

@@ -109,7 +109,8 @@ void node_free(struct node *); /* after the actor's loop has ended; NULL is fine
 /* The code that the command was refused with, or none.  Neither the reply nor committed() happens
  * before this returns. */
 int32_t node_submit(struct node *, const struct ctl_cmd *, const struct asked *);
-void node_append(struct node *, Weir__MetadataRecord *const *, int32_t n);
+/* whole: one batch, whatever its size */
+void node_append(struct node *, Weir__MetadataRecord *const *, int32_t n, bool whole);
 void node_release(struct node *, int64_t end);   /* what waited for no more than this is answered */
 void node_resign_parked(struct node *);
 void node_maybe_snapshot(struct node *);

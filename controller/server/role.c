@@ -83,7 +83,7 @@ static void on_append_voters(void *arg, Weir__VotersRecord *m)
 	record.body_case = WEIR__METADATA_RECORD__BODY_VOTERS;
 	record.voters = m;
 	if (n->is_active)
-		node_append(n, &v, 1);
+		node_append(n, &v, 1, true);
 }
 
 static void on_role(void *arg)

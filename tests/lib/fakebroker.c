@@ -13,7 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CALL = 1, REPLY = 2, PUSH = 3, HEAD = 13, CALL_MS = 10000 };
+/* APPLY_MS: brokers that nobody reads for say nothing, and are not waited for. */
+enum { CALL = 1, REPLY = 2, PUSH = 3, HEAD = 13, CALL_MS = 10000, APPLY_MS = 200 };
 
 static int64_t now_ms(void);
 static bool send_frame(struct fakebroker *, int kind, uint64_t id, const Weir__Request *);
@@ -170,6 +171,8 @@ int32_t fake_create(struct fakebroker *f, const char *topic, int32_t partitions,
 	t.replication_factor = rf;
 	m.topics = topics;
 	m.n_topics = 1;
+	m.has_timeout_ms = true;
+	m.timeout_ms = APPLY_MS;
 	q.body_case = WEIR__REQUEST__BODY_CREATE_TOPICS;
 	q.create_topics = &m;
 	r = fake_call(f, &q);

@@ -57,6 +57,23 @@ TEST(partitions_of_one_request_are_bounded_together)
 	ctlworld_fini(&w);
 }
 
+/* It must fit a frame between controllers, or it could never be committed. */
+TEST(what_one_request_writes_is_bounded)
+{
+	struct ctlworld w;
+	char *big = mem_alloc(32768);
+
+	for (int i = 0; i < 32767; i++)
+		big[i] = "0:1,"[i % 4];
+	one_broker(&w);
+	EXPECT_EQ(create(&w, 300, 1, big), -1);
+	EXPECT_EQ(w.ctl.image->n_topics, 0);
+	EXPECT_EQ(create(&w, 200, 1, big), KERR_NONE);
+	EXPECT_EQ(w.ctl.image->n_topics, 200);
+	ctlworld_fini(&w);
+	mem_free(big);
+}
+
 TEST(texts_are_bounded)
 {
 	struct ctlworld w;

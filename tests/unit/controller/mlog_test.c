@@ -456,6 +456,33 @@ TEST(a_snapshot_replaces_the_log_before_it)
 	rig_fini(&r);
 }
 
+/* For those who lag a little; a restart begins with the snapshot. */
+TEST(the_last_batches_before_a_snapshot_stay_in_memory)
+{
+	struct mlog_snapshot s;
+	struct rig r;
+
+	rig_init(&r);
+	r.snapshot_bytes = 1600;
+	EXPECT_OK(rig_open(&r));
+	for (int i = 0; i < 20; i++)
+		append_in(&r, i < 17 ? 1 : 2, 2);
+	while (run_job()) {
+	}
+	take_snapshot(&r, &s);
+	while (run_job()) {
+	}
+	EXPECT(mlog_start(r.log) > 30 && mlog_start(r.log) < 40);
+	EXPECT_EQ(mlog_start(r.log) % 2, 0);
+	EXPECT_EQ(mlog_start_epoch(r.log), mlog_start(r.log) <= 34 ? 1 : 2);
+	EXPECT_EQ(mlog_entry(r.log, mlog_start(r.log))->left, 1);
+	rig_close(&r);
+	EXPECT_OK(rig_open(&r));
+	EXPECT_EQ(mlog_start(r.log), 40);
+	EXPECT_EQ(mlog_end(r.log), 40);
+	rig_fini(&r);
+}
+
 TEST(a_damaged_snapshot_is_refused)
 {
 	struct mlog_snapshot s;
