@@ -1,7 +1,8 @@
 /* quorum_state.h - the file quorum-state: term, vote and first voters, durable before they count.
  *
  * DIR/quorum-state has two slots of 4096 bytes, written in turn, so that a torn write leaves the
- * other: the newest one that checks is true.  A slot is
+ * other: the newest one that checks is true.  Opening writes it anew into both of a new file, for
+ * it may never have reached the device.  A slot is
  *   0  u32 size of the message       4  u32 CRC-32C of everything after
  *   8  u64 number of the write       16 QuorumState, protobuf
  *
