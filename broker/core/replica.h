@@ -32,7 +32,7 @@ struct replica_peer {
 	int64_t log_end, log_start;      /* -1 unknown in this leader epoch */
 	int64_t leader_end_at_fetch;     /* our log end when its last fetch was answered */
 	int64_t last_fetch_ms, caught_up_ms;     /* TIME_NEVER: not in this leader epoch */
-	int64_t began_ms;                /* its first fetch since it left, or in this leader epoch */
+	int64_t began_ms;                /* first fetch since it left, or in this epoch */
 	int64_t left_epoch;              /* its broker_epoch when it left the isr; -1 unknown */
 	bool eligible;                   /* unfenced, not shutting down, by the metadata image */
 	int64_t alive_epoch;             /* its broker epoch in the metadata image */
