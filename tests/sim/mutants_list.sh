@@ -1,8 +1,8 @@
 # mutants_list.sh: the bugs that mutants.sh puts back; it reads this file and defines `mutant`.
 #
 #   mutant NAME FILE PERL [FILE PERL]...    each perl expression must change its file
-#   by WHAT                                 before it: what finds this one and is tried first, for
-#                                           SEEDS seeds do not: scenes, storm, or a test program's path
+#   by WHAT                                 before it: what is tried first, for hundreds of seeds do
+#                                           not find it: scenes, storm, a test program's path
 #
 # Names end with the id of the report or proposal that the bug is from.
 
@@ -11,6 +11,9 @@ mutant hw_without_maximal_isr_KAFKA_8836 broker/core/replica.c \
 	's/return \(replica_maximal_isr\(r\) & bit\(at\)\) != 0 \|\|\n.*?;/return (r->isr & bit(at)) != 0 && is_caught_up(r, p, now_ms);/s'
 mutant hw_below_min_isr_KAFKA_15583 broker/core/replica.c \
 	's/if \(!replica_has_enough\(r\)\) \{/if (false) {/'
+mutant min_isr_is_heard_before_the_isr broker/shard/partition.c \
+	's/(\n\t)take_conf(\(p, t\);\n\tpartition_step\()/$1partition_refresh_conf$2/'
+by scenes
 mutant hw_counts_earlier_epochs_KIP_320 broker/core/replica.c \
 	's/(p->broker_epoch = )p->log_end = (p->log_start = )/$1$2/'
 by scenes
@@ -20,10 +23,12 @@ mutant diverging_fetch_counts_KAFKA_13141 broker/shard/read.c \
 	's/(diverges\(op, p\)\) \{\n)/$1\t\tpartition_step(p, &(struct replica_event){ .kind = REPLICA_EV_FETCHED_BY, .now_ms = env_mono_ms(c->call.to->env), .fetched = { c->replica, c->replica_epoch, op->offset, op->log_start_of_follower } });\n/'
 mutant joins_at_stale_hw_KAFKA_7128 broker/core/replica.c \
 	's/i64_max\(r->high_watermark, r->epoch_start\)/0/'
+by scenes
 mutant ineligible_holds_back_KAFKA_15021 broker/core/replica.c \
 	's/\(is_eligible\(p\) && is_caught_up/(is_caught_up/'
 mutant retry_is_forgotten_KAFKA_14144 broker/core/replica.c \
 	's/(case ISR_RETRY:.*?)\t\tpropose\(r, r->isr_pending, out\);\n/$1/s'
+by scenes
 mutant an_old_life_counts_KAFKA_14617 broker/core/replica.c \
 	's/\(broker_epoch < p->alive_epoch \|\| broker_epoch < p->broker_epoch\)/false/; s/ && \(p->broker_epoch == -1 \|\| p->broker_epoch == p->alive_epoch\)//; s/\t\tif \(r->peers\[at\]\.broker_epoch >= 0 &&\n.*?-1;\n//s' \
 	controller/core/ctl_partition.c 's/member->broker_epoch != b->epoch\)/false)/'
@@ -53,6 +58,7 @@ mutant empty_epochs_stay_KAFKA_10706 broker/core/epoch_cache.c \
 	's/(truncate_end.*?)start_offset >= offset\)/$1start_offset > offset)/s'
 mutant epoch_of_no_records_KAFKA_7415 broker/shard/partition.c \
 	's/\tepoch_cache_assign\(&p->epochs, p->replica\.leader_epoch, p->replica\.log_end\);\n//'
+by scenes
 mutant marks_lost_with_a_divergence broker/api/fetch.c \
 	's/ \|\|\s+op->diverging\.epoch != EPOCH_NONE/, .must_tell = op->diverging.epoch != EPOCH_NONE/'
 # ---- what the controller decides, and who believes it
@@ -66,6 +72,7 @@ mutant lossy_restart_unnoticed_KAFKA_18635 controller/core/ctl_broker.c \
 	's/return m->previous_epoch >= 0 &&/return true ||/'
 mutant fenced_joins_KAFKA_13916 controller/core/ctl_partition.c \
 	's/!image_broker_active\(im, member->id\)/b == NULL/'
+by story/controller_test
 mutant stale_proposals_KAFKA_12367 controller/core/ctl_partition.c \
 	's/item->partition_epoch < p->partition_epoch\)/false)/'
 mutant any_boot_will_do_KIP_966 broker/log/run_marker.c 's/uuid_eq\(boot, was\)/true/'
@@ -76,8 +83,10 @@ mutant leader_epoch_stays_KAFKA_18106 controller/core/election.c \
 mutant metadata_is_not_synced controller/server/mlog.c \
 	's/(\t\te = )r->file->ops->sync\(r->file\);/$1ERR_OK;/'
 # ---- what is on the device
+by scenes
 mutant epochs_of_the_scan_are_forgotten broker/shard/partition_open.c \
 	's/p->epochs_saved = j->epochs_loaded;/p->epochs_saved = p->epochs.version;/'
+by scenes
 mutant clean_mark_over_torn_logs broker/shard/dirs.c \
 	's/\(d->v\[i\]\.was_clean \|\| is_recovered\(d, i\)\)/is_recovered(d, i) + 1 > 0/'
 mutant clean_mark_before_the_sync broker/log/log.c \
@@ -88,6 +97,7 @@ mutant home_is_not_synced_KAFKA_3968 broker/log/flush.c \
 	's/if \(f->unnamed && !f->err\)/if (false)/'
 mutant failed_sync_is_ignored broker/log/flush.c \
 	's/if \(f->err != ERR_OK\)/if (false)/'
+by storm
 mutant durable_is_what_is_written broker/log/flush.c \
 	's/i64_max\(l->recovery_point, f->upto\)/l->end/'
 mutant rolled_in_a_flush_is_clean broker/log/flush.c \
@@ -141,6 +151,8 @@ mutant relay_asks_once broker/api/relay.c \
 by scenes
 mutant relay_asks_again_without_an_answer broker/api/relay.c \
 	's/i64_max\(w->until_ms - env_mono_ms\(env\), 1\)/AGAIN_MS/; s/(static void on_timer.*?)if \(!r->is_asking\)/$1if (head_of(r))/s'
+mutant overtaken_batch_is_told_as_loss broker/shard/append.c \
+	's/if \(!may_be_overtaken\(p\)\)/if (true)/'
 mutant leads_on_in_shutdown controller/core/ctl_broker.c \
 	's/(void decide_begin_shutdown.*?)\tleave_everything\(r,\n.*?\);\n/$1/s'
 by story/controller_test
