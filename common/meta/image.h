@@ -35,6 +35,7 @@ struct image_broker {
 	struct uuid *log_dirs;
 	int32_t n_log_dirs;
 	bool is_fenced, in_controlled_shutdown;
+	bool is_held;                    /* fenced by an operator, until one lets it in again */
 	int64_t vouched_epoch;           /* see records.proto; -1 once it has been unfenced */
 	struct image_config *configs;    /* dynamic configs of this broker alone, by name */
 	int32_t n_configs;

@@ -132,6 +132,7 @@ static enum err apply_broker(struct image *im, const Weir__BrokerRecord *r)
 	b->is_fenced = !r->has_fenced || r->fenced;
 	b->in_controlled_shutdown = r->has_in_controlled_shutdown && r->in_controlled_shutdown;
 	b->vouched_epoch = r->vouched_epoch;
+	b->is_held = r->has_held && r->held;
 	set_endpoints(b, r->endpoints, r->n_endpoints);
 	set_log_dirs(b, r->log_dirs, r->n_log_dirs);
 	had = broker_find(im, r->id, &at);
@@ -168,6 +169,8 @@ static enum err apply_broker_change(struct image *im, const Weir__BrokerChangeRe
 		b->vouched_epoch = -1;
 	if (r->has_in_controlled_shutdown)
 		b->in_controlled_shutdown = r->in_controlled_shutdown;
+	if (r->has_held)
+		b->is_held = r->held;
 	if (r->n_log_dirs > 0)
 		set_log_dirs(b, r->log_dirs, r->n_log_dirs);
 	return ERR_OK;

@@ -132,6 +132,8 @@ static void dump_broker(struct dump *d, const struct image_broker *b)
 	r.in_controlled_shutdown = b->in_controlled_shutdown;
 	r.has_vouched_epoch = true;
 	r.vouched_epoch = b->vouched_epoch;
+	r.has_held = b->is_held;
+	r.held = b->is_held;
 	d->record.broker = &r;
 	emit(d, WEIR__METADATA_RECORD__BODY_BROKER);
 	mem_free(ends);
@@ -241,7 +243,7 @@ static bool broker_equal(const struct image_broker *a, const struct image_broker
 	    !str_eq(a->rack, b->rack) || a->n_endpoints != b->n_endpoints ||
 	    a->n_log_dirs != b->n_log_dirs || a->is_fenced != b->is_fenced ||
 	    a->in_controlled_shutdown != b->in_controlled_shutdown ||
-	    a->vouched_epoch != b->vouched_epoch ||
+	    a->vouched_epoch != b->vouched_epoch || a->is_held != b->is_held ||
 	    !configs_equal(a->configs, a->n_configs, b->configs, b->n_configs))
 		return false;
 	for (int32_t i = 0; i < a->n_endpoints; i++) {

@@ -243,7 +243,10 @@ static void describe_text(struct cli *cli, const struct view *v, const struct im
 	for (int32_t i = 0; i < b->n_configs; i++)
 		printf("  config       %.*s=%.*s\n", (int)b->configs[i].name.n,
 		       b->configs[i].name.at, (int)b->configs[i].value.n, b->configs[i].value.at);
-	if (b->is_fenced)
+	if (b->is_held)
+		printf("  next: an operator fenced it; to let it in: weir brokers unfence %d\n",
+		       b->id);
+	else if (b->is_fenced)
 		puts("  next: look at its log, or start it again");
 	else if (s.out_of_sync)
 		puts("  next: weir isr list --shrunk");
@@ -324,9 +327,10 @@ out:
 /* A broker that comes back registers anew, so what is dangerous is only to forget replicas. */
 static int check_unregister(struct cli *cli, const struct view *v, const struct image_broker *b)
 {
+	const Weir__BrokerState *state = view_broker_state(v, b->id);
 	struct shares s = shares_of(v, b->id);
 
-	if (!b->is_fenced)
+	if (!b->is_fenced || (b->is_held && state && state->connected))
 		return cli_fail(cli, CLI_UNSAFE,
 				"broker %d is up: stop it first, it would register again at once",
 				b->id);
@@ -335,13 +339,15 @@ static int check_unregister(struct cli *cli, const struct view *v, const struct 
 				"broker %d still holds %d replicas: move them first (weir replicas "
 				"reassign --drain %d), or say --keep-replicas",
 				b->id, s.replicas, b->id);
-	return confirm(cli, "unregister broker", cli->args[0]);
+	return cli_switch(cli, "dry-run") ? CLI_OK
+					  : confirm(cli, "unregister broker", cli->args[0]);
 }
 
 int cmd_brokers_unregister(struct cli *cli)
 {
 	Weir__UnregisterBroker unregister = WEIR__UNREGISTER_BROKER__INIT;
 	Weir__Request request = WEIR__REQUEST__INIT;
+	bool dry = cli_switch(cli, "dry-run");
 	const struct image_broker *b;
 	Weir__Response *response;
 	struct view v;
@@ -351,14 +357,15 @@ int cmd_brokers_unregister(struct cli *cli)
 		unregister.id = b->id;
 		request.body_case = WEIR__REQUEST__BODY_UNREGISTER_BROKER;
 		request.unregister_broker = &unregister;
-		code = link_call(cli, &request, "unregister the broker", &response);
+		if (!dry)
+			code = link_call(cli, &request, "unregister the broker", &response);
 	}
 	if (!code && out_is_for_people(cli))
-		printf("broker %s   registered -> unregistered\n", cli->args[0]);
+		printf("broker %s   registered -> unregistered%s\n", cli->args[0],
+		       dry ? "   (dry run)" : "");
 	else if (!code)
-		printf("{\"kind\":\"BrokerChange\",\"version\":1,\"id\":%s,\"result\":"
-		       "\"unregistered\"}\n",
-		       cli->args[0]);
+		printf("{\"kind\":\"BrokerChange\",\"version\":1,\"id\":%s,\"result\":\"%s\"}\n",
+		       cli->args[0], dry ? "would be unregistered" : "unregistered");
 	view_fini(&v);
 	return code;
 }

@@ -71,7 +71,9 @@ static bool is_local(struct cli *cli, const struct view *v, int32_t id)
 
 static void print_next(struct cli *cli, const struct view *v, const struct health *h)
 {
-	if (h->fenced.n && is_local(cli, v, h->fenced.v[0]))
+	if (h->fenced.n && image_broker(v->image, h->fenced.v[0])->is_held)
+		printf("  next: %s brokers unfence %d\n", cli->program, h->fenced.v[0]);
+	else if (h->fenced.n && is_local(cli, v, h->fenced.v[0]))
 		printf("  next: %s local restart %d\n", cli->program, h->fenced.v[0]);
 	else if (h->fenced.n)
 		printf("  next: %s brokers list\n", cli->program);

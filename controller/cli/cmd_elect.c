@@ -20,6 +20,7 @@ static int build(struct cli *, Weir__ElectLeaders *);
 static int elect_to(struct cli *, const char *text);
 static void add_partition(struct cli *, Weir__ElectLeaders *, struct str topic, int32_t partition);
 static int tell_loss(struct cli *, const struct view *, const Weir__ElectLeaders *);
+static int tell_intent(struct cli *, const struct view *, const Weir__ElectLeaders *);
 static int report(struct cli *, const struct view *before, const Weir__ElectResults *,
 		  int64_t took_ms);
 
@@ -38,6 +39,10 @@ int cmd_leaders_elect(struct cli *cli)
 		return code;
 	if ((code = view_load(cli, &before)))
 		return code;
+	if (cli_switch(cli, "dry-run")) {
+		code = tell_intent(cli, &before, &elect);
+		goto out;
+	}
 	if (elect.type == TYPE_UNCLEAN && (code = tell_loss(cli, &before, &elect)))
 		goto out;
 	request.body_case = WEIR__REQUEST__BODY_ELECT_LEADERS;
@@ -125,6 +130,34 @@ static void print_intent(struct cli *cli, const struct view *v, const Weir__Elec
 		out_i64(&o, p->leader_epoch + 1);
 	}
 	out_end(&o);
+}
+
+/* --dry-run: what an unclean election would lose, or who would be elected. */
+static int tell_intent(struct cli *cli, const struct view *v, const Weir__ElectLeaders *asked)
+{
+	Weir__ElectLeaders would = WEIR__ELECT_LEADERS__INIT;
+	struct plan only = { 0 };
+
+	if (asked->type == TYPE_UNCLEAN) {
+		loss_print(cli, v, asked);
+		return CLI_OK;
+	}
+	for (size_t i = 0; i < asked->n_partitions; i++) {
+		const Weir__ElectPartition *p = asked->partitions[i];
+		const struct image_topic *t = image_topic_named(v->image, str_of(p->topic));
+		const struct image_partition *now = t ? image_partition(t, p->partition) : NULL;
+
+		if (!now)
+			return cli_fail(cli, CLI_MISSING,
+					"there is no %s-%d (UNKNOWN_TOPIC_OR_PARTITION)", p->topic,
+					p->partition);
+		plan_add(cli, &only, t->name, p->partition, now, &now->replicas);
+	}
+	if (away(cli, v, asked->n_partitions ? &only : NULL, &would) == 0 && out_is_for_people(cli))
+		puts("every leader is where it should be, as far as it can");
+	else
+		print_intent(cli, v, &would);
+	return CLI_OK;
 }
 
 static int elect_these(struct cli *cli, const struct view *before, Weir__ElectLeaders *elect)
@@ -270,7 +303,9 @@ static int elect_to(struct cli *cli, const char *text)
 		return code;
 	for (int i = 0; !code && i < cli->n_args; i++)
 		code = plan_first(cli, &v, cli->args[i], to, &plan);
-	if (!code)
+	if (!code && cli_switch(cli, "dry-run"))
+		move_print_plan(cli, &plan);
+	else if (!code)
 		code = move_leaders(cli, &v, &plan);
 	view_fini(&v);
 	return code;

@@ -411,7 +411,7 @@ static int missing(struct local *l, const struct image *image, const struct befo
 
 		if (!l->nodes[i].is_broker || !before->started[i])
 			continue;
-		if (b && !b->is_fenced && b->epoch > before->epoch[i])
+		if (b && (!b->is_fenced || b->is_held) && b->epoch > before->epoch[i])
 			continue;
 		*which = l->nodes[i].id;
 		n++;

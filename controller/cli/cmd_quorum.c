@@ -180,7 +180,8 @@ int cmd_quorum_remove_voter(struct cli *cli)
 	struct uuid id;
 	int code = id_of(cli, &rm.id);
 
-	if (code || (code = confirm(cli, "take the vote from controller", cli->args[0])))
+	if (code || (!cli_switch(cli, "dry-run") &&
+		     (code = confirm(cli, "take the vote from controller", cli->args[0]))))
 		return code;
 	if (!directory_of(cli, &id, &rm.directory_id))
 		return CLI_USAGE;
@@ -211,12 +212,15 @@ static int change(struct cli *cli, const Weir__Request *request, const char *wha
 	static const struct out_column columns[] = { { "CONTROLLER", "controller", OUT_LEFT },
 						     { "RESULT", "result", OUT_LEFT } };
 	const char *who = cli->n_args > 0 ? cli->args[0] : "the one that is furthest";
+	bool dry = cli_switch(cli, "dry-run");
 	Weir__Response *response;
 	struct out o;
-	int code = link_call(cli, request, what, &response);
+	int code = dry ? CLI_OK : link_call(cli, request, what, &response);
 
 	if (code)
 		return code;
+	if (dry)
+		done = arena_printf(&cli->mem, "nothing was asked; it would be: %s", what).at;
 	if (out_is_for_people(cli)) {
 		printf("controller %s %s\n", who, done);
 		return CLI_OK;

@@ -147,6 +147,31 @@ int cmd_brokers_drain(struct cli *cli)
 	return code;
 }
 
+/* The other way round: not what it held before, which others may need by now, but its share. */
+int cmd_brokers_undrain(struct cli *cli)
+{
+	struct plan plan = { 0 };
+	struct image_ids broker;
+	struct view v;
+	int code = view_load(cli, &v);
+
+	if (!code && !(code = read_brokers(cli, &v, cli->args[0], &broker))) {
+		if (broker.n != 1)
+			code = cli_fail(cli, CLI_USAGE, "undrain one broker at a time");
+		else if (!image_broker_active(v.image, broker.v[0]))
+			code = cli_fail(cli, CLI_UNSAFE,
+					"broker %d is not in service: start it, or let it in with "
+					"weir brokers unfence %d",
+					broker.v[0], broker.v[0]);
+		else
+			plan_fill(cli, v.image, broker.v[0], &plan);
+		if (!code)
+			code = carry_out(cli, &v, &plan, false);
+	}
+	view_fini(&v);
+	return code;
+}
+
 int cmd_replicas_rebalance(struct cli *cli)
 {
 	struct plan plan = { 0 };

@@ -6,7 +6,7 @@
 #include "controller/cli/commands.h"
 #include "controller/cli/json.h"
 #include "controller/cli/out.h"
-#include "controller/cli/view.h"
+#include "controller/cli/restart.h"
 
 #include <stdio.h>
 
@@ -32,6 +32,21 @@ static enum harm harm_of(const struct view_walk *w, int32_t node)
 		return HARM_OFFLINE;
 	return left < i32_min(view_min_isr(w->view->image, w->topic), p->replicas.n) ? HARM_BELOW
 										     : HARM_NONE;
+}
+
+struct restart_harm restart_harm(const struct view *v, int32_t broker)
+{
+	struct restart_harm h = { 0 };
+	struct view_walk w;
+
+	view_walk_init(&w, v, NULL, 0);
+	while (view_walk_partition(&w)) {
+		enum harm harm = harm_of(&w, broker);
+
+		h.below += harm == HARM_BELOW;
+		h.offline += harm == HARM_OFFLINE;
+	}
+	return h;
 }
 
 static bool is_spared(const struct cli *cli, const struct view_walk *w)

@@ -177,15 +177,47 @@ static int confirm_all(struct cli *cli)
 	return CLI_OK;
 }
 
+/* --dry-run: what is there to be deleted. */
+static int tell_delete(struct cli *cli)
+{
+	Weir__TopicResults results = WEIR__TOPIC_RESULTS__INIT;
+	Weir__Response response = WEIR__RESPONSE__INIT;
+	struct view v;
+	int code = view_load(cli, &v);
+
+	results.topics = arena_must(&cli->mem, (size_t)cli->n_args * sizeof(*results.topics));
+	for (int i = 0; !code && i < cli->n_args; i++) {
+		const struct image_topic *t = image_topic_named(v.image, str_of(cli->args[i]));
+		Weir__TopicResult *r = arena_must(&cli->mem, sizeof(*r));
+
+		weir__topic_result__init(r);
+		r->name = z_of(cli, cli->args[i]);
+		r->code = t ? KERR_NONE : KERR_UNKNOWN_TOPIC_OR_PARTITION;
+		r->has_partitions = r->has_replication_factor = t != NULL;
+		r->partitions = t ? t->n_partitions : 0;
+		r->replication_factor = t && t->n_partitions ? t->partitions[0].replicas.n : 0;
+		results.topics[results.n_topics++] = r;
+	}
+	view_fini(&v);
+	response.body_case = WEIR__RESPONSE__BODY_TOPICS;
+	response.topics = &results;
+	return code ? code
+		    : report(cli, "would be deleted", &response,
+			     cli_switch(cli, "if-exists") ? KERR_UNKNOWN_TOPIC_OR_PARTITION
+							  : KERR_NONE);
+}
+
 int cmd_topics_delete(struct cli *cli)
 {
 	Weir__DeleteTopics delete = WEIR__DELETE_TOPICS__INIT;
 	Weir__Request request = WEIR__REQUEST__INIT;
 	Weir__Response *response;
-	int code = confirm_all(cli);
+	int code = cli_switch(cli, "dry-run") ? CLI_OK : confirm_all(cli);
 
 	if (code)
 		return code;
+	if (cli_switch(cli, "dry-run"))
+		return tell_delete(cli);
 	delete.topics = arena_must(&cli->mem, (size_t)cli->n_args * sizeof(*delete.topics));
 	for (int i = 0; i < cli->n_args; i++) {
 		Weir__DeleteTopic *t = delete.topics[i] = arena_must(&cli->mem, sizeof(*t));

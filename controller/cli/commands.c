@@ -10,6 +10,10 @@
 	{                                                                                          \
 		"yes", 'y', NULL, "do not ask"                                                     \
 	}
+#define DRY_RUN                                                                                    \
+	{                                                                                          \
+		"dry-run", 0, NULL, "check, change nothing"                                        \
+	}
 #define DIR                                                                                        \
 	{                                                                                          \
 		"dir", 0, "DIR",                                                                   \
@@ -50,6 +54,7 @@
 	"QuorumMemberList[id:int role:str address:str? log_end:int? lag:int? last_heard_ms:int? "  \
 	"caught_up_ms:int? directory_id:str]"
 #define FEATURE_CHANGES "FeatureChangeList[feature:str old:int new:int result:str error:str?]"
+#define BROKER_STATES "BrokerStateChangeList[id:int old:str new:str leaders:int result:str]"
 #define ELECTIONS                                                                                  \
 	"ElectionList[topic:str partition:int result:str error:str? old_leader:int "               \
 	"old_leader_epoch:int leader:int leader_epoch:int]"
@@ -183,11 +188,30 @@ const struct cmd commands[] = {
 	  "The same as weir replicas reassign --drain ID.", "weir brokers drain 3 --dry-run",
 	  .json = REASSIGNMENTS, .complete = COMPLETE_BROKERS, .run = cmd_brokers_drain,
 	  .flags = { MOVES } },
+	{ "brokers undrain", "ID", 1, 1, "give a broker its share of replicas and leaders again",
+	  "Replicas move from the brokers that have most, until it has as many as they.",
+	  "weir brokers undrain 3 --dry-run", .json = REASSIGNMENTS, .complete = COMPLETE_BROKERS,
+	  .run = cmd_brokers_undrain, .flags = { MOVES } },
+	{ "brokers fence", "ID", 1, 1, "take a broker out of service while it runs",
+	  "It leads nothing and is in no ISR, goes on fetching, and stays so even when it "
+	  "restarts, "
+	  "until\nweir brokers unfence. Refused where a partition would lose its last replica in "
+	  "sync or\nmin.insync.replicas.",
+	  "weir brokers fence 3 --dry-run\nweir brokers fence 3", .json = BROKER_STATES,
+	  .complete = COMPLETE_BROKERS, .run = cmd_brokers_fence,
+	  .flags = { { "dry-run", 0, NULL, "check, change nothing" },
+		     { "allow-unavailable", 0, NULL,
+		       "even where partitions become unavailable" } } },
+	{ "brokers unfence", "ID", 1, 1, "let a broker in again that was fenced by hand",
+	  "Waits until it is in service; catching up comes after that: weir isr watch.", NULL,
+	  .json = BROKER_STATES, .complete = COMPLETE_BROKERS, .run = cmd_brokers_unfence,
+	  .flags = { { "dry-run", 0, NULL, "change nothing" } } },
 	{ "brokers unregister", "ID", 1, 1, "forget a broker that will not come back",
 	  "Refused while it is up, and while it holds replicas unless --keep-replicas says so.",
 	  "weir brokers unregister 3 --yes", .json = "BrokerChange{id:int result:str}",
 	  .complete = COMPLETE_BROKERS, .run = cmd_brokers_unregister,
 	  .flags = { YES,
+		     DRY_RUN,
 		     { "keep-replicas", 0, NULL, "even though replicas are assigned to it" } } },
 
 	{ "topics list", "[TOPIC...]", 0, SOME, "topics with their size in partitions", NULL,
@@ -223,7 +247,9 @@ const struct cmd commands[] = {
 	  "Asks for the topic's name on a terminal; elsewhere --yes is needed.",
 	  "weir topics delete orders --yes", .json = TOPIC_CHANGES, .complete = COMPLETE_TOPICS,
 	  .run = cmd_topics_delete,
-	  .flags = { YES, { "if-exists", 0, NULL, "a topic that is not there is fine" } } },
+	  .flags = { YES,
+		     { "if-exists", 0, NULL, "a topic that is not there is fine" },
+		     DRY_RUN } },
 	{ "topics alter", "TOPIC", 1, 1, "add partitions to a topic",
 	  "Existing records stay where they are.", "weir topics alter orders -p 24",
 	  .json = TOPIC_CHANGES, .complete = COMPLETE_TOPICS, .run = cmd_topics_alter,
@@ -314,13 +340,15 @@ const struct cmd commands[] = {
 	  "--allow-data-loss.",
 	  "weir leaders elect orders-2\nweir leaders elect --all\nweir leaders elect orders-2 "
 	  "--unclean --allow-data-loss",
-	  .json = ELECTIONS, .complete = COMPLETE_PARTITIONS, .run = cmd_leaders_elect,
+	  .json = ELECTIONS " | " REASSIGNMENTS, .complete = COMPLETE_PARTITIONS,
+	  .run = cmd_leaders_elect,
 	  .flags = { { "all", 0, NULL, "every partition of the cluster" },
 		     { "preferred", 0, NULL,
 		       "the first replica of the list (this is the default)" },
 		     { "to", 0, "ID", "this replica, which becomes the preferred one" },
 		     { "unclean", 0, NULL, "any live replica, where no replica in sync is left" },
 		     { "allow-data-loss", 0, NULL, "needed by --unclean" },
+		     { "dry-run", 0, NULL, "show who would be elected, or what would be lost" },
 		     DIR,
 		     NAME } },
 
@@ -329,7 +357,8 @@ const struct cmd commands[] = {
 	  .flags = { { "dry-run", 0, NULL, "show what would change" } } },
 	{ "leaders move", "", 0, 0, "move leadership off a broker and keep it off",
 	  "Another replica in sync becomes the first of the list, and leader. No data moves.",
-	  "weir leaders move --from 3", .json = ELECTIONS, .run = cmd_leaders_move,
+	  "weir leaders move --from 3", .json = ELECTIONS " | " REASSIGNMENTS,
+	  .run = cmd_leaders_move,
 	  .flags = { { "from", 0, "ID", "the broker that shall lead nothing" },
 		     { "dry-run", 0, NULL, "show the new order of replicas" } } },
 
@@ -435,14 +464,14 @@ const struct cmd commands[] = {
 	  "was lost\ncomes back as another one: remove the old vote first.",
 	  "weir quorum remove-voter 103 --yes\nweir quorum add-voter 103",
 	  .json = "QuorumChangeList[controller:str result:str]", .run = cmd_quorum_add_voter,
-	  .flags = { { "directory", 0, "ID", "only with this disk" } } },
+	  .flags = { { "directory", 0, "ID", "only with this disk" }, DRY_RUN } },
 	{ "quorum remove-voter", "ID", 1, 1, "take a controller's vote", NULL,
 	  "weir quorum remove-voter 103", .json = "QuorumChangeList[controller:str result:str]",
 	  .run = cmd_quorum_remove_voter,
-	  .flags = { { "directory", 0, "ID", "only with this disk" }, YES } },
+	  .flags = { { "directory", 0, "ID", "only with this disk" }, DRY_RUN, YES } },
 	{ "quorum transfer-leader", "[ID]", 0, 1, "let another controller lead", NULL,
 	  "weir quorum transfer-leader 102", .json = "QuorumChangeList[controller:str result:str]",
-	  .run = cmd_quorum_transfer_leader },
+	  .run = cmd_quorum_transfer_leader, .flags = { DRY_RUN } },
 
 	{ "metadata log dump", "", 0, 0, "the records that the cluster's state is made of", NULL,
 	  "weir metadata log dump --offset 100..200\nweir metadata log dump -o jsonl",

@@ -171,7 +171,9 @@ static bool tell_broker_change(struct telling *t, const Weir__BrokerChangeRecord
 	t->out->type = "broker";
 	t->out->subject = SAY(t, "broker %d", b->id);
 	t->out->cause = b->reason;
-	if (b->has_fenced && (!was || was->is_fenced != (b->fenced != 0)))
+	if (b->has_held)
+		t->out->change = b->held ? "fenced and held" : "let in";
+	else if (b->has_fenced && (!was || was->is_fenced != (b->fenced != 0)))
 		t->out->change = b->fenced ? "fenced" : "unfenced";
 	else if (b->has_in_controlled_shutdown)
 		t->out->change = b->in_controlled_shutdown ? "shutting down" : "stays";

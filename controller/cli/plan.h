@@ -37,5 +37,7 @@ must_check bool plan_factor(struct cli *, const struct image *, const struct ima
 			    int32_t factor, struct plan *);
 /* Replicas and first replicas spread evenly over the brokers in service, with few moves. */
 void plan_rebalance(struct cli *, const struct image *, struct plan *);
+/* The broker gets its share of replicas and first replicas, from those who have most. */
+void plan_fill(struct cli *, const struct image *, int32_t broker, struct plan *);
 /* The broker's preferred partitions get another of their replicas in front. */
 void plan_demote(struct cli *, const struct image *, int32_t broker, struct plan *);

@@ -216,6 +216,7 @@ struct row {
 struct table {
 	struct cli *cli;
 	struct loads *loads;
+	struct load *only; /* who is given to; NULL: whoever has least */
 	struct row *v;
 	int n;
 };
@@ -251,6 +252,7 @@ static bool move_one(struct table *t)
 	struct row *found = NULL;
 
 	extremes(t->loads, false, &most, &least);
+	least = t->only ? t->only : least;
 	if (!most || most->replicas - least->replicas < 2)
 		return false;
 	for (int i = 0; i < t->n; i++) {
@@ -275,6 +277,7 @@ static bool swap_one(struct table *t)
 	struct load *most, *least;
 
 	extremes(t->loads, true, &most, &least);
+	least = t->only ? t->only : least;
 	if (!most || most->leads - least->leads < 2)
 		return false;
 	for (int i = 0; i < t->n; i++) {
@@ -292,29 +295,44 @@ static bool swap_one(struct table *t)
 	return false;
 }
 
-void plan_rebalance(struct cli *cli, const struct image *im, struct plan *out)
+static void even_out(struct table *t, const struct image *im, struct plan *out)
 {
-	struct table t = { .cli = cli, .loads = loads_of(cli, im) };
 	int rounds = 0, cap = 0;
 
 	for (int32_t i = 0; i < im->n_topics; i++)
 		cap += im->topics[i]->n_partitions;
-	t.v = arena_must(&cli->mem, (size_t)(cap + 1) * sizeof(*t.v));
+	t->v = arena_must(&t->cli->mem, (size_t)(cap + 1) * sizeof(*t->v));
 	for (int32_t i = 0; i < im->n_topics; i++)
 		for (int32_t p = 0; p < im->topics[i]->n_partitions; p++)
-			t.v[t.n++] = (struct row){ im->topics[i], p,
-						   im->topics[i]->partitions[p].replicas };
-	while (rounds < ROUNDS_MAX && move_one(&t))
+			t->v[t->n++] = (struct row){ im->topics[i], p,
+						     im->topics[i]->partitions[p].replicas };
+	while (rounds < ROUNDS_MAX && move_one(t))
 		rounds++;
-	while (rounds < ROUNDS_MAX && swap_one(&t))
+	while (rounds < ROUNDS_MAX && swap_one(t))
 		rounds++;
-	for (int i = 0; i < t.n; i++) {
-		const struct image_partition *now = &t.v[i].topic->partitions[t.v[i].partition];
+	for (int i = 0; i < t->n; i++) {
+		const struct image_partition *now = &t->v[i].topic->partitions[t->v[i].partition];
 
-		if (!same(&now->replicas, &t.v[i].replicas))
-			plan_add(cli, out, t.v[i].topic->name, t.v[i].partition, now,
-				 &t.v[i].replicas);
+		if (!same(&now->replicas, &t->v[i].replicas))
+			plan_add(t->cli, out, t->v[i].topic->name, t->v[i].partition, now,
+				 &t->v[i].replicas);
 	}
+}
+
+void plan_rebalance(struct cli *cli, const struct image *im, struct plan *out)
+{
+	struct table t = { .cli = cli, .loads = loads_of(cli, im) };
+
+	even_out(&t, im, out);
+}
+
+void plan_fill(struct cli *cli, const struct image *im, int32_t broker, struct plan *out)
+{
+	struct table t = { .cli = cli, .loads = loads_of(cli, im) };
+
+	t.only = find(t.loads, broker);
+	if (t.only && t.only->is_active)
+		even_out(&t, im, out);
 }
 
 void plan_demote(struct cli *cli, const struct image *im, int32_t broker, struct plan *out)

@@ -100,6 +100,7 @@ static void add_broker(struct tree *t, const struct image_broker *b)
 	number(t, path, "epoch", b->epoch);
 	uuid(t, path, "incarnation", b->incarnation);
 	boolean(t, path, "fenced", b->is_fenced);
+	boolean(t, path, "held", b->is_held);
 	boolean(t, path, "in_controlled_shutdown", b->in_controlled_shutdown);
 	string(t, path, "rack", b->rack);
 	for (int32_t i = 0; i < b->n_endpoints; i++) {

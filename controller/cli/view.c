@@ -106,7 +106,10 @@ int32_t view_min_isr(const struct image *image, const struct image_topic *topic)
 
 const char *view_broker_text(const struct image_broker *b)
 {
-	return b->is_fenced ? "fenced" : b->in_controlled_shutdown ? "stopping" : "up";
+	return b->is_held                  ? "held"
+	       : b->is_fenced              ? "fenced"
+	       : b->in_controlled_shutdown ? "stopping"
+					   : "up";
 }
 
 /* Kafka's rule (KIP-966): the ISR or the eligible, else whoever led last, else nobody. */

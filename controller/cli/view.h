@@ -23,7 +23,7 @@ const Weir__BrokerState *view_broker_state(const struct view *, int32_t id); /* 
 void view_out_of_sync(const struct image_partition *, struct image_ids *);
 /* min.insync.replicas in force for the topic, as the cluster's records say it. */
 int32_t view_min_isr(const struct image *, const struct image_topic *);
-const char *view_broker_text(const struct image_broker *); /* "up", "fenced", "stopping" */
+const char *view_broker_text(const struct image_broker *); /* "up", "fenced", "held", "stopping" */
 bool view_is_preferred(const struct image_partition *);
 /* What a partition without a leader waits for, and what that costs; in the arena. */
 const char *view_waits_for(struct cli *, const char *topic, int32_t number,

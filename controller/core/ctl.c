@@ -23,6 +23,7 @@ static void (*const families[])(struct ctl_result *, const struct ctl_cmd *) = {
 	[CTL_ACTIVATE] = decide_activate,
 	[CTL_REGISTER] = decide_register,
 	[CTL_UNREGISTER] = decide_unregister,
+	[CTL_HOLD] = decide_hold,
 	[CTL_FENCE] = decide_fence,
 	[CTL_UNFENCE] = decide_unfence,
 	[CTL_BEGIN_SHUTDOWN] = decide_begin_shutdown,

@@ -42,6 +42,7 @@ enum ctl_kind {
 	CTL_ACTIVATE,            /* this controller takes over */
 	CTL_REGISTER,
 	CTL_UNREGISTER,
+	CTL_HOLD,                /* an operator fences it, or lets it in again */
 	CTL_FENCE,               /* connection closed, silent, or it asked to be */
 	CTL_UNFENCE,
 	CTL_BEGIN_SHUTDOWN,      /* controlled: out of every ISR, leads nothing */
@@ -81,6 +82,7 @@ struct ctl_cmd {
 			const char *reason;
 		} broker;                        /* fence, unfence, begin shutdown */
 		const Weir__UnregisterBroker *unregister;
+		const Weir__HoldBroker *hold;
 		const Weir__AlterPartition *alter_partition;
 		const Weir__ReportLost *report_lost;
 		const Weir__AllocateProducerIds *producer_ids;

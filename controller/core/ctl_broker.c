@@ -3,6 +3,7 @@
  *   unknown --register--> FENCED --unfence: caught up with its registration--> active
  *   active --fence: closed, silent, asked--> FENCED      out of ISRs, leads nothing
  *   active --begin shutdown--> SHUTTING DOWN             the same, then closed and fenced
+ *   any --hold--> FENCED and held: stays so, whatever process comes, until an operator lets it in
  *
  * A new process either vouches for what the old one had, by the broker epoch that its directories
  * were last used under, or it does not (KIP-966's unclean shutdown: the power failed).  Then it
@@ -193,6 +194,7 @@ static void write_registration(struct ctl_result *r, const Weir__RegisterBroker 
 	rec->has_fenced = rec->has_in_controlled_shutdown = true;
 	rec->fenced = same == NULL || same->is_fenced;
 	rec->in_controlled_shutdown = same != NULL && same->in_controlled_shutdown;
+	rec->has_held = rec->held = old != NULL && old->is_held;
 	rec->has_vouched_epoch = true;
 	rec->vouched_epoch = same != NULL                     ? same->vouched_epoch
 			     : old != NULL && vouches(m, old) ? m->previous_epoch
@@ -240,6 +242,30 @@ void decide_unregister(struct ctl_result *r, const struct ctl_cmd *cmd)
 	emit(r, WEIR__METADATA_RECORD__BODY_BROKER_REMOVE)->broker_remove = m;
 }
 
+/* Fenced like one that is gone, but no heartbeat and no new process of it ends that.  Let in again,
+ * it is unfenced by its next heartbeat.  Nothing is lost by it, so nobody is elected uncleanly. */
+void decide_hold(struct ctl_result *r, const struct ctl_cmd *cmd)
+{
+	const struct image_broker *b = image_broker(r->ctl->image, cmd->hold->id);
+	bool held = cmd->hold->held;
+	const char *why = held ? "fenced by an operator" : "let in by an operator";
+	Weir__BrokerChangeRecord *m;
+
+	if (b == NULL) {
+		refuse(r, KERR_BROKER_ID_NOT_REGISTERED, "broker %d is not registered",
+		       cmd->hold->id);
+		return;
+	}
+	if (b->is_held == held)
+		return;
+	if (held && !b->is_fenced)
+		leave_everything(r, &(struct leaving){ b, ELECT_ONLINE, false, false, why });
+	m = emit_broker_change(r, b, why);
+	m->has_held = true;
+	m->held = held;
+	m->has_fenced = m->fenced = held;
+}
+
 /* First every partition loses it, then its row is fenced: see the invariant above. */
 void decide_fence(struct ctl_result *r, const struct ctl_cmd *cmd)
 {
@@ -261,7 +287,7 @@ void decide_unfence(struct ctl_result *r, const struct ctl_cmd *cmd)
 	Weir__BrokerChangeRecord *m;
 	char reason[64];
 
-	if (b == NULL || !b->is_fenced)
+	if (b == NULL || !b->is_fenced || b->is_held)
 		return;
 	m = emit_broker_change(r, b, cmd->broker.reason);
 	m->has_fenced = true;
@@ -333,7 +359,7 @@ enum ctl_beat ctl_heartbeat(const struct ctl *c, const Weir__Heartbeat *m, int32
 	if (*code != KERR_NONE)
 		return CTL_BEAT_NOTHING;
 	if (b->is_fenced)
-		return !want_fence && !want_shutdown && m->metadata_offset > b->epoch
+		return !b->is_held && !want_fence && !want_shutdown && m->metadata_offset > b->epoch
 			       ? CTL_BEAT_UNFENCE
 			       : CTL_BEAT_NOTHING;
 	if (want_shutdown)

@@ -61,6 +61,7 @@ void refresh_elr(struct ctl_result *, const struct image *, const struct image_t
 
 void decide_register(struct ctl_result *, const struct ctl_cmd *);
 void decide_unregister(struct ctl_result *, const struct ctl_cmd *);
+void decide_hold(struct ctl_result *, const struct ctl_cmd *);
 void decide_fence(struct ctl_result *, const struct ctl_cmd *);
 void decide_unfence(struct ctl_result *, const struct ctl_cmd *);
 void decide_begin_shutdown(struct ctl_result *, const struct ctl_cmd *);

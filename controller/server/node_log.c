@@ -50,7 +50,9 @@ static void log_broker_change(const struct image *before, const Weir__BrokerChan
 	for (int32_t i = 0; i < before->n_topics; i++)
 		for (int32_t p = 0; p < before->topics[i]->n_partitions; p++)
 			led += before->topics[i]->partitions[p].leader < 0;
-	if (m->has_fenced && m->fenced)
+	if (m->has_held && !m->held)
+		log_info("controller", "broker is let in again", F_I64("broker", m->id));
+	else if (m->has_fenced && m->fenced)
 		log_warn("controller", "broker fenced", F_I64("broker", m->id),
 			 F_Z("reason", m->reason), F_I64("leaderless_partitions", led));
 	else if (m->has_fenced)

@@ -34,6 +34,10 @@ void rpc_broker_call(struct session *s, uint64_t id, const Weir__Request *q)
 		cmd.kind = CTL_UNREGISTER;
 		cmd.unregister = q->unregister_broker;
 		break;
+	case WEIR__REQUEST__BODY_HOLD_BROKER:
+		cmd.kind = CTL_HOLD;
+		cmd.hold = q->hold_broker;
+		break;
 	default: UNREACHABLE();
 	}
 	(void)node_submit(s->node, &cmd, &by);

@@ -4,7 +4,7 @@
  *   register ID [same] [alive] [clean|was=N] [rack=R]
  *       same process again; while the old one is connected; with all it had, at the present epoch
  *       or that one
- *   fence|unfence|leave|unregister ID
+ *   fence|unfence|leave|unregister|hold|let_in ID
  *   create NAME [partitions=N] [rf=N] [assign=1,2;2,3] [NAME=VALUE]...
  *   delete NAME | grow NAME COUNT | ids BROKER | rebalance | show | replay
  *   alter LEADER TOPIC/P ISR [leader_epoch=N] [partition_epoch=N] [epoch=N] [recovered]
@@ -104,6 +104,17 @@ static bool do_unregister(struct ctlworld *w, const struct words *x)
 	struct ctl_cmd cmd = { .kind = CTL_UNREGISTER, .unregister = &m };
 
 	m.id = number(x->v[1], 0);
+	(void)ctlworld_do(w, &cmd);
+	return true;
+}
+
+static bool do_hold(struct ctlworld *w, const struct words *x)
+{
+	Weir__HoldBroker m = WEIR__HOLD_BROKER__INIT;
+	struct ctl_cmd cmd = { .kind = CTL_HOLD, .hold = &m };
+
+	m.id = number(x->v[1], 0);
+	m.held = strcmp(x->v[0], "hold") == 0;
 	(void)ctlworld_do(w, &cmd);
 	return true;
 }
@@ -375,6 +386,8 @@ static const struct {
 	{ "unfence", 2, do_broker },
 	{ "leave", 2, do_broker },
 	{ "unregister", 2, do_unregister },
+	{ "hold", 2, do_hold },
+	{ "let_in", 2, do_hold },
 	{ "create", 2, do_create },
 	{ "delete", 2, do_delete },
 	{ "grow", 3, do_grow },

@@ -199,9 +199,10 @@ static void tell_record(struct ctlworld *w, int64_t offset, const Weir__Metadata
 		break;
 	case WEIR__METADATA_RECORD__BODY_BROKER_CHANGE:
 		text_printf(t, "broker %d %s: %s\n", m->broker_change->id,
-			    !m->broker_change->has_fenced ? "shuts down"
-			    : m->broker_change->fenced    ? "fenced"
-							  : "in service",
+			    m->broker_change->has_held && !m->broker_change->held ? "let in"
+			    : !m->broker_change->has_fenced                       ? "shuts down"
+			    : m->broker_change->fenced                            ? "fenced"
+										  : "in service",
 			    m->broker_change->reason ? m->broker_change->reason : "");
 		break;
 	case WEIR__METADATA_RECORD__BODY_BROKER_REMOVE:

@@ -172,6 +172,11 @@ static void hostile(struct ctlworld *w, struct prng *p, struct arena *a)
 			return;
 		c.unregister = MAKE(Weir__UnregisterBroker, weir__unregister_broker__descriptor);
 		break;
+	case CTL_HOLD:
+		if (prng_chance(p, 2, 3))
+			return;
+		c.hold = MAKE(Weir__HoldBroker, weir__hold_broker__descriptor);
+		break;
 	case CTL_FENCE:
 	case CTL_UNFENCE:
 	case CTL_BEGIN_SHUTDOWN:

@@ -159,9 +159,11 @@ static void walk_step(struct ctlworld *w, struct prng *p)
 {
 	Weir__UnregisterBroker m = WEIR__UNREGISTER_BROKER__INIT;
 	struct ctl_cmd unregister = { .kind = CTL_UNREGISTER, .unregister = &m };
+	Weir__HoldBroker h = WEIR__HOLD_BROKER__INIT;
+	struct ctl_cmd hold = { .kind = CTL_HOLD, .hold = &h };
 	int32_t id;
 
-	switch (prng_below(p, 13)) {
+	switch (prng_below(p, 14)) {
 	case 0:
 	case 1:
 		id = any_broker(p);
@@ -179,6 +181,11 @@ static void walk_step(struct ctlworld *w, struct prng *p)
 	case 9: walk_alter(w, p); return;
 	case 10: walk_config(w, p); return;
 	case 11: walk_reassign(w, p); return;
+	case 12:
+		h.id = any_broker(p);
+		h.held = prng_chance(p, 1, 4);
+		(void)ctlworld_do(w, &hold);
+		return;
 	default:
 		m.id = any_broker(p);
 		if (prng_chance(p, 1, 10))
