@@ -49,6 +49,7 @@ enum err log_restart(struct log *l, int64_t offset)
 	/* What a failure or a crash leaves of the old segments is no damage. */
 	if ((e = log_lower_point(l, i64_min(offset, l->v[0].base))) != ERR_OK)
 		return log_fail(l, e);
+	l->is_blank = false;
 	if (drop_segments(l, 0) != ERR_OK)
 		return log_fail(l, ERR_IO);
 	segment_init(&fresh, offset, 0);

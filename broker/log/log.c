@@ -65,12 +65,17 @@ void log_moved(struct log *l, const char *dir)
 	memcpy(l->dir, dir, n);
 }
 
-/* A finished index and a sync of everything, so that the clean marker may be written. */
+/* A finished index and a sync of everything, so that the clean marker may be written.  A log that
+ * never had anything may vanish with the power: it begins again with nothing. */
 enum err log_close(struct log *l)
 {
 	enum err e = l->failed ? ERR_IO : ERR_OK;
 
 	ASSERT(!l->flushing);
+	if (l->is_blank) {
+		log_drop(l);
+		return e;
+	}
 	if (!e && (log_active(l)->dirty || l->fresh_bytes > 0 ||
 		   l->writer.last_time_ms < log_active(l)->max_time_ms)) {
 		e = segment_finish(&l->home, log_active(l), &l->writer);
@@ -82,10 +87,9 @@ enum err log_close(struct log *l)
 	return e;
 }
 
-/* A log that has nothing may vanish with the power: it begins again with nothing. */
 static enum err sync_rest(struct log *l)
 {
-	bool is_blank = l->n == 1 && l->end == 0, is_dirty = false;
+	bool is_dirty = false;
 	struct env *env = l->home.env;
 	enum err e = ERR_OK;
 
@@ -100,7 +104,7 @@ static enum err sync_rest(struct log *l)
 		e = log_sync_ended(env, l->dir);
 	if (!e)
 		e = log_forget_lowered(l, true);
-	if (!e && l->names_changed && !is_blank)
+	if (!e && l->names_changed)
 		e = l->is_unnamed ? log_sync_home(env, l->dir) : env->files->sync_dir(env, l->dir);
 	return e;
 }
@@ -170,6 +174,7 @@ enum err log_append(struct log *l, const struct log_batch *b, int n, int64_t now
 		out->rolled = true;
 		out->roll_offset = in.first_offset;
 	}
+	l->is_blank = false;
 	if ((e = write_batches(l, b, n)) != ERR_OK)
 		return e;
 	if (log_active(l)->bytes == 0) {

@@ -389,6 +389,7 @@ static enum err begin_empty(struct log *l, int64_t offset)
 		return e;
 	*log_push_segment(l, offset, 0) = fresh;
 	l->names_changed = true;
+	l->is_blank = offset == 0;
 	return ERR_OK;
 }
 

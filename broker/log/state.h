@@ -67,6 +67,7 @@ struct log {
 
 	struct log_flush flush;
 	bool flushing, rolled_unflushed, names_changed;
+	bool is_blank;   /* nothing was ever written to it */
 	bool is_unnamed; /* its directory's own name was not synced since it was opened */
 	int64_t dirty_since_ms; /* now_ms of the oldest append not flushed; 0: none */
 	uint32_t generation;    /* grows when offsets are taken back */

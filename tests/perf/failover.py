@@ -2,7 +2,7 @@
 """failover.py - how long clients wait when a broker or a controller goes, again and again.
 
     tests/perf/failover.py [--kills N] [--story leader|follower|shutdown|controller|create]...
-                           [--partitions N] [--creations N]
+                           [--partitions N] [--creations N] [-X KEY=VALUE]... [-v]
 
 Three brokers, replication factor 3, min.insync.replicas 2, acks=all.  Two clients write through
 every kill: an unmodified librdkafka producer (idempotent, defaults, one 100-byte record a
@@ -212,7 +212,8 @@ def run_story(c, story, o):
     try:
         for n in range(o.kills):
             client = Client(c, "r", f"{TOOLS}/rdkafka_bench", "gap", *where, topic,
-                            "-p", str(o.partitions), "-f", str(acked["librdkafka"] // o.partitions))
+                            "-p", str(o.partitions), "-f", str(acked["librdkafka"] // o.partitions),
+                            *(x for option in o.X for x in ("-X", option)))
             try:
                 kills.append(end(c, topic, story, n, client))
             finally:
@@ -225,14 +226,18 @@ def run_story(c, story, o):
             t.stop()
     acked["generator"] = int(sent["generator"].rsplit("records=", 1)[1])
     print(f"\n{name}: {o.kills} times in {time.monotonic() - begun:.0f} s", flush=True)
-    tell_story(kills, beside, tickers)
+    tell_story(kills, beside, tickers, o)
     read_back(c, topic, o, acked)
 
 
-def tell_story(kills, beside, tickers):
+def tell_story(kills, beside, tickers, o):
     def machine(since, until):
         return max(t.calm(since, until) for t in tickers)
 
+    for k in kills if o.v else []:
+        print(f"    librdkafka {k.client.longest(k.at, k.over, k.partitions):.1f}, "
+              f"generator {beside['generator'].longest(k.at, k.over, k.partitions):.1f}, "
+              f"servers {k.servers}, machine {machine(k.at, k.over):.1f} ms")
     for what in ["librdkafka", *beside]:
         by = [(k, beside.get(what, k.client)) for k in kills]
         tell(what, [client.longest(k.at, k.over, k.partitions) for k, client in by])
@@ -281,6 +286,8 @@ def main():
     p.add_argument("--partitions", type=int, default=3)
     p.add_argument("--creations", type=int, default=300)
     p.add_argument("--story", action="append", choices=[*STORIES, "create"])
+    p.add_argument("-X", action="append", default=[], help="an option of librdkafka other than its default")
+    p.add_argument("-v", action="store_true", help="each kill's gaps, too")
     o = p.parse_args()
     stories = o.story or [*STORIES, "create"]
     for controllers in (1, 3):
