@@ -279,7 +279,6 @@ static void pump(struct client *c)
 		c->is_clogged = c->api->shard->env->peers->pending(c->conn) > OUTPUT_BYTES_MAX;
 	}
 	c->is_pumping = false;
-	c->is_ending |= c->api->drained && c->heard_ms >= c->api->drain_from_ms;
 	if (c->is_ending && !first_of(&c->started) && !first_of(&c->waiting)) {
 		c->api->shard->env->peers->finish(c->conn);
 		client_free(c);
@@ -458,7 +457,9 @@ struct api_shard *api_shard_new(struct shard *s)
 }
 
 /* Not at once: a client that is busy has perhaps sent already what it would lose.  The best moment
- * is right behind an answer (pump), so its next question is waited for. */
+ * is right behind an answer, so its next question is waited for; and not in the turn that brought
+ * the answer, which may have begun before the client sent more: a timer runs when all that had
+ * arrived has been read. */
 void api_shard_drain(struct api_shard *a, void (*done)(void *arg), void *arg)
 {
 	a->drained = done;
@@ -474,7 +475,8 @@ static void on_drain(void *arg)
 
 	LIST_FOR (c, &a->clients, struct client, node) {
 		struct req *head = first_of(&c->started);
-		bool is_busy = c->heard_ms >= a->drain_from_ms - BUSY_MS;
+		bool is_answered = c->heard_ms >= a->drain_from_ms;
+		bool is_busy = c->heard_ms >= a->drain_from_ms - BUSY_MS && !is_answered;
 
 		if (head)
 			hurry(head);
