@@ -92,9 +92,9 @@ mutant clean_mark_over_torn_logs broker/shard/dirs.c \
 mutant clean_mark_before_the_sync broker/log/log.c \
 	's/\t\t\te = log_sync_segment\(&l->v\[i\]\);/\t\t\te = ERR_OK;/'
 mutant names_are_not_synced broker/log/flush.c \
-	's/if \(f->dir && !f->err\)/if (false)/'
+	's/if \(f->names_changed && !f->err\)/if (false)/'
 mutant home_is_not_synced_KAFKA_3968 broker/log/flush.c \
-	's/if \(f->unnamed && !f->err\)/if (false)/'
+	's/if \(f->is_unnamed && !f->err\)/if (false)/'
 mutant failed_sync_is_ignored broker/log/flush.c \
 	's/if \(f->err != ERR_OK\)/if (false)/'
 by storm
