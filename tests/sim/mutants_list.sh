@@ -11,6 +11,7 @@ mutant hw_without_maximal_isr_KAFKA_8836 broker/core/replica.c \
 	's/return \(replica_maximal_isr\(r\) & bit\(at\)\) != 0 \|\|\n.*?;/return (r->isr & bit(at)) != 0 && is_caught_up(r, p, now_ms);/s'
 mutant hw_below_min_isr_KAFKA_15583 broker/core/replica.c \
 	's/if \(!replica_has_enough\(r\)\) \{/if (false) {/'
+by scenes
 mutant min_isr_is_heard_before_the_isr broker/shard/partition.c \
 	's/(\n\t)take_conf(\(p, t\);\n\tpartition_step\()/$1partition_refresh_conf$2/'
 by scenes
@@ -151,6 +152,7 @@ mutant relay_asks_once broker/api/relay.c \
 by scenes
 mutant relay_asks_again_without_an_answer broker/api/relay.c \
 	's/i64_max\(w->until_ms - env_mono_ms\(env\), 1\)/AGAIN_MS/; s/(static void on_timer.*?)if \(!r->is_asking\)/$1if (head_of(r))/s'
+by scenes
 mutant overtaken_batch_is_told_as_loss broker/shard/append.c \
 	's/if \(!may_be_overtaken\(p\)\)/if (true)/'
 mutant leads_on_in_shutdown controller/core/ctl_broker.c \

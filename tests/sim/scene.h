@@ -73,6 +73,7 @@ void replace_topic(struct stage *); /* by another one of the same name */
 /* To these brokers, the first preferred; NULL: as it was. */
 void reassign(struct stage *, const char *names);
 /* side: "leader" or "follower", of every broker; rate in bytes a second, NULL: none. */
+void set_min_isr(struct stage *, const char *);
 void throttle(struct stage *, const char *side, const char *rate);
 /* A consumer reads that replica from its start to its end, again and again: whatever it is given
  * must be committed and stay what it was. */

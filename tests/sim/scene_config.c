@@ -14,6 +14,7 @@
 enum { SET, DELETE };
 
 static void throttle_now(void *stage, void *side);
+static void min_isr_now(void *stage, void *min_isr);
 static void fill(struct incremental_alter_configs_request_resource *,
 		 struct incremental_alter_configs_request_config *, const char *name,
 		 const char *value);
@@ -52,6 +53,30 @@ static void throttle_now(void *x, void *side)
 	client_ask(&s->prompt, Y, API_INCREMENTAL_ALTER_CONFIGS, VERSION, &q, on_changed, s);
 }
 
+void set_min_isr(struct stage *s, const char *min_isr)
+{
+	story_tell(s->cluster->world, "---- min.insync.replicas is %s ----", min_isr);
+	s->is_done = false;
+	actor_do(&s->prompt.machine->actor[0], min_isr_now, s, (void *)(uintptr_t)min_isr);
+	stage_wait(s, is_done, "", "another min.insync.replicas");
+}
+
+static void min_isr_now(void *x, void *min_isr)
+{
+	struct stage *s = x;
+	struct incremental_alter_configs_request q;
+	struct incremental_alter_configs_request_resource resource;
+	struct incremental_alter_configs_request_config config;
+
+	schema_init(&incremental_alter_configs_request_schema, &q);
+	fill(&resource, &config, "min.insync.replicas", min_isr);
+	resource.resource_type = TOPIC;
+	resource.resource_name = str_of(s->topic->name);
+	q.resources = &resource;
+	q.n_resources = 1;
+	client_ask(&s->prompt, Y, API_INCREMENTAL_ALTER_CONFIGS, VERSION, &q, on_changed, s);
+}
+
 static void fill(struct incremental_alter_configs_request_resource *r,
 		 struct incremental_alter_configs_request_config *c, const char *name,
 		 const char *value)
@@ -70,8 +95,9 @@ static void on_changed(void *arg, enum err e, const void *reply)
 	struct stage *s = arg;
 	const struct incremental_alter_configs_response *r = reply;
 
-	s->is_done = !e && r->n_responses == 2 && r->responses[0].error_code == KERR_NONE &&
-		     r->responses[1].error_code == KERR_NONE;
+	s->is_done = !e;
+	for (int32_t i = 0; !e && i < r->n_responses; i++)
+		s->is_done = s->is_done && r->responses[i].error_code == KERR_NONE;
 }
 
 static bool is_done(const struct stage *s, const char *unused)

@@ -62,10 +62,33 @@ static void three_replicas_all_must_be_in_sync(struct stage *s)
 	expect_everywhere(s, "M1 M3");
 }
 
+/* X was cut off, alone in sync and below the minimum.  It hears in one moment that one is enough
+ * now and that Y leads: S1 was never committed, and is not now. */
+static void a_lower_minimum_is_the_next_leaders(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .min_isr = 2 });
+	acked(s, "M1", ALL);
+	wait_whole(s);
+	kill_node(s, Z);
+	wait_isr(s, "XY");
+	kill_node(s, Y);
+	wait_isr(s, "X");
+	acked(s, "S1", 1);
+	isolate(s, X);
+	start_node(s, Y);
+	wait_leader(s, Y);
+	set_min_isr(s, "1");
+	read_on(s, X);
+	mend_all(s);
+	start_node(s, Z);
+	expect_everywhere(s, "M1");
+}
+
 const struct scene min_isr_scenes[] = {
 	{ "two_replicas_one_must_be_in_sync", two_replicas_one_must_be_in_sync },
 	{ "two_replicas_both_must_be_in_sync", two_replicas_both_must_be_in_sync },
 	{ "three_replicas_two_must_be_in_sync", three_replicas_two_must_be_in_sync },
 	{ "three_replicas_all_must_be_in_sync", three_replicas_all_must_be_in_sync },
+	{ "a_lower_minimum_is_the_next_leaders", a_lower_minimum_is_the_next_leaders },
 	{ NULL, NULL },
 };
