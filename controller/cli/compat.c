@@ -55,13 +55,18 @@ const struct compat_tool *compat_tool(const char *argv0)
 
 /* ---- options ------------------------------------------------------------------------------- */
 
+static bool is_called(const struct flag *f, struct str name)
+{
+	return str_eq(str_of(f->name), name) || (name.n == 1 && f->letter == name.at[0]);
+}
+
 static const struct flag *find(const struct compat_tool *t, struct str name)
 {
 	for (int i = 0; i < t->n_flags && t->flags[i].name; i++)
-		if (str_eq(str_of(t->flags[i].name), name))
+		if (is_called(&t->flags[i], name))
 			return &t->flags[i];
 	for (size_t i = 0; i < ARRAY_LEN(common_flags); i++)
-		if (str_eq(str_of(common_flags[i].name), name))
+		if (is_called(&common_flags[i], name))
 			return &common_flags[i];
 	return NULL;
 }

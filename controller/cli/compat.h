@@ -35,7 +35,7 @@ enum {
 	COMPAT_CONFIGS_FLAGS = 18,
 	COMPAT_ELECT_FLAGS = 6,
 	COMPAT_REASSIGN_FLAGS = 15,
-	COMPAT_QUORUM_FLAGS = 3,
+	COMPAT_QUORUM_FLAGS = 6,
 };
 extern const struct flag compat_topics_flags[COMPAT_TOPICS_FLAGS];
 extern const struct flag compat_configs_flags[COMPAT_CONFIGS_FLAGS];
@@ -47,3 +47,5 @@ int compat_configs(struct cli *);
 int compat_elect(struct cli *);
 int compat_reassign(struct cli *);
 int compat_quorum(struct cli *);
+int compat_add_controller(struct cli *);
+int compat_remove_controller(struct cli *);

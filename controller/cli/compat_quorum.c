@@ -1,4 +1,4 @@
-/* compat_quorum.c - kafka-metadata-quorum describe. */
+/* compat_quorum.c - kafka-metadata-quorum describe; the voters are compat_voters.c. */
 #include "common/base/text.h"
 #include "controller/cli/ask.h"
 #include "controller/cli/compat.h"
@@ -14,6 +14,9 @@ const struct flag compat_quorum_flags[COMPAT_QUORUM_FLAGS] = {
 	{ "status", 0, NULL, "A short summary of the quorum." },
 	{ "replication", 0, NULL, "How far each replica of the metadata is." },
 	{ "human-readable", 0, NULL, "Times as so long ago, with --replication." },
+	{ "controller-id", 'i', "ID", "With remove-controller: whose vote goes." },
+	{ "controller-directory-id", 'd', "ID", "And on which disk it is." },
+	{ "dry-run", 0, NULL, "With add-controller and remove-controller: only say what." },
 };
 
 #define ASK_MS 10000
@@ -41,11 +44,15 @@ int compat_quorum(struct cli *cli)
 	bool status = cli_switch(cli, "status"), replication = cli_switch(cli, "replication");
 	struct quorum quorum;
 
+	if (cli->n_args == 1 && strcmp(cli->args[0], "add-controller") == 0)
+		return compat_add_controller(cli);
+	if (cli->n_args == 1 && strcmp(cli->args[0], "remove-controller") == 0)
+		return compat_remove_controller(cli);
 	if (cli->n_args != 1 || strcmp(cli->args[0], "describe") != 0)
 		return compat_usage(cli,
 				    "usage: kafka-metadata-quorum --bootstrap-server HOST:PORT "
-				    "describe --status|--replication (voters come and go with "
-				    "weir quorum add-voter and remove-voter)");
+				    "describe --status|--replication, add-controller, or "
+				    "remove-controller");
 	if (status && replication)
 		return fail("Only one of --status or --replication should be specified with "
 			    "describe sub-command");

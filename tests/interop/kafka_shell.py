@@ -195,6 +195,38 @@ def the_quorum_as_kafka_prints_it():
         expect(" ms ago" in ago, ago)
 
 
+@test
+def voters_come_and_go_as_kafka_prints_it():
+    with Cluster(controllers=3) as c:
+        tool, server = "kafka-metadata-quorum", ["--bootstrap-server", c.nodes[1]["address"]]
+        members = c.json("quorum", "describe")["items"]
+        one = next(m for m in members if m["role"] == "voter")
+        conf = os.path.join(c.dir, "controller.properties")
+        with open(conf, "w") as f:
+            f.write(f"node.id={one['id']}\nprocess.roles=controller\ncontroller.listener.names=CONTROLLER\n"
+                    f"listeners=CONTROLLER://{one['address']}\ncontroller.quorum.bootstrap.servers={one['address']}\n"
+                    f"metadata.log.dir={c.nodes[one['id']]['dir']}/data/weir-controller\n")
+        add = ["--command-config", conf, "add-controller"]
+        remove = ["remove-controller", "--controller-id", str(one["id"]), "--controller-directory-id", one["directory_id"]]
+        both = lambda *args: (ours(c, tool, *server, *args), kafka(tool, *server, *args))
+        for args in (add + ["--dry-run"], remove + ["--dry-run"], add, remove[:2] + ["x"] + remove[3:],
+                     remove[:4] + ["x"]):
+            mine, theirs = both(*args)
+            expect_eq(mine, theirs, f"{tool} {args}")
+        gone = [f"KRaft controller {one['id']} with directory id {one['directory_id']}"]
+        code, text = ours(c, tool, *server, *remove)
+        expect_eq((code, text), (0, f"Removed  {gone[0]}\n"), "our removal")
+        wait_for(lambda: c.json("quorum", "status")["voters"] == 2, 10, "two voters")
+        code, text = kafka(tool, *server, *add)
+        expect_eq(code, 0, f"Kafka's addition: {text}")
+        added = text
+        wait_for(lambda: c.json("quorum", "status")["voters"] == 3, 10, "three voters")
+        code, text = kafka(tool, *server, *remove)
+        expect_eq((code, text), (0, f"Removed  {gone[0]}\n"), "Kafka's removal")
+        wait_for(lambda: c.json("quorum", "status")["voters"] == 2, 10, "two voters")
+        expect_eq(ours(c, tool, *server, *add), (0, added), "our addition")
+
+
 if __name__ == "__main__":
     if not shutil.which("java") or not glob.glob(JARS + "/kafka_2.13-*.jar"):
         print("SKIP kafka_shell: no java, or no Kafka jars (set KAFKA_JARS)")
