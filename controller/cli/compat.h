@@ -31,7 +31,7 @@ const char *compat_message(struct cli *, int code, const char *message);
 const char *compat_exception(struct cli *, int code);
 
 enum {
-	COMPAT_TOPICS_FLAGS = 18,
+	COMPAT_TOPICS_FLAGS = 20,
 	COMPAT_CONFIGS_FLAGS = 18,
 	COMPAT_ELECT_FLAGS = 6,
 	COMPAT_REASSIGN_FLAGS = 15,

@@ -27,6 +27,8 @@ const struct flag compat_topics_flags[COMPAT_TOPICS_FLAGS] = {
 	{ "topics-with-overrides", 0, NULL, "Describe only topics with configs of their own." },
 	{ "if-exists", 0, NULL, "A topic that is not there is fine." },
 	{ "if-not-exists", 0, NULL, "A topic that is there already is fine." },
+	{ "exclude-internal", 0, NULL, "Without Kafka's internal topics." },
+	{ "partition-size-limit-per-response", 0, "N", "Answers come whole, whatever it says." },
 };
 
 #define REPLICAS_MAX IMAGE_REPLICAS_MAX
@@ -69,11 +71,19 @@ int compat_topics(struct cli *cli)
 
 /* ---- looking ------------------------------------------------------------------------------- */
 
+static bool is_internal(struct str name)
+{
+	return str_eq(name, STR("__consumer_offsets")) ||
+	       str_eq(name, STR("__transaction_state")) || str_eq(name, STR("__share_group_state"));
+}
+
 static bool is_meant(const struct cli *cli, const struct image_topic *t)
 {
 	const char *pattern = cli_flag(cli, "topic"), *id = cli_flag(cli, "topic-id");
 	char text[UUID_TEXT];
 
+	if (cli_switch(cli, "exclude-internal") && is_internal(t->name))
+		return false;
 	if (id) {
 		uuid_text(t->id, text);
 		return strcmp(id, text) == 0;

@@ -35,6 +35,8 @@ def replicas_move_by_plan():
         throttled = c.weir("configs", "get", "brokers/1").stdout + c.weir("configs", "get", "topics/t").stdout
         expect("throttled" not in throttled, throttled)
         expect_eq(c.weir("replicas", "status").stdout, "nothing moves\n", "status")
+        c.weir("brokers", "undrain", "3", timeout=60)
+        expect(any(3 in r for r in replicas(c, "t")), f"after the undrain {replicas(c, 't')}")
         c.weir("replicas", "set-factor", "t", "2", timeout=60)
         expect_eq([len(r) for r in replicas(c, "t")], [2, 2], "fewer replicas")
         plan = os.path.join(c.dir, "plan.json")
@@ -94,6 +96,37 @@ def leaders_are_balanced_and_moved():
         expect(would and all(i["result"] == "would be elected" and i["leader"] == 2 for i in would), f"{would}")
         c.weir("leaders", "balance")
         expect("as far as it can" in c.weir("leaders", "balance").stdout, "a second balancing has nothing to do")
+
+
+@test
+def a_fenced_broker_stays_out_until_it_is_let_in():
+    with Cluster() as c:
+        c.weir("topics", "create", "t", "--replicas", "1,2,3", "-c", "min.insync.replicas=2")
+        c.weir("topics", "create", "single", "--replicas", "1")
+        got = c.weir("brokers", "fence", "1", check=False)
+        expect(got.returncode == 6 and "--allow-unavailable" in got.stderr, got.stderr)
+        c.weir("topics", "delete", "single", "--yes")
+        produce(c, "t", 10)
+        done = c.json("brokers", "fence", "1")["items"][0]
+        expect_eq((done["old"], done["new"], done["leaders"]), ("up", "held", 1), "the change")
+        part = c.partition("t")
+        expect(part["leader"] != 1 and sorted(part["isr"]) == [2, 3], f"{part}")
+        produce(c, "t", 10)
+        c.restart(1)
+        produce(c, "t", 10)
+        expect_eq(c.json("brokers", "describe", "1")["state"], "held", "after a restart")
+        health = c.weir("cluster", "health", check=False)
+        expect(health.returncode == 1 and "brokers unfence 1" in health.stdout, health.stdout)
+        check = c.weir("cluster", "check", "--nagios", check=False)
+        expect(check.returncode == 1 and check.stdout.startswith("WEIR WARNING - brokers: 2 of 3 up, fenced: 1"), check.stdout)
+        c.weir("brokers", "unfence", "1")
+        c.wait_isr("t", [1, 2, 3])
+        c.weir("leaders", "elect", "t-0")
+        expect_eq(c.partition("t")["leader"], 1, "the leader")
+        causes = [e["cause"] for e in c.json("events", "broker 1", "--type", "broker")["items"]]
+        expect("fenced by an operator" in causes and "let in by an operator" in causes, f"{causes}")
+        check = c.weir("cluster", "check", "--nagios")
+        expect(check.stdout.startswith("WEIR OK - ") and "offline=0" in check.stdout, check.stdout)
 
 
 @test

@@ -149,6 +149,9 @@ def features_are_described_lowered_and_raised():
         run(c, "features", "upgrade", "--feature", "metadata.version=30")
         says(run(c, "features", "describe"), "metadata.version.*FinalizedVersionLevel: 4.3-IV0")
         says(run(c, "features", "upgrade", "--feature", "share.version=1", fails=True), "share.version")
+        says(run(c, "features", "upgrade", "--feature", "metadata.version=30", "--dry-run"), "metadata.version")
+        says(run(c, "features", "version-mapping"), "metadata.version")
+        says(run(c, "features", "feature-dependencies", "--feature", "metadata.version=30"), "metadata.version")
 
 
 @test
