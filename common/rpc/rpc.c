@@ -139,6 +139,15 @@ void rpc_close(struct rpc *r)
 	disown(r);
 }
 
+void rpc_finish(struct rpc *r)
+{
+	if (!r || !r->owned)
+		return;
+	if (r->conn)
+		r->env->peers->finish(r->conn);
+	disown(r);
+}
+
 /* The owner's reference ends here; calls still waiting are forgotten without a word. */
 static void disown(struct rpc *r)
 {

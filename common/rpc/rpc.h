@@ -41,6 +41,7 @@ struct rpc *rpc_dial(struct env *, const struct peer_addr *, const ProtobufCMess
 struct rpc *rpc_accept(struct env *, struct conn *, const ProtobufCMessageDescriptor *,
 		       const struct rpc_events *, void *arg);
 void rpc_close(struct rpc *);  /* now; no event follows; NULL is fine */
+void rpc_finish(struct rpc *); /* the same, but the output leaves first */
 struct rpc *rpc_get(struct rpc *);
 void rpc_put(struct rpc *); /* NULL is fine */
 

@@ -447,6 +447,7 @@ static void carry_out(struct quorum *q, struct raft_event *ev, const Weir__RaftM
 		q->env->ops->timer_set(q->env, &q->tick, fx->wake_ms * 1000);
 	if (commit >= 0)
 		q->on->committed(q->arg, commit);
+	quorum_settle_changes(q);
 	if (role_changed)
 		q->on->role(q->arg);
 	if (activate)
@@ -458,7 +459,6 @@ static void carry_out(struct quorum *q, struct raft_event *ev, const Weir__RaftM
 	}
 	if (has_voters)
 		append_voters(q, &voters);
-	quorum_settle_changes(q);
 	if (q->has_chunk) {
 		q->has_chunk = false;
 		(void)quorum_step(q, &q->chunk);

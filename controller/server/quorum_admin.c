@@ -20,12 +20,13 @@ struct change {
 	struct raft_voter voter;
 	bool any_directory;
 	int64_t until_ms;
-	int64_t end; /* of its record; 0: raft has not taken it */
+	int64_t end, term; /* of its record; 0: raft has not taken it */
 	struct timer again;
 };
 
 static void transfer(struct change *, int32_t to);
 static void try_change(void *arg);
+static bool is_committed(const struct quorum *, const struct change *);
 static void finish(struct change *, int32_t code, const char *message);
 static int32_t code_of(enum raft_verdict, enum raft_voters_op);
 
@@ -138,6 +139,7 @@ static void try_change(void *arg)
 	list_push_back(&q->changes, &c->in_quorum);
 	if (verdict == RAFT_OK) {
 		c->end = mlog_end(q->log);
+		c->term = q->raft.term;
 		timer_after_ms(q->env, &c->again, i64_max(0, c->until_ms - env_mono_ms(q->env)));
 		quorum_settle_changes(q);
 		return;
@@ -169,11 +171,19 @@ static int32_t code_of(enum raft_verdict v, enum raft_voters_op op)
 void quorum_settle_changes(struct quorum *q)
 {
 	LIST_FOR (c, &q->changes, struct change, in_quorum)
-		if (!quorum_leads(q))
+		if (is_committed(q, c))
+			finish(c, KERR_NONE, NULL);
+		else if (!quorum_leads(q))
 			finish(c, KERR_NOT_CONTROLLER,
 			       "this controller stopped to lead; the change may or may not happen");
-		else if (c->end > 0 && q->raft.commit >= c->end)
-			finish(c, KERR_NONE, NULL);
+}
+
+/* Perhaps by who leads no more: its own vote was taken.  A record of this term at that place is the
+ * one. */
+static bool is_committed(const struct quorum *q, const struct change *c)
+{
+	return c->end > 0 && q->raft.commit >= c->end &&
+	       raft_log_term(&q->raft.log, c->end) == c->term;
 }
 
 static void finish(struct change *c, int32_t code, const char *message)

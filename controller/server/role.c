@@ -116,7 +116,7 @@ static void resign(struct node *n)
 	LIST_FOR (s, &n->sessions, struct session, in_node) {
 		if (s->link == NULL)
 			continue;
-		rpc_close(s->rpc);
+		rpc_finish(s->rpc); /* what was just committed is still answered */
 		list_remove(&s->in_node);
 		mem_free(s);
 	}

@@ -270,14 +270,15 @@ def the_controllers_disk_is_full():
         c.create("t", [[1, 2, 3]], min_insync_replicas=2)
         disk.fill()
         for i in range(300):
-            done = c.weir("topics", "create", f"n{i}", "-p", "50", check=False)
+            # Less than what this waits for: without a controller a request waits as long as it may.
+            done = c.weir("topics", "create", f"n{i}", "-p", "50", "--timeout", "5", check=False)
             if done.returncode:
                 break
         expect(done.returncode, "a full disk took 300 topics")
         send_ok(producer(c), "t", b"records go on")
         disk.free()
         c.restart(101)
-        wait_for(lambda: c.weir("topics", "create", "again", check=False).returncode == 0, 30, "the controller to work again")
+        wait_for(lambda: c.weir("topics", "create", "again", "--timeout", "5", check=False).returncode == 0, 30, "the controller to work again")
         send_ok(producer(c), "t", b"and on")
         expect_eq(values(c, "t"), [b"records go on", b"and on"], "records")
     with_small_disk(101, 4, story)

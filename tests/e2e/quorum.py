@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """quorum.py - three controllers and three brokers: controllers die, stand still, lose their disks."""
+import json
 import os
 import random
 import shutil
@@ -13,6 +14,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from lib.cluster import Cluster, Failed, expect, expect_eq, is_alive, main, test, wait_for
 from lib.history import Load
+from lib.wire import add_voter, describe_quorum, remove_voter
 
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "8"))
 SEED = int(os.environ.get("CHAOS_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
@@ -24,7 +26,9 @@ def controllers(c):
 
 
 def quorum(c, check=True):
-    return {m["id"]: m for m in c.json("quorum", "describe", check=check)["items"]}
+    """Empty while nobody answers."""
+    text = c.weir("quorum", "describe", "-o", "json", check=check).stdout
+    return {m["id"]: m for m in json.loads(text)["items"]} if text else {}
 
 
 def leader(c):
@@ -117,7 +121,7 @@ def a_wiped_disk_watches_until_it_is_given_a_vote():
         c.restart(victim)
         def watches():
             return any(m["id"] == victim and m["role"] == "observer" and m["directory_id"] != before
-                       for m in c.json("quorum", "describe", check=False)["items"])
+                       for m in quorum(c, check=False).values())
         wait_for(watches, 15, "the new disk to follow")
         again = c.weir("quorum", "add-voter", str(victim), "--timeout", "2", check=False)
         expect(again.returncode != 0, "two disks of one controller vote")
@@ -129,6 +133,38 @@ def a_wiped_disk_watches_until_it_is_given_a_vote():
         c.kill(other)
         c.weir("topics", "create", "u")
         c.restart(other)
+        caught_up(c, controllers(c))
+
+
+@test
+def votes_are_taken_and_given_through_kafkas_api():
+    INCONSISTENT_CLUSTER_ID, DUPLICATE_VOTER, VOTER_NOT_FOUND = 104, 126, 127
+    with Cluster(controllers=3) as c:
+        lead, voters, _ = describe_quorum(c)
+        expect_eq(set(voters), set(controllers(c)), "voters")
+        victim = next(i for i in voters if i != lead)
+        old = voters[victim]
+        c.kill(victim)
+        shutil.rmtree(os.path.join(c.dir, f"controller-{victim}", "data"))
+        c.restart(victim)
+        new = wait_for(lambda: describe_quorum(c)[2].get(victim), 15, "the new disk to follow")
+        expect_eq(add_voter(c, victim, new)[0], DUPLICATE_VOTER, "two disks of one controller")
+        expect_eq(remove_voter(c, victim, new)[0], VOTER_NOT_FOUND, "the vote of a disk that has none")
+        expect_eq(remove_voter(c, 999, old)[0], VOTER_NOT_FOUND, "the vote of nobody")
+        expect_eq(remove_voter(c, victim, old, cluster_id=b"another")[0], INCONSISTENT_CLUSTER_ID, "a stranger")
+        expect_eq(remove_voter(c, victim, old), (0, None), "the lost disk's vote")
+        expect_eq(victim in describe_quorum(c, broker=2)[1], False, "it votes")
+        expect_eq(add_voter(c, victim, old, timeout_ms=500)[0] != 0, True, "the lost disk was given a vote")
+        expect_eq(add_voter(c, victim, new, broker=2), (0, None), "the new disk's vote")
+        expect_eq(describe_quorum(c, broker=3)[1].get(victim), new, "the new disk")
+        # Leaders come and go as well: the one that leads gives up its own vote.
+        lead = leader(c)
+        expect_eq(remove_voter(c, lead, describe_quorum(c)[1][lead]), (0, None), "the leader's own vote")
+        wait_for(lambda: leader(c) != lead, 10, "another leader")
+        wait_for(lambda: lead in describe_quorum(c)[2], 10, "the old leader to watch")
+        directory = describe_quorum(c)[2][lead]
+        expect_eq(add_voter(c, lead, directory, version=0), (0, None), "its vote again")
+        c.weir("topics", "create", "t")
         caught_up(c, controllers(c))
 
 

@@ -5,13 +5,14 @@ which fetches them from Maven Central); skips with the reason where they are not
 import glob
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 from lib.clients import producer, send_ok, values
-from lib.cluster import Cluster, expect, expect_eq, main, test
+from lib.cluster import Cluster, expect, expect_eq, main, test, wait_for
 
 JARS = os.environ.get("KAFKA_JARS") or os.path.abspath("build/kafka/jars")
 
@@ -112,6 +113,32 @@ def kafka_leader_election_and_cluster():
         expect("already elected" in text, text)
         text = java(tools + "BrokerApiVersionsCommand", *server)
         expect("Produce(0): 0 to 13 [usable: 13]" in text and "10000" not in text, text)
+
+
+@test
+def kafka_metadata_quorum_removes_and_adds_a_controller():
+    """A controller that lost its disk; the tool reads the new directory's id from its meta.properties."""
+    with Cluster(controllers=3) as c:
+        def members():
+            return {(m["id"], m["directory_id"]): m["role"] for m in c.json("quorum", "describe")["items"]}
+        victim, old = next(m for m, role in members().items() if role == "voter")
+        folder = os.path.join(c.dir, f"controller-{victim}")
+        c.kill(victim)
+        shutil.rmtree(os.path.join(folder, "data"))
+        c.restart(victim)
+        wait_for(lambda: "observer" in members().values(), 15, "the new disk to follow")
+        meta = next(base for base, _, files in os.walk(folder) if "meta.properties" in files)
+        conf = os.path.join(c.dir, "add.properties")
+        with open(conf, "w") as f:
+            f.write(f"process.roles=controller\nnode.id={victim}\nmetadata.log.dir={meta}\nlog.dirs={meta}\n"
+                    f"listeners=CONTROLLER://{c.nodes[victim]['address']}\ncontroller.listener.names=CONTROLLER\n")
+        tool, server = "org.apache.kafka.tools.MetadataQuorumCommand", ["--bootstrap-server", c.bootstrap]
+        java(tool, *server, "remove-controller", "--controller-id", str(victim), "--controller-directory-id", old)
+        text = java(tool, *server, "--command-config", conf, "add-controller")
+        new = re.search(r"Added controller \d+ with directory id (\S+)", text).group(1)
+        expect_eq(members().get((victim, new)), "voter", "the new disk")
+        text = java(tool, *server, "describe", "--status")
+        expect(new in text and old not in text, text)
 
 
 @test

@@ -124,7 +124,7 @@ class Cluster:
 
     # ---- the operator's tool ------------------------------------------------------------
 
-    def weir(self, *args, check=True, timeout=30):
+    def weir(self, *args, check=True, timeout=45):    # more than the command's own
         cmd = [WEIR, *args]
         if args[0] == "local":
             cmd += ["--dir", self.dir]

@@ -1,4 +1,5 @@
 """wire.py - raw requests in Kafka's flexible encoding, for what no client library here can ask."""
+import base64
 import socket
 import struct
 
@@ -125,3 +126,45 @@ def reassignments(c, broker=1):
         r.skip()
     r.array(of_topic)
     return out
+
+
+# ---- the quorum's voters ------------------------------------------------------------------------
+
+
+def uuid_bytes(text):
+    """A directory id as tools print it: base64 for file names, without its padding."""
+    return base64.urlsafe_b64decode(text + "==")
+
+
+def add_voter(c, voter, directory, cluster_id=None, timeout_ms=5000, version=1, broker=1):
+    """(error code, message)"""
+    listeners = array([compact(b"CONTROLLER") + compact(b"127.0.0.1") + struct.pack(">H", 9093) + b"\0"])
+    body = compact(cluster_id) + struct.pack(">ii", timeout_ms, voter) + uuid_bytes(directory) + listeners
+    body += (b"\1" if version > 0 else b"") + b"\0"
+    r = Reader(ask(c, 80, version, body, broker))
+    return r.take("ih")[1], r.skip(r.text())
+
+
+def remove_voter(c, voter, directory, cluster_id=None, broker=1):
+    """(error code, message)"""
+    body = compact(cluster_id) + struct.pack(">i", voter) + uuid_bytes(directory) + b"\0"
+    r = Reader(ask(c, 81, 0, body, broker))
+    return r.take("ih")[1], r.skip(r.text())
+
+
+def describe_quorum(c, broker=1):
+    """(leader, {voter: directory}, {observer: directory}), brokers among the observers."""
+    body = array([compact(b"__cluster_metadata") + array([struct.pack(">i", 0) + b"\0"]) + b"\0"]) + b"\0"
+    r = Reader(ask(c, 55, 2, body, broker))
+    expect_eq((r.take("h"), r.text()), (0, None), "error of the whole request")
+
+    def replica():
+        who, directory = r.take("i16s")
+        r.take("qqq")
+        return r.skip((who, base64.urlsafe_b64encode(directory).decode().rstrip("=")))
+
+    def partition():
+        expect_eq((r.take("ih"), r.text()), ((0, 0), None), "the partition")
+        leader = r.take("iiq")[0]
+        return r.skip((leader, dict(r.array(replica)), dict(r.array(replica))))
+    return r.array(lambda: (r.text(), r.skip(r.array(partition))))[0][1][0]
