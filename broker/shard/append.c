@@ -28,6 +28,7 @@
 
 static void append_one(struct append_call *, struct append_op *);
 static enum kerr admit(const struct append_call *, struct append_op *, const struct partition *);
+static bool is_here(const struct append_op *, const struct partition *);
 static enum kerr refuse_full(struct append_op *, const struct partition *);
 static enum kerr explain(struct append_op *, enum kerr, const char *fmt, ...) printf_like(3, 4);
 static enum kerr validate(struct append_call *, struct append_op *, struct partition *,
@@ -76,6 +77,7 @@ static void append_one(struct append_call *c, struct append_op *op)
 	}
 	struct producer_append by = persist_append_of(&r.batch, p->replica.log_end);
 	if (!is_known(op, p, &by, &required) && op->error == KERR_NONE) {
+		ASSERT(c->acks != -1 || replica_has_enough(&p->replica));
 		enum err e = write_batch(p, &r, &by);
 		op->base_offset = by.first_offset;
 		op->is_unsure = by.id < 0;
@@ -98,9 +100,12 @@ static void append_one(struct append_call *c, struct append_op *op)
 	park_or_finish(c, op, p, required);
 }
 
-/* NOT_ENOUGH_REPLICAS comes before anything is written, as in Kafka; acks 0 and 1 do not ask. */
+/* NOT_ENOUGH_REPLICAS comes before anything is written, as in Kafka; acks 0 and 1 do not ask.  What
+ * was written before waits: were it refused, a client would believe that it is not here, and one
+ * that then begins a new producer epoch would write it twice. */
 static enum kerr admit(const struct append_call *c, struct append_op *op, const struct partition *p)
 {
+	bool is_short, is_full;
 	enum kerr e;
 
 	if (!p || p->state == PARTITION_OPENING)
@@ -109,7 +114,13 @@ static enum kerr admit(const struct append_call *c, struct append_op *op, const 
 	op->leader_epoch = p->replica.leader_epoch;
 	if ((e = partition_refusal(p)) != KERR_NONE)
 		return e;
-	if (c->acks == -1 && !replica_has_enough(&p->replica)) {
+	is_short = c->acks == -1 && !replica_has_enough(&p->replica);
+	is_full = atomic_load(&p->shard->broker->dirs->v[p->dir].is_full);
+	if ((is_short || is_full) && is_here(op, p)) {
+		MARK(retry_admitted_below_min_isr);
+		return KERR_NONE;
+	}
+	if (is_short) {
 		MARK(produce_refused_below_min_isr);
 		return explain(op, KERR_NOT_ENOUGH_REPLICAS,
 			       "%d of %d replicas are in sync, min.insync.replicas asks for %d; "
@@ -117,11 +128,25 @@ static enum kerr admit(const struct append_call *c, struct append_op *op, const 
 			       replica_isr_count(&p->replica), p->replica.n_peers,
 			       replica_min_isr(&p->replica));
 	}
-	if (atomic_load(&p->shard->broker->dirs->v[p->dir].is_full)) {
+	if (is_full) {
 		MARK(produce_refused_by_a_full_disk);
 		return refuse_full(op, p);
 	}
 	return KERR_NONE;
+}
+
+/* By its header: the rest is checked before anybody relies on it. */
+static bool is_here(const struct append_op *op, const struct partition *p)
+{
+	struct producer_append by;
+	struct producer_batch was;
+	struct batch b;
+
+	if (batch_view(&b, (const uint8_t *)op->records.at, (int64_t)op->records.n) != BATCH_OK ||
+	    b.producer_id < 0)
+		return false;
+	by = persist_append_of(&b, p->replica.log_end);
+	return producers_check(&p->producers, &by, &was) == PRODUCER_DUPLICATE;
 }
 
 static enum kerr refuse_full(struct append_op *op, const struct partition *p)

@@ -63,6 +63,7 @@ void unanswered(struct stage *, const char *record, int acks, int broker);
 /* Sends to the leader and goes on; a client waits for three seconds. */
 void send_on(struct stage *, const char *record, int acks);
 void send_on_to(struct stage *, const char *record, int acks, int broker);
+void send_on_as(struct stage *, const char *record, int32_t sequence);
 void not_yet_acked(struct stage *, const char *record);
 void then_acked(struct stage *, const char *record);
 void then_refused(struct stage *, const char *record, enum kerr);

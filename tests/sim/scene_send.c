@@ -200,6 +200,13 @@ void send_on_to(struct stage *s, const char *record, int acks, int broker)
 	(void)send_by(s, &s->patient, record, acks, broker);
 }
 
+void send_on_as(struct stage *s, const char *record, int32_t sequence)
+{
+	s->next_sequence = sequence;
+	send_on(s, record, ALL);
+	s->next_sequence = -1;
+}
+
 void not_yet_acked(struct stage *s, const char *record)
 {
 	pass_ms(s, 300);

@@ -84,11 +84,33 @@ static void a_lower_minimum_is_the_next_leaders(struct stage *s)
 	expect_everywhere(s, "M1");
 }
 
+/* M2 is in X's log and Y is gone.  Refused as if it were not there, a producer that meanwhile has
+ * to begin a new epoch would send it as another record. */
+static void a_retry_of_what_is_there_waits(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .brokers = 2, .rf = 2, .min_isr = 2 });
+	acked_as(s, "M1", 0);
+	hold(s, QUESTIONS, Y, X);
+	send_on_as(s, "M2", 1);
+	kill_node(s, Y);
+	wait_isr(s, "X");
+	then_refused(s, "M2", KERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND);
+	refused_as(s, "M3", 2, KERR_NOT_ENOUGH_REPLICAS);
+	send_on_as(s, "M2", 1);
+	not_yet_acked(s, "M2");
+	let_go(s);
+	start_node(s, Y);
+	then_acked(s, "M2");
+	acked_as(s, "M3", 2);
+	expect_everywhere(s, "M1 M2 M3");
+}
+
 const struct scene min_isr_scenes[] = {
 	{ "two_replicas_one_must_be_in_sync", two_replicas_one_must_be_in_sync },
 	{ "two_replicas_both_must_be_in_sync", two_replicas_both_must_be_in_sync },
 	{ "three_replicas_two_must_be_in_sync", three_replicas_two_must_be_in_sync },
 	{ "three_replicas_all_must_be_in_sync", three_replicas_all_must_be_in_sync },
 	{ "a_lower_minimum_is_the_next_leaders", a_lower_minimum_is_the_next_leaders },
+	{ "a_retry_of_what_is_there_waits", a_retry_of_what_is_there_waits },
 	{ NULL, NULL },
 };
