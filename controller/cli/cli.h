@@ -94,6 +94,7 @@ struct cli {
 	struct arena mem;
 	struct bufpool *bufs;
 	struct link *link; /* to the control plane; NULL until link_call needs it */
+	bool reads_state;  /* whoever looks for the link will ask for the snapshot next */
 };
 
 int cli_main(int argc, char **argv);

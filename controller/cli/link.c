@@ -44,6 +44,7 @@ struct link {
 	struct target target;
 	uint64_t next_id;
 	bool has_heard;         /* it answers, whatever it says */
+	bool is_read;           /* the snapshot has been asked for; its answer is on the way */
 	Weir__Response *probed; /* what it said when it was found; until the first question */
 	bool is_orphan;         /* a broker that reaches no controller: it says what it knows */
 	const char *why_orphan; /* the sentence for what it cannot do */
@@ -60,8 +61,13 @@ static enum err ask_link(struct cli *, const Weir__Request *, int64_t deadline_m
 static int ask_orphan(struct cli *, const Weir__Request *, const char *what, Weir__Response **);
 static enum err exchange(struct cli *, struct link *, const Weir__Request *, int64_t deadline_ms,
 			 Weir__Response **);
+static enum err send_request(struct cli *, struct link *, const Weir__Request *,
+			     int64_t deadline_ms);
+static enum err receive(struct cli *, struct link *, int64_t deadline_ms, Weir__Response **);
 static enum err ask_controller(struct cli *, struct link *, struct str packed, int64_t deadline_ms,
 			       struct str *reply);
+static enum err broker_answers(struct cli *, struct link *, int64_t deadline_ms, struct str *reply);
+static struct kafka_call call_of(struct weir_control_request *, struct weir_control_response *);
 static enum err ask_broker(struct cli *, struct link *, struct str packed, int64_t deadline_ms,
 			   struct str *reply);
 
@@ -112,6 +118,11 @@ static enum err ask_link(struct cli *cli, const Weir__Request *request, int64_t 
 	if (probed && request->body_case == WEIR__REQUEST__BODY_DESCRIBE_CONTROLLER) {
 		*out = probed;
 		return ERR_OK;
+	}
+	if (cli->link->is_read) { /* view_load asks for nothing else in between */
+		ASSERT(request->body_case == WEIR__REQUEST__BODY_READ_SNAPSHOT);
+		cli->link->is_read = false;
+		return receive(cli, cli->link, deadline_ms, out);
 	}
 	return exchange(cli, cli->link, request, deadline_ms, out);
 }
@@ -190,6 +201,22 @@ static bool find_targets(struct cli *cli, struct target *to, int *n)
 	return add_targets(cli, STR("localhost:9092"), false, to, n);
 }
 
+/* The snapshot behind the small question: both are on the way before the first answer is read. */
+static enum err ask_both(struct cli *cli, struct link *link, const Weir__Request *probe,
+			 int64_t deadline_ms, Weir__Response **out)
+{
+	Weir__ReadSnapshot read = WEIR__READ_SNAPSHOT__INIT;
+	Weir__Request request = WEIR__REQUEST__INIT;
+	enum err e;
+
+	request.body_case = WEIR__REQUEST__BODY_READ_SNAPSHOT;
+	request.read_snapshot = &read;
+	if ((e = send_request(cli, link, probe, deadline_ms)) ||
+	    (e = send_request(cli, link, &request, deadline_ms)))
+		return e;
+	return receive(cli, link, deadline_ms, out);
+}
+
 /* A node may take the connection and never answer (paused), or not know the api: a small question
  * first, so that the next one is tried in time. */
 static enum err try_target(struct cli *cli, struct link *link, struct target to,
@@ -205,9 +232,11 @@ static enum err try_target(struct cli *cli, struct link *link, struct target to,
 	request.describe_controller = &describe;
 	link->target = to;
 	link->probed = NULL;
+	link->is_read = cli->reads_state && !to.is_controller;
 	e = kafka_open(&link->conn, cli, to.addr, deadline_ms);
 	if (!e)
-		e = exchange(cli, link, &request, deadline_ms, &response);
+		e = link->is_read ? ask_both(cli, link, &request, deadline_ms, &response)
+				  : exchange(cli, link, &request, deadline_ms, &response);
 	link->has_heard = !e;
 	if (!e && response->status->code != KERR_NONE)
 		e = ERR_REFUSED;
@@ -379,21 +408,51 @@ ProtobufCAllocator link_allocator(struct cli *cli)
 	return (ProtobufCAllocator){ arena_of_allocator, free_nothing, &cli->mem };
 }
 
+static struct str pack(struct cli *cli, const Weir__Request *request)
+{
+	size_t n = weir__request__get_packed_size(request);
+	struct str packed = { arena_must(&cli->mem, n + 1), n };
+
+	weir__request__pack(request, (uint8_t *)(uintptr_t)packed.at);
+	return packed;
+}
+
+static enum err unpack(struct cli *cli, struct str reply, Weir__Response **out)
+{
+	ProtobufCAllocator memory = link_allocator(cli);
+
+	*out = weir__response__unpack(&memory, reply.n, (const uint8_t *)reply.at);
+	return *out ? ERR_OK : ERR_CORRUPT;
+}
+
 static enum err exchange(struct cli *cli, struct link *link, const Weir__Request *request,
 			 int64_t deadline_ms, Weir__Response **out)
 {
-	size_t n = weir__request__get_packed_size(request);
-	struct str packed = { arena_must(&cli->mem, n + 1), n }, reply;
-	ProtobufCAllocator memory = link_allocator(cli);
-	enum err e;
+	struct str packed = pack(cli, request), reply;
+	enum err e = link->target.is_controller
+			     ? ask_controller(cli, link, packed, deadline_ms, &reply)
+			     : ask_broker(cli, link, packed, deadline_ms, &reply);
 
-	weir__request__pack(request, (uint8_t *)(uintptr_t)packed.at);
-	e = link->target.is_controller ? ask_controller(cli, link, packed, deadline_ms, &reply)
-				       : ask_broker(cli, link, packed, deadline_ms, &reply);
-	if (e)
-		return e;
-	*out = weir__response__unpack(&memory, reply.n, (const uint8_t *)reply.at);
-	return *out ? ERR_OK : ERR_CORRUPT;
+	return e ? e : unpack(cli, reply, out);
+}
+
+/* The two halves of an exchange with a broker. */
+static enum err send_request(struct cli *cli, struct link *link, const Weir__Request *request,
+			     int64_t deadline_ms)
+{
+	struct weir_control_request in = { .payload = pack(cli, request) };
+	struct kafka_call call = call_of(&in, NULL);
+
+	return kafka_send(&link->conn, &call, deadline_ms);
+}
+
+static enum err receive(struct cli *cli, struct link *link, int64_t deadline_ms,
+			Weir__Response **out)
+{
+	struct str reply;
+	enum err e = broker_answers(cli, link, deadline_ms, &reply);
+
+	return e ? e : unpack(cli, reply, out);
 }
 
 /* Pushes to us (none today) are passed over until the reply with our id comes. */
@@ -423,18 +482,35 @@ static enum err ask_controller(struct cli *cli, struct link *link, struct str pa
 	return ERR_OK;
 }
 
-/* A broker that cannot reach the controller says so in the envelope; we pass it on as the answer.
- */
+static struct kafka_call call_of(struct weir_control_request *in, struct weir_control_response *out)
+{
+	return (struct kafka_call){ API_WEIR_CONTROL,
+				    0,
+				    &weir_control_request_schema,
+				    &weir_control_response_schema,
+				    in,
+				    out };
+}
+
 static enum err ask_broker(struct cli *cli, struct link *link, struct str packed,
 			   int64_t deadline_ms, struct str *reply)
 {
 	struct weir_control_request in = { .payload = packed };
+	struct kafka_call call = call_of(&in, NULL);
+	enum err e = kafka_send(&link->conn, &call, deadline_ms);
+
+	return e ? e : broker_answers(cli, link, deadline_ms, reply);
+}
+
+/* A broker that cannot reach the controller says so in the envelope; we pass it on as the answer.
+ */
+static enum err broker_answers(struct cli *cli, struct link *link, int64_t deadline_ms,
+			       struct str *reply)
+{
+	struct weir_control_request in = { 0 };
 	struct weir_control_response out;
-	enum err e = kafka_exchange(
-		&link->conn,
-		&(struct kafka_call){ API_WEIR_CONTROL, 0, &weir_control_request_schema,
-				      &weir_control_response_schema, &in, &out },
-		deadline_ms);
+	struct kafka_call call = call_of(&in, &out);
+	enum err e = kafka_receive(&link->conn, &call, deadline_ms);
 	Weir__Response refusal = WEIR__RESPONSE__INIT;
 	Weir__Status status = WEIR__STATUS__INIT;
 	uint8_t *at;

@@ -21,7 +21,9 @@ int view_load(struct cli *cli, struct view *v)
 	*v = (struct view){ 0 };
 	request.body_case = WEIR__REQUEST__BODY_DESCRIBE_CONTROLLER;
 	request.describe_controller = &describe;
+	cli->reads_state = true;
 	code = link_call(cli, &request, "describe the controller", &response);
+	cli->reads_state = false;
 	if (code)
 		return code;
 	if (response->body_case != WEIR__RESPONSE__BODY_CONTROLLER)
