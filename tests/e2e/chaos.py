@@ -7,9 +7,12 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lib.clients import producer, send_ok, values
 from lib.cluster import Cluster, expect, expect_eq, main, test, wait_for
-from lib.history import Load
+from lib.history import Load, equal_replicas
+from lib.wire import produce_later
 
+NOT_LEADER_OR_FOLLOWER = 6
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "8"))
 SEED = int(os.environ.get("CHAOS_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
 QUICK = {"controller_conf": {"broker.session.timeout.ms": 1500, "broker.heartbeat.interval.ms": 200},
@@ -72,6 +75,42 @@ def brokers_stand_still_longer_than_their_session():
             n = storm(c, load, SECONDS, blow)
         print(f"    {n} pauses, {load.n_acked} acknowledged, longest gap {load.longest_gap * 1000:.0f} ms")
         load.check()
+
+
+@test
+def a_leader_that_stands_still_for_a_second_keeps_its_place():
+    with Cluster() as c:
+        c.create("t", [[1, 2, 3]], min_insync_replicas=2)
+        before = c.partition("t")
+        with Load(c, "t") as load:
+            load.progress(100)
+            c.pause(1)
+            time.sleep(1)
+            c.resume(1)
+            load.progress(100)
+        load.check()
+        expect_eq(c.partition("t")["leader_epoch"], before["leader_epoch"], "leader epoch")
+        expect_eq(c.json("cluster", "health")["fenced"], [], "fenced brokers")
+
+
+@test
+def a_leader_that_slept_past_its_session_takes_no_late_writes():
+    """They wait in its sockets while it stands still, and it reads them before it hears of its successor.
+    With acks=1 it would take them, as Kafka does, and lose them: one replica is all that asks for."""
+    with Cluster(**QUICK) as c:
+        c.create("t", [[1, 2, 3]], min_insync_replicas=2)
+        send_ok(producer(c), "t", b"before")
+        batch = c.log_bytes(1, "t")
+        c.pause(1)
+        late = [produce_later(c, "t", batch, acks) for acks in (-1, -1)]
+        c.wait_leader("t", other_than=1)
+        send_ok(producer(c), "t", b"meanwhile")
+        c.resume(1)
+        for answer in late:
+            expect_eq(answer(), NOT_LEADER_OR_FOLLOWER, "the answer to a late write")
+        c.wait_isr("t", [1, 2, 3])
+        expect_eq(values(c, "t"), [b"before", b"meanwhile"], "records")
+        equal_replicas(c, "t")
 
 
 @test

@@ -38,6 +38,23 @@ def ask(c, key, version, body, broker=1):
         return answer[5:]
 
 
+def produce_later(c, topic, batch, acks, broker=1):
+    """Sends a batch to partition 0 at that broker; gives what waits for the answer's error code."""
+    host, port = c.brokers[broker]["address"].rsplit(":", 1)
+    s = socket.create_connection((host, int(port)), timeout=30 * PATIENCE)
+    part = struct.pack(">i", 0) + compact(batch) + b"\0"
+    body = compact(None) + struct.pack(">hi", acks, 20000) + array([compact(topic.encode()) + array([part]) + b"\0"]) + b"\0"
+    head = struct.pack(">hhih", 0, 9, 7, 5) + b"admin" + b"\0"
+    s.sendall(struct.pack(">i", len(head + body)) + head + body)
+
+    def answer():
+        with s:
+            r = Reader(read_exactly(s, struct.unpack(">i", read_exactly(s, 4))[0])[5:])
+        r.uvarint(), r.text(), r.uvarint()
+        return r.take("ih")[1]
+    return answer
+
+
 class Reader:
     def __init__(self, data):
         self.data, self.at = data, 0
