@@ -1,23 +1,59 @@
-/* partition_meta.c - two lines of "key: value"; both must be there. */
+/* partition_meta.c - lines of "key: value"; the first two must be there. */
 #include "broker/log/partition_meta.h"
 
 #define FILE_NAME "partition.metadata"
 #define TEXT_MAX 4096
+#define CONTENT_MAX 128
 
 static struct text content(struct uuid topic_id, char *buf, size_t cap);
 static bool value_of(struct str line, const char *key, struct str *value);
 
 enum err partition_meta_write(struct env *env, const char *dir, struct uuid topic_id)
 {
-	char buf[64];
+	char buf[CONTENT_MAX];
 	struct text t = content(topic_id, buf, sizeof(buf));
 
 	return small_file_write(env, dir, FILE_NAME, t.at, t.n);
 }
 
+enum err partition_meta_place(struct env *env, const char *dir, struct uuid topic_id,
+			      struct placement at)
+{
+	char buf[CONTENT_MAX];
+	struct text t = content(topic_id, buf, sizeof(buf));
+
+	text_printf(&t, "placed: %lld %lld\n", (long long)at.broker_epoch, (long long)at.n);
+	return small_file_write(env, dir, FILE_NAME, t.at, t.n);
+}
+
+struct placement partition_meta_placement(struct env *env, const char *dir)
+{
+	struct placement at = { 0, 0 };
+	struct str rest, line, value, epoch;
+	char *text;
+	size_t n;
+
+	if (small_file_read(env, dir, FILE_NAME, TEXT_MAX, &text, &n) != ERR_OK)
+		return at;
+	rest = (struct str){ text, n };
+	while (small_file_line(&rest, &line))
+		if (value_of(line, "placed", &value) &&
+		    (!str_cut(&value, ' ', &epoch) || parse_i64(epoch, &at.broker_epoch) ||
+		     parse_i64(value, &at.n)))
+			at = (struct placement){ 0, 0 };
+	mem_free(text);
+	return at;
+}
+
+bool placement_is_later(struct placement a, struct placement than)
+{
+	return a.broker_epoch > than.broker_epoch ||
+	       (a.broker_epoch == than.broker_epoch && a.n > than.n);
+}
+
 enum err partition_meta_put(struct env *env, const char *dir, struct uuid topic_id)
 {
-	char buf[64];
+	char buf[CONTENT_MAX];
 	struct text t = content(topic_id, buf, sizeof(buf));
 
 	return small_file_put(env, dir, FILE_NAME, t.at, t.n);

@@ -14,6 +14,11 @@
 #include "broker/log/run_marker.h"
 #include "common/base/log.h"
 
+struct finding {
+	struct dirs *dirs;
+	int dir;
+};
+
 static enum err open_one(struct env *, const struct broker_conf *, struct dirs *, int at, char *why,
 			 size_t cap);
 static enum err take_markers(struct env *, struct dir *);
@@ -21,11 +26,9 @@ static enum err read_identity(struct env *, const struct broker_conf *, struct d
 			      char *why, size_t cap);
 static enum err read_offsets(struct env *, struct dirs *, int at, const char *name, size_t field);
 static void found_one(void *arg, const char *name);
-
-struct finding {
-	struct dirs *dirs;
-	int dir;
-};
+static void settle(struct finding *, struct dirs_row *was, const char *name, bool is_future);
+static struct placement placement_of(const struct dirs *, int dir, const char *name);
+static void remove_copy(struct dirs *, int dir, const char *name);
 
 /* At start one bad directory is refused; at run time it goes offline and the others serve on. */
 enum err dirs_open(struct env *env, const struct broker_conf *c, struct dirs **out, char *why,
@@ -134,6 +137,7 @@ static void found_one(void *arg, const char *name)
 	size_t n = strlen(name);
 	struct dirs_row *row = mem_alloc(sizeof(*row) + n + 1);
 	struct strmap *to = &f->dirs->found;
+	struct dirs_row *was;
 
 	memcpy(row->text, name, n);
 	row->name = (struct str){ row->text, n };
@@ -141,13 +145,56 @@ static void found_one(void *arg, const char *name)
 	atomic_init(&row->taken, false);
 	if (logdir_future_parse(str_of(row->text), &row->name))
 		to = &f->dirs->futures;
-	if (strmap_find(to, row->name)) {
-		log_error("dirs", "a partition lies in two log directories, this one is left alone",
-			  F_Z("path", f->dirs->v[f->dir].path), F_Z("partition", name));
-		mem_free(row);
+	was = strmap_find(to, row->name);
+	if (!was) {
+		strmap_put(to, row->name, row);
 		return;
 	}
-	strmap_put(to, row->name, row);
+	settle(f, was, name, to == &f->dirs->futures);
+	mem_free(row);
+}
+
+/* A move that a crash cut short leaves two equal copies, a failed directory one of long ago: the
+ * replica was dropped, or went elsewhere, while nothing could be removed there.  What was on its
+ * way has no worth of its own. */
+static void settle(struct finding *f, struct dirs_row *was, const char *name, bool is_future)
+{
+	struct dirs *d = f->dirs;
+	struct placement old = placement_of(d, was->dir, was->text),
+			 new = placement_of(d, f->dir, name);
+
+	if (is_future || placement_is_later(old, new)) {
+		remove_copy(d, f->dir, name);
+	} else if (placement_is_later(new, old)) {
+		remove_copy(d, was->dir, was->text);
+		was->dir = f->dir;
+		was->recovery_point = was->high_watermark = was->log_start = 0;
+	} else {
+		log_error("dirs", "a partition lies in two log directories, this one is left alone",
+			  F_Z("path", d->v[f->dir].path), F_Z("partition", name));
+	}
+}
+
+static struct placement placement_of(const struct dirs *d, int dir, const char *name)
+{
+	char path[SMALL_PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", d->v[dir].path, name);
+	return partition_meta_placement(d->env, path);
+}
+
+/* Its rows of the checkpoints must not be taken for those of one that comes here again. */
+static void remove_copy(struct dirs *d, int dir, const char *name)
+{
+	char retired[LOGDIR_NAME_MAX];
+	enum err e = logdir_retire(d->env, d->v[dir].path, name, prng_uuid(&d->env->prng),
+				   LOGDIR_DELETE, retired);
+
+	if (!e)
+		e = logdir_remove(d->env, d->v[dir].path, retired);
+	d->has_namesakes = true;
+	log_warn("dirs", "a copy that the replica has left is removed", F_Z("path", d->v[dir].path),
+		 F_Z("partition", name), F_Z("how", err_text(e)));
 }
 
 /* An unreadable checkpoint counts as empty: more to scan, a high watermark to learn again. */
@@ -211,6 +258,21 @@ struct dirs_row *dirs_found(const struct dirs *d, struct str name)
 	return strmap_find(&d->found, name);
 }
 
+bool dirs_any_offline(const struct dirs *d)
+{
+	bool any = false;
+
+	for (int i = 0; i < d->n; i++)
+		any |= atomic_load(&d->v[i].offline);
+	return any;
+}
+
+struct placement dirs_placement(struct dirs *d)
+{
+	return (struct placement){ atomic_load(&d->broker_epoch),
+				   1 + atomic_fetch_add(&d->n_placed, 1) };
+}
+
 int dirs_place(const struct dirs *d)
 {
 	int best = -1;
@@ -230,8 +292,13 @@ void dirs_fail(struct dirs *d, int dir)
 	log_error("dirs", "a log directory failed and is offline until restart",
 		  F_Z("path", d->v[dir].path));
 	/* What the kernel still shows of it need not be on the device. */
-	if (run_marker_remove(d->env, d->v[dir].path))
-		log_error("dirs", "nor can it be marked as failed", F_Z("path", d->v[dir].path));
+	if (run_marker_remove(d->env, d->v[dir].path) == ERR_OK)
+		return;
+	log_error("dirs", "nor can it be marked as failed: the others are",
+		  F_Z("path", d->v[dir].path));
+	for (int i = 0; i < d->n; i++)
+		if (i != dir && run_marker_remove(d->env, d->v[i].path))
+			log_error("dirs", "cannot be marked", F_Z("path", d->v[i].path));
 }
 
 void dirs_fill(struct dirs *d, int dir)
@@ -250,8 +317,19 @@ int64_t dirs_previous_epoch(const struct dirs *d)
 	return low;
 }
 
+bool dirs_are_unsure(const struct dirs *d)
+{
+	int64_t low = dirs_previous_epoch(d);
+
+	for (int i = 0; i < d->n; i++)
+		if (d->v[i].previous_epoch != low)
+			return true;
+	return low < 0;
+}
+
 void dirs_registered(struct dirs *d, int64_t broker_epoch)
 {
+	atomic_store(&d->broker_epoch, broker_epoch);
 	for (int i = 0; i < d->n; i++) {
 		enum err e = atomic_load(&d->v[i].offline)
 				     ? ERR_OK

@@ -9,6 +9,7 @@
 #pragma once
 #include "common/base/map.h"
 #include "common/env/env.h"
+#include "broker/log/partition_meta.h"
 #include "broker/shard/broker_conf.h"
 
 struct dirs_row {        /* a partition directory found at start */
@@ -40,6 +41,7 @@ struct dirs {
 	/* The same of moves that were under way: by the partition's name, text has the future
 	 * one's */
 	struct strmap futures;
+	_Atomic int64_t broker_epoch, n_placed; /* of this process */
 };
 
 must_check enum err dirs_open(struct env *, const struct broker_conf *, struct dirs **, char *why,
@@ -49,12 +51,17 @@ void dirs_free(struct dirs *);
 must_check enum err dirs_adopt_cluster(struct env *, struct dirs *, const struct broker_conf *,
 				       const char *cluster_id);
 struct dirs_row *dirs_found(const struct dirs *, struct str name);
+bool dirs_any_offline(const struct dirs *);
+/* A new one, for a replica that gets another directory. */
+struct placement dirs_placement(struct dirs *);
 int dirs_place(const struct dirs *); /* the online directory with the fewest partitions; -1: none */
 void dirs_fail(struct dirs *, int dir); /* any thread; logs once */
 /* A write met a full disk: no more is produced to it until space.h finds room; any thread. */
 void dirs_fill(struct dirs *, int dir);
 /* Under which nothing was lost, in no directory; -1: something may be missing. */
 int64_t dirs_previous_epoch(const struct dirs *);
+/* Something may be missing in some directory: the marks do not say in which. */
+bool dirs_are_unsure(const struct dirs *);
 /* A new registration counts from here on; before anything is done under it. */
 void dirs_registered(struct dirs *, int64_t broker_epoch);
 /* Writes the clean-shutdown marker where every log is as a clean end leaves it; blocks; the last

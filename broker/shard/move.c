@@ -5,8 +5,8 @@
  *   swap   caught up, flushed, and no job on the present log: rename the future directory to the
  *          partition's name, then retire the present one
  *
- * A crash between the two renames leaves the partition in both directories with the same records:
- * dirs.c takes either. */
+ * A crash between the two renames, or a present directory that fails then, leaves the partition in
+ * both: the future one has been placed later (partition_meta.h), and dirs.c takes it. */
 #include "broker/shard/move.h"
 
 #include <stdatomic.h>
@@ -63,6 +63,7 @@ static void flush_work(struct job *);
 static void flush_done(struct job *);
 static void swap(struct move *);
 static enum err rename_both(struct move *, char retired[LOGDIR_NAME_MAX]);
+static void stay(struct partition *);
 static enum err write_epochs(struct move *);
 
 void move_request(struct partition *p, int dir)
@@ -440,7 +441,9 @@ static void swap(struct move *m)
 	ASSERT(p->n_jobs == 0 && log_end(m->log) == log_end(p->log));
 	if (log_start(p->log) > log_start(m->log))
 		e = log_advance_start(m->log, log_start(p->log));
-	if (e || (e = write_epochs(m)) || (e = rename_both(m, retired))) {
+	if (e || (e = write_epochs(m)) ||
+	    (e = partition_meta_place(p->shard->env, m->path, p->topic_id, dirs_placement(dirs))) ||
+	    (e = rename_both(m, retired))) {
 		fail(m, "cannot take the place of the present log", e);
 		return;
 	}
@@ -472,6 +475,7 @@ static enum err rename_both(struct move *m, char retired[LOGDIR_NAME_MAX])
 	if ((e = env->files->rename(env, m->path, to)) ||
 	    (e = env->files->sync_dir(env, dirs->v[m->dir].path))) {
 		dirs_fail(dirs, m->dir);
+		stay(p);
 		return e;
 	}
 	log_moved(m->log, to);
@@ -481,6 +485,17 @@ static enum err rename_both(struct move *m, char retired[LOGDIR_NAME_MAX])
 		dirs_fail(dirs, p->dir);
 	}
 	return ERR_OK;
+}
+
+/* The name may be there all the same: the present copy is the one that was placed last. */
+static void stay(struct partition *p)
+{
+	struct dirs *dirs = p->shard->broker->dirs;
+	char path[PARTITION_PATH_MAX];
+
+	partition_path(p, path);
+	if (partition_meta_place(p->shard->env, path, p->topic_id, dirs_placement(dirs)))
+		dirs_fail(dirs, p->dir);
 }
 
 static enum err write_epochs(struct move *m)

@@ -96,7 +96,7 @@ void partition_open_start(struct shard *s, const struct image_topic *t, int32_t 
 	};
 	if (j->found) {
 		j->options.clean = dirs->v[p->dir].was_clean && !atomic_load(&j->found->taken);
-		j->options.is_unsure = dirs->v[p->dir].previous_epoch < 0;
+		j->options.is_unsure = dirs_are_unsure(dirs);
 		j->options.is_vouched = !j->options.is_unsure;
 		j->options.recovery_point = j->found->recovery_point;
 		j->options.start_offset = j->found->log_start;
@@ -203,6 +203,10 @@ static void open_work(struct job *job)
 		return;
 	epoch_cache_truncate_end(&j->p->epochs, log_end(j->log));
 	epoch_cache_truncate_start(&j->p->epochs, log_start(j->log));
+	/* Of an empty log only the file speaks, which a full disk may have kept from being written:
+	 * what is not there cannot diverge. */
+	if (log_start(j->log) == log_end(j->log))
+		epoch_cache_truncate_end(&j->p->epochs, 0);
 }
 
 /* The directory is ours when it says so, or says nothing (a kill while it was made).  One of an
@@ -210,7 +214,8 @@ static void open_work(struct job *job)
 static enum err claim(struct open_job *j)
 {
 	struct env *env = j->job.home;
-	const char *root = j->p->shard->broker->dirs->v[j->p->dir].path;
+	struct dirs *dirs = j->p->shard->broker->dirs;
+	const char *root = dirs->v[j->p->dir].path;
 	char aside[LOGDIR_NAME_MAX];
 	struct uuid id;
 	enum err e = partition_meta_read(env, j->path, &id);
@@ -243,6 +248,11 @@ static enum err claim(struct open_job *j)
 	}
 	if ((e = env->files->mkdir(env, j->path)) != ERR_OK)
 		return e;
+	if (dirs_any_offline(dirs)) {
+		if ((e = env->files->sync_dir(env, root)) || (e = log_void_point(env, j->path)))
+			return e;
+		return partition_meta_place(env, j->path, j->p->topic_id, dirs_placement(dirs));
+	}
 	/* Nothing here can be missed before its first flush, which syncs these names. */
 	if (!j->is_namesake)
 		return partition_meta_put(env, j->path, j->p->topic_id);

@@ -32,6 +32,7 @@ struct removal {
 	struct job job;
 	struct shard *shard;
 	const char *root;
+	int dir; /* the same */
 	struct uuid topic_id, unique;
 	uint64_t key; /* in shard->leaving; 0: not there */
 	struct dirs_row *found;
@@ -225,6 +226,7 @@ static struct removal *removal_new(struct shard *s, int dir, struct uuid topic_i
 
 	r->shard = s;
 	r->root = s->broker->dirs->v[dir].path;
+	r->dir = dir;
 	r->topic_id = topic_id;
 	r->unique = prng_uuid(&s->env->prng);
 	list_push_back(&s->deletions, &r->node);
@@ -238,13 +240,20 @@ static void rename_work(struct job *job)
 	struct removal *r = CONTAINER_OF(job, struct removal, job);
 	char path[PARTITION_PATH_MAX];
 	struct uuid id;
+	enum err e;
 
 	snprintf(path, sizeof(path), "%s/%s", r->root, r->name);
+	e = partition_meta_read(job->home, path, &id);
 	/* Never a directory that a later topic of this name has made since. */
-	if (partition_meta_read(job->home, path, &id) || !uuid_eq(id, r->topic_id))
+	if (!e && !uuid_eq(id, r->topic_id))
 		return;
-	r->is_retired = logdir_retire(job->home, r->root, r->name, r->unique, LOGDIR_DELETE,
-				      r->retired) == ERR_OK;
+	if (!e)
+		e = logdir_retire(job->home, r->root, r->name, r->unique, LOGDIR_DELETE,
+				  r->retired);
+	r->is_retired = e == ERR_OK;
+	/* Whoever makes the replica anew elsewhere must know that this copy is still there. */
+	if (e == ERR_IO)
+		dirs_fail(r->shard->broker->dirs, r->dir);
 }
 
 static void rename_done(struct job *job)

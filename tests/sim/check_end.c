@@ -10,6 +10,7 @@
 #define FILES_GROWTH_MAX 2
 
 static void check_replica_at_end(struct spot *);
+static void check_places(struct spot *);
 
 void check_end(struct cluster *c)
 {
@@ -39,6 +40,24 @@ static void check_replica_at_end(struct spot *s)
 			    (long long)s->truth->n);
 	check_bytes(s);
 	check_index(s, true);
+	check_places(s);
+}
+
+/* 56 */
+static void check_places(struct spot *s)
+{
+	const struct sim_node *node = s->c->broker[s->broker];
+	char path[64];
+
+	for (int i = 0; i < SIM_LOG_DIRS_MAX; i++) {
+		bool is_there;
+
+		snprintf(path, sizeof(path), "%s/%s-%d", sim_log_dir(i), s->topic->name, s->number);
+		is_there = disk_has_below(node->machine->disk, path);
+		if (is_there != (i == s->p->dir))
+			spot_broken(s, 56, "it is served from %s, and %s is %s",
+				    sim_log_dir(s->p->dir), path, is_there ? "there" : "not there");
+	}
 }
 
 bool cluster_waits(struct cluster *c, char *why, size_t cap)
@@ -49,11 +68,13 @@ bool cluster_waits(struct cluster *c, char *why, size_t cap)
 				const struct partition *p = cluster_replica(c, b, &c->topic[t], i);
 
 				if (!p || (list_empty(&p->waits) && list_empty(&p->deletes) &&
-					   !p->replica.is_pending))
+					   !p->replica.is_pending && !p->move))
 					continue;
-				snprintf(why, cap, "%s-%d on broker %d: %s has no answer",
+				snprintf(why, cap, "%s-%d on broker %d: %s has no end",
 					 c->topic[t].name, i, b + 1,
-					 p->replica.is_pending ? "an AlterPartition" : "a request");
+					 p->move                 ? "a move"
+					 : p->replica.is_pending ? "an AlterPartition"
+								 : "a request");
 				return true;
 			}
 	return false;

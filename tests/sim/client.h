@@ -62,6 +62,8 @@ struct client *consumer_new(struct cluster *, const char *name);
 struct client *admin_new(struct cluster *, const char *name, int64_t move_us);
 void admin_create(struct client *, const struct sim_topic *, asked *, void *arg);
 bool admin_is_created(enum err, const void *reply); /* or was already there */
+/* Moves replicas between the log directories of their brokers. */
+struct client *mover_new(struct cluster *, const char *name, int n_dirs, int64_t every_us);
 struct client *asker_new(struct cluster *, const char *name);
 /* Changes topics all the time, on average after every_us. */
 struct client *operator_new(struct cluster *, const char *name, int64_t every_us);

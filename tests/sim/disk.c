@@ -34,6 +34,14 @@ void disk_fail(struct disk *d, unsigned faults, uint32_t den)
 	d->fault_den = den;
 }
 
+void disk_fail_below(struct disk *d, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	ASSERT(n < sizeof(d->dead));
+	memcpy(d->dead, dir, n + 1);
+}
+
 void disk_limit(struct disk *d, int64_t bytes_max)
 {
 	d->bytes_max = bytes_max;
@@ -46,7 +54,7 @@ int64_t disk_files_open(const struct disk *d)
 
 bool disk_is_sound(const struct disk *d)
 {
-	return d->fault_den == 0 && d->bytes_max == INT64_MAX;
+	return d->fault_den == 0 && d->bytes_max == INT64_MAX && !d->dead[0];
 }
 
 int64_t disk_bytes(const struct disk *d)
@@ -54,10 +62,31 @@ int64_t disk_bytes(const struct disk *d)
 	return d->bytes;
 }
 
-static bool fails(struct disk *d, enum disk_fault kind)
+/* A machine has a device for each directory below the root. */
+static void name_device(const char *path, char out[DEVICE_BYTES])
 {
-	return !d->world->is_watched && (d->faults & kind) && d->fault_den > 0 &&
-	       world_odds(d->world, STREAM_DISK, 1, d->fault_den);
+	size_t n = 1 + strcspn(path + 1, "/");
+
+	ASSERT(n < DEVICE_BYTES);
+	memcpy(out, path, n);
+	out[n] = '\0';
+}
+
+static bool is_dead(const struct disk *d, const char *path)
+{
+	char device[DEVICE_BYTES];
+
+	if (!d->dead[0] || d->world->is_watched)
+		return false;
+	name_device(path, device);
+	return strcmp(device, d->dead) == 0;
+}
+
+static bool fails(struct disk *d, enum disk_fault kind, const char *path)
+{
+	return is_dead(d, path) ||
+	       (!d->world->is_watched && (d->faults & kind) && d->fault_den > 0 &&
+		world_odds(d->world, STREAM_DISK, 1, d->fault_den));
 }
 
 /* ---- bytes ---------------------------------------------------------------------------------- */
@@ -204,11 +233,21 @@ bool disk_has(struct disk *d, const char *path)
 	return names_find(&d->seen, path) != NULL;
 }
 
+bool disk_has_below(const struct disk *d, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	for (int i = 0; i < d->seen.n; i++)
+		if (strncmp(d->seen.v[i].path, dir, n) == 0 && d->seen.v[i].path[n] == '/')
+			return true;
+	return false;
+}
+
 bool disk_copy_out(struct file *f, int64_t at, size_t n, void *to)
 {
 	struct inode *i = handle_of(f)->inode;
 
-	if (at + (int64_t)n > i->n || fails(handle_of(f)->disk, DISK_READ))
+	if (at + (int64_t)n > i->n || fails(handle_of(f)->disk, DISK_READ, i->device))
 		return false;
 	memcpy(to, i->at + at, n);
 	return true;
@@ -222,6 +261,8 @@ static enum err disk_open(struct env *env, const char *path, unsigned flags, str
 	struct name *name = names_find(&d->seen, path);
 	struct handle *h;
 
+	if (is_dead(d, path))
+		return ERR_IO;
 	if (!name && !(flags & FILE_CREATE))
 		return ERR_NOT_FOUND;
 	if (name && (flags & FILE_EXCLUSIVE))
@@ -233,6 +274,7 @@ static enum err disk_open(struct env *env, const char *path, unsigned flags, str
 			return ERR_NOSPACE;
 		name = names_create(d, path, mem_alloc(sizeof(struct inode)));
 		name->inode->dirty_from = INT64_MAX;
+		name_device(path, name->inode->device);
 	}
 	if (flags & FILE_TRUNCATE)
 		resize(d, name->inode, 0);
@@ -266,7 +308,8 @@ static enum err disk_writev(struct file *f, const struct file_iov *iov, int n, i
 
 	for (int k = 0; k < n; k++) {
 		int64_t bytes = (int64_t)iov[k].n, grow = i64_max(0, at + bytes - i->n);
-		bool is_full = d->bytes + grow > d->bytes_max, is_broken = fails(d, DISK_WRITE);
+		bool is_full = d->bytes + grow > d->bytes_max,
+		     is_broken = fails(d, DISK_WRITE, i->device);
 
 		if (is_full || is_broken) /* a short write */
 			bytes = (int64_t)world_chance(d->world, STREAM_DISK, (uint64_t)bytes + 1);
@@ -287,7 +330,7 @@ static enum err disk_read(struct file *f, void *to, size_t n, int64_t at, size_t
 	struct inode *i = handle_of(f)->inode;
 
 	*got = 0;
-	if (fails(handle_of(f)->disk, DISK_READ))
+	if (fails(handle_of(f)->disk, DISK_READ, i->device))
 		return ERR_IO;
 	if (at >= i->n)
 		return ERR_OK;
@@ -304,9 +347,11 @@ static enum err disk_size(struct file *f, int64_t *bytes)
 
 static enum err disk_truncate(struct file *f, int64_t bytes)
 {
-	if (fails(handle_of(f)->disk, DISK_WRITE))
+	struct inode *i = handle_of(f)->inode;
+
+	if (fails(handle_of(f)->disk, DISK_WRITE, i->device))
 		return ERR_IO;
-	resize(handle_of(f)->disk, handle_of(f)->inode, bytes);
+	resize(handle_of(f)->disk, i, bytes);
 	return ERR_OK;
 }
 
@@ -314,7 +359,7 @@ static enum err disk_sync(struct file *f)
 {
 	struct inode *i = handle_of(f)->inode;
 
-	if (fails(handle_of(f)->disk, DISK_SYNC)) {
+	if (fails(handle_of(f)->disk, DISK_SYNC, i->device)) {
 		i->lost_from =
 			i->lost_to > 0 ? i64_min(i->lost_from, i->dirty_from) : i->dirty_from;
 		i->lost_to = i64_max(i->lost_to, i->dirty_to);
@@ -343,7 +388,7 @@ static enum err disk_sync_dir(struct env *env, const char *path)
 {
 	struct disk *d = disk_of(env);
 
-	if (fails(d, DISK_SYNC))
+	if (fails(d, DISK_SYNC, path))
 		return ERR_IO;
 	names_sync(d, path);
 	return ERR_OK;
@@ -351,11 +396,15 @@ static enum err disk_sync_dir(struct env *env, const char *path)
 
 static enum err disk_rename(struct env *env, const char *from, const char *to)
 {
+	if (is_dead(disk_of(env), to))
+		return ERR_IO;
 	return names_rename(disk_of(env), from, to) ? ERR_OK : ERR_NOT_FOUND;
 }
 
 static enum err disk_unlink(struct env *env, const char *path)
 {
+	if (is_dead(disk_of(env), path))
+		return ERR_IO;
 	return names_remove(disk_of(env), path, false) ? ERR_OK : ERR_NOT_FOUND;
 }
 
@@ -363,6 +412,8 @@ static enum err disk_mkdir(struct env *env, const char *path)
 {
 	struct disk *d = disk_of(env);
 
+	if (is_dead(d, path))
+		return ERR_IO;
 	if (!names_find(&d->seen, path))
 		names_create(d, path, NULL);
 	return ERR_OK;
@@ -370,6 +421,8 @@ static enum err disk_mkdir(struct env *env, const char *path)
 
 static enum err disk_rmdir(struct env *env, const char *path)
 {
+	if (is_dead(disk_of(env), path))
+		return ERR_IO;
 	(void)names_remove(disk_of(env), path, true);
 	return ERR_OK;
 }
@@ -380,6 +433,8 @@ static enum err disk_list(struct env *env, const char *path,
 	struct names *names = &disk_of(env)->seen;
 	bool is_seen = names_find(names, path) != NULL;
 
+	if (is_dead(disk_of(env), path))
+		return ERR_IO;
 	for (int k = 0; k < names->n; k++) {
 		const struct name *name = &names->v[k];
 

@@ -17,6 +17,8 @@ void disk_power_loss(struct disk *);
  * what a failed sync was to bring to the device is clean from then on: later syncs succeed without
  * it, reads still see it, until it is evicted. */
 void disk_fail(struct disk *, unsigned faults, uint32_t den);
+/* From now on nothing below that directory, "/data2", can be read or written; "": all can. */
+void disk_fail_below(struct disk *, const char *dir);
 /* A sector of [from, to) goes bad, on the device and in the cache: it has the bytes of the file's
  * first sectors, or no bytes that make sense. */
 void disk_damage(struct file *, int64_t from, int64_t to, uint64_t place, bool is_misdirected);
@@ -24,8 +26,9 @@ bool disk_has_lost(const struct disk *); /* something that an eviction takes */
 void disk_evict(struct disk *); /* clean pages: what comes back is what the device has */
 void disk_limit(struct disk *, int64_t bytes_max); /* beyond it: ERR_NOSPACE */
 int64_t disk_files_open(const struct disk *);
-bool disk_is_sound(const struct disk *); /* neither of the two */
+bool disk_is_sound(const struct disk *); /* none of these */
 int64_t disk_bytes(const struct disk *);
 bool disk_has(struct disk *, const char *path);
+bool disk_has_below(const struct disk *, const char *dir); /* any file */
 /* For a conn that sends a part of a file: false when the file is shorter. */
 bool disk_copy_out(struct file *, int64_t at, size_t n, void *to);

@@ -6,6 +6,7 @@
 #include "tests/sim/world.h"
 
 #define SECTOR 512
+#define DEVICE_BYTES 16 /* the first part of a path */
 
 struct handle;
 struct inode {
@@ -15,6 +16,7 @@ struct inode {
 	int refs;
 	int64_t lost_from, lost_to; /* a sync of it failed: clean, and not on the device */
 	struct handle *locked_by;
+	char device[DEVICE_BYTES];
 };
 struct name {
 	char *path;
@@ -38,6 +40,7 @@ struct disk {
 	int64_t n_open; /* those that dead processes left, too */
 	unsigned faults;
 	uint32_t fault_den;
+	char dead[DEVICE_BYTES]; /* a device that answers nothing; empty: none */
 	uint8_t n_power_losses;
 };
 struct handle {

@@ -37,7 +37,7 @@ static bool may_lose(struct nemesis *, const struct sim_node *);
 static strikes kill_it, stop_it, power_it, pause_it, slow_it, shift_it;
 static strikes cut_it, clog_it, reset_it, lose_it, sip_it, deafen_it;
 static strikes fill_it, break_it, drag_it, hang_it, evict_it, damage_it;
-static strikes unregister_it, wipe_it, vote_it;
+static strikes unregister_it, wipe_it, vote_it, break_dir_of;
 
 static strikes *const by_kind[FAULT_KINDS] = {
 	[FAULT_KILL] = kill_it,        [FAULT_STOP] = stop_it,
@@ -52,6 +52,7 @@ static strikes *const by_kind[FAULT_KINDS] = {
 	[FAULT_READ] = break_it,       [FAULT_DRAG] = drag_it,
 	[FAULT_HANG] = hang_it,        [FAULT_UNREGISTER] = unregister_it,
 	[FAULT_WIPE] = wipe_it,        [FAULT_VOTER] = vote_it,
+	[FAULT_DIR] = break_dir_of,
 };
 
 static struct nemesis *nemesis_of_run(void)
@@ -365,6 +366,7 @@ static void repair(struct machine *m)
 {
 	disk_fail(m->disk, 0, 0);
 	disk_limit(m->disk, INT64_MAX);
+	disk_fail_below(m->disk, "");
 }
 
 /* Whoever met a failing disk serves nothing from it until it is started again. */
@@ -410,6 +412,21 @@ static bool break_it(struct strike *k)
 		return false;
 	tell(k->machine, how[k->fault->kind].what);
 	disk_fail(k->machine->disk, how[k->fault->kind].fault, (uint32_t)k->fault->n);
+	after(k, on_repair, k->node, NULL);
+	return true;
+}
+
+/* Its other directories serve on. */
+static bool break_dir_of(struct strike *k)
+{
+	const struct swarm *s = k->nemesis->swarm;
+	const char *dir = sim_log_dir((int)((k->fault->n - 1) % s->log_dirs));
+
+	if (k->node->is_controller || k->machine->state != MACHINE_UP || s->log_dirs < 2 ||
+	    (s->min_isr > 1 && !may_lose(k->nemesis, k->node)))
+		return false;
+	story_tell(k->machine->world, "---- %s's directory %s fails ----", k->machine->name, dir);
+	disk_fail_below(k->machine->disk, dir);
 	after(k, on_repair, k->node, NULL);
 	return true;
 }

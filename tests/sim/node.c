@@ -46,6 +46,24 @@ void sim_node_option(struct sim_node *n, const char *fmt, ...)
 	n->n_options++;
 }
 
+const char *sim_log_dir(int i)
+{
+	static const char *const dirs[SIM_LOG_DIRS_MAX] = { "/data", "/data2", "/data3" };
+
+	ASSERT(i >= 0 && i < SIM_LOG_DIRS_MAX);
+	return dirs[i];
+}
+
+void sim_node_log_dirs(struct sim_node *n, int n_dirs)
+{
+	static const char *const lists[SIM_LOG_DIRS_MAX] = { "/data", "/data,/data2",
+							     "/data,/data2,/data3" };
+
+	ASSERT(n_dirs >= 1 && n_dirs <= SIM_LOG_DIRS_MAX);
+	if (n_dirs > 1)
+		sim_node_option(n, "log.dirs=%s", lists[n_dirs - 1]);
+}
+
 bool sim_node_runs(const struct sim_node *n)
 {
 	return machine_runs(n->machine);

@@ -9,6 +9,7 @@
 #include "tests/sim/world.h"
 
 #define NODE_OPTIONS_MAX 48
+#define SIM_LOG_DIRS_MAX 3
 #define KAFKA_PORT 9092
 #define CONTROLLER_PORT 9093
 
@@ -33,4 +34,6 @@ void sim_node_kill(struct sim_node *);
 void sim_node_power_off(struct sim_node *);
 void sim_node_stop(struct sim_node *); /* as SIGTERM does: a controlled shutdown */
 void sim_node_wipe(struct sim_node *); /* its next start finds an empty disk; controllers */
+void sim_node_log_dirs(struct sim_node *, int n);
+const char *sim_log_dir(int i); /* "/data", "/data2", ... */
 bool sim_node_runs(const struct sim_node *);

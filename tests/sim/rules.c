@@ -52,6 +52,7 @@ static const struct rule rules[] = {
 	{ 52, "a process that ended lost nothing, a power loss nothing reported as durable" },
 	{ 53, "the indexes find what a scan finds" },
 	{ 55, "a cluster at rest opens no more files and takes no more memory" },
+	{ 56, "in the end a replica lies in one log directory" },
 };
 
 const struct rule *rule_find(int number)

@@ -111,6 +111,7 @@ static struct sim_node *add_broker(struct stage *s, int i, const struct staging 
 	struct sim_node *n = sim_node_add(c->world, i + 1, false, 2);
 
 	cluster_tell_controllers(c, n);
+	sim_node_log_dirs(n, how->log_dirs ? how->log_dirs : 1);
 	sim_node_option(n, "broker.heartbeat.interval.ms=100");
 	sim_node_option(n, "replica.lag.time.max.ms=%lld",
 			(long long)(how->lag_ms ? how->lag_ms : 60000));

@@ -23,7 +23,8 @@ struct scene {
 };
 struct staging { /* 0: the usual */
 	int controllers;
-	int brokers, rf, min_isr, partitions; /* all partitions begin on X; scenes speak of 0 */
+	/* all partitions begin on X; scenes speak of 0 */
+	int brokers, rf, min_isr, log_dirs, partitions;
 	bool is_unclean;
 	int64_t lag_ms; /* usual: long, so that a silent follower stays in sync */
 	int64_t session_ms, grace_ms;
@@ -92,6 +93,7 @@ void resume_node(struct stage *, int who);
 void slow_jobs(struct stage *, int64_t ms);      /* every job waits up to so long for a thread */
 void fill_disk(struct stage *, int broker);
 void break_disk(struct stage *, int broker); /* every write fails */
+void break_dir_of(struct stage *, int broker, int partition); /* its log directory */
 void mend_disk(struct stage *, int broker);  /* there is room, too */
 void flip_byte(struct stage *, int broker, const char *record); /* of its log, where it lies */
 void skew_clock(struct stage *, int who, int64_t ms);
@@ -104,7 +106,6 @@ void wait_held(struct stage *, enum held);
 void let_go(struct stage *);
 void let_go_of(struct stage *, enum held);
 void lose_held(struct stage *); /* the connections break instead */
-
 /* Of several controllers (scene_quorum.c). */
 int active(struct stage *);              /* below 0: none */
 int standby(struct stage *, int but);    /* one that is neither active nor that one */
@@ -126,6 +127,8 @@ int wait_new_leader(struct stage *, int old); /* by the controller's word and th
 void wait_leader(struct stage *, int broker);
 void wait_follower(struct stage *, int broker); /* it has heard that it leads no more */
 void wait_no_leader(struct stage *);
+void expect_one_place(struct stage *, int broker); /* among its log directories */
+bool is_led_by(struct stage *, int broker, int partition);
 void wait_ended(struct stage *, int who); /* its process, by itself */
 void wait_whole(struct stage *);
 void wait_log(struct stage *, int broker, const char *records);

@@ -1,6 +1,7 @@
 /* scene_fault.c - what befalls processes, disks and clocks. */
 #include <stdio.h>
 
+#include "broker/shard/partition.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/names.h"
 #include "tests/sim/stage.h"
@@ -106,8 +107,18 @@ void break_disk(struct stage *s, int broker)
 	disk_fail(stage_machine(s, broker)->disk, DISK_WRITE | DISK_SYNC, 1);
 }
 
+void break_dir_of(struct stage *s, int broker, int partition)
+{
+	const struct partition *p = cluster_replica(s->cluster, broker, s->topic, partition);
+
+	ASSERT(p);
+	tell(s, "has a log directory that fails", broker);
+	disk_fail_below(stage_machine(s, broker)->disk, sim_log_dir(p->dir));
+}
+
 void mend_disk(struct stage *s, int broker)
 {
+	disk_fail_below(stage_machine(s, broker)->disk, "");
 	tell(s, "has a good disk with room", broker);
 	disk_fail(stage_machine(s, broker)->disk, 0, 0);
 	disk_limit(stage_machine(s, broker)->disk, INT64_MAX);

@@ -329,3 +329,20 @@ void expect_everywhere(struct stage *s, const char *records)
 	for (int32_t i = 0; i < d->replicas.n; i++)
 		expect_log(s, d->replicas.v[i] - 1, records);
 }
+
+bool is_led_by(struct stage *s, int broker, int partition)
+{
+	return cluster_leads(s->cluster, broker, s->topic, partition);
+}
+
+void expect_one_place(struct stage *s, int broker)
+{
+	char path[TEXT_BYTES];
+	int n = 0;
+
+	for (int i = 0; i < SIM_LOG_DIRS_MAX; i++) {
+		snprintf(path, sizeof(path), "%s/%s-0", sim_log_dir(i), s->topic->name);
+		n += disk_has_below(stage_machine(s, broker)->disk, path);
+	}
+	expect(s, n == 1, "the replica to be in one log directory");
+}

@@ -16,24 +16,37 @@
 typedef void draw(struct fault *, const struct swarm *, struct prng *);
 
 static draw draw_none, draw_damage, draw_down, draw_long, draw_slow, draw_drag, draw_cut, draw_link,
-	draw_clock, draw_full, draw_failing, draw_controller, draw_wipe;
+	draw_clock, draw_full, draw_failing, draw_controller, draw_wipe, draw_dir;
 
 static const struct {
 	const char *name;
 	draw *draw;
 } kinds[FAULT_KINDS] = {
-	[FAULT_KILL] = { "kill", draw_down },    [FAULT_STOP] = { "stop", draw_long },
-	[FAULT_POWER] = { "power", draw_down },  [FAULT_PAUSE] = { "pause", draw_long },
-	[FAULT_SLOW] = { "slow", draw_slow },    [FAULT_CUT] = { "cut", draw_cut },
-	[FAULT_CLOG] = { "clog", draw_link },    [FAULT_RESET] = { "reset", draw_link },
-	[FAULT_LOSE] = { "lose", draw_link },    [FAULT_SIP] = { "sip", draw_slow },
-	[FAULT_DEAF] = { "deaf", draw_long },    [FAULT_CLOCK] = { "clock", draw_clock },
-	[FAULT_FULL] = { "full", draw_full },    [FAULT_WRITE] = { "write", draw_failing },
-	[FAULT_SYNC] = { "sync", draw_failing }, [FAULT_EVICT] = { "evict", draw_none },
-	[FAULT_ROT] = { "rot", draw_damage },    [FAULT_MISDIRECT] = { "misdirect", draw_damage },
-	[FAULT_READ] = { "read", draw_failing }, [FAULT_DRAG] = { "drag", draw_drag },
-	[FAULT_HANG] = { "hang", draw_long },    [FAULT_UNREGISTER] = { "unregister", draw_none },
-	[FAULT_WIPE] = { "wipe", draw_wipe },    [FAULT_VOTER] = { "voter", draw_controller },
+	[FAULT_KILL] = { "kill", draw_down },
+	[FAULT_STOP] = { "stop", draw_long },
+	[FAULT_POWER] = { "power", draw_down },
+	[FAULT_PAUSE] = { "pause", draw_long },
+	[FAULT_SLOW] = { "slow", draw_slow },
+	[FAULT_CUT] = { "cut", draw_cut },
+	[FAULT_CLOG] = { "clog", draw_link },
+	[FAULT_RESET] = { "reset", draw_link },
+	[FAULT_LOSE] = { "lose", draw_link },
+	[FAULT_SIP] = { "sip", draw_slow },
+	[FAULT_DEAF] = { "deaf", draw_long },
+	[FAULT_CLOCK] = { "clock", draw_clock },
+	[FAULT_FULL] = { "full", draw_full },
+	[FAULT_WRITE] = { "write", draw_failing },
+	[FAULT_SYNC] = { "sync", draw_failing },
+	[FAULT_EVICT] = { "evict", draw_none },
+	[FAULT_ROT] = { "rot", draw_damage },
+	[FAULT_MISDIRECT] = { "misdirect", draw_damage },
+	[FAULT_READ] = { "read", draw_failing },
+	[FAULT_DRAG] = { "drag", draw_drag },
+	[FAULT_HANG] = { "hang", draw_long },
+	[FAULT_UNREGISTER] = { "unregister", draw_none },
+	[FAULT_DIR] = { "dir", draw_dir },
+	[FAULT_WIPE] = { "wipe", draw_wipe },
+	[FAULT_VOTER] = { "voter", draw_controller },
 };
 
 const char *fault_name(enum fault_kind kind)
@@ -159,6 +172,12 @@ static void draw_wipe(struct fault *f, const struct swarm *s, struct prng *p)
 {
 	draw_controller(f, s, p);
 	draw_down(f, s, p);
+}
+
+static void draw_dir(struct fault *f, const struct swarm *s, struct prng *p)
+{
+	f->for_us = up_to(p, DOWN_US_MAX);
+	f->n = up_to(p, s->log_dirs);
 }
 
 static int by_time(const void *x, const void *y)

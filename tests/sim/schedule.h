@@ -34,6 +34,7 @@ enum fault_kind {
 	FAULT_UNREGISTER, /* the operator says that node is gone for good, while it runs */
 	FAULT_WIPE,  /* of a controller: it comes back with an empty disk */
 	FAULT_VOTER, /* the operator takes a controller's vote, or gives it one */
+	FAULT_DIR, /* one log directory of several, by n, cannot be read or written */
 	FAULT_KINDS
 };
 

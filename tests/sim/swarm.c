@@ -26,6 +26,7 @@ static int64_t maybe(struct prng *p, int64_t low_us)
 
 static void draw_controllers(struct swarm *, uint64_t seed);
 static void draw_rare(struct swarm *, uint64_t seed);
+static void draw_dirs(struct swarm *, uint64_t seed);
 static void draw_voters(struct swarm *, uint64_t seed);
 
 void swarm_draw(struct swarm *s, uint64_t seed)
@@ -83,6 +84,7 @@ void swarm_draw(struct swarm *s, uint64_t seed)
 	fuzz_draw(s, p);
 	draw_controllers(s, seed);
 	draw_rare(s, seed);
+	draw_dirs(s, seed);
 	draw_voters(s, seed);
 }
 
@@ -111,6 +113,19 @@ static void draw_rare(struct swarm *s, uint64_t seed)
 		past_draw(&s->past, p);
 }
 
+static void draw_dirs(struct swarm *s, uint64_t seed)
+{
+	struct prng prng, *p = &prng;
+
+	prng_seed(p, seed ^ 0xd125);
+	s->log_dirs = 1;
+	if (!prng_chance(p, 1, 5))
+		return;
+	s->log_dirs = (int)between(p, 2, SIM_LOG_DIRS_MAX);
+	s->dir_move_us = maybe(p, SECOND / 20);
+	s->every_us[FAULT_DIR] = maybe(p, SECOND / 2);
+}
+
 static void draw_voters(struct swarm *s, uint64_t seed)
 {
 	struct prng prng, *p = &prng;
@@ -124,6 +139,8 @@ void swarm_plain(struct swarm *s)
 {
 	memset(s->every_us, 0, sizeof(s->every_us));
 	s->past = (struct past){ 0 };
+	s->log_dirs = 1;
+	s->dir_move_us = 0;
 	s->n_conf = 0;
 }
 
@@ -147,6 +164,7 @@ static void set_up_broker(const struct swarm *s, struct sim_node *n)
 	sim_node_option(n, "broker.session.timeout.ms=%lld", (long long)s->session_ms);
 	sim_node_option(n, "replica.lag.time.max.ms=%lld", (long long)s->lag_ms);
 	sim_node_option(n, "log.roll.ms=%lld", (long long)s->roll_ms);
+	sim_node_log_dirs(n, s->log_dirs);
 	sim_node_option(n, "log.index.interval.bytes=1024");
 	sim_node_option(n, "log.retention.check.interval.ms=500");
 	sim_node_option(n, "replica.high.watermark.checkpoint.interval.ms=500");
@@ -193,6 +211,8 @@ static void add_clients(const struct swarm *s, struct cluster *c)
 		(void)operator_new(c, "operator", s->operate_us);
 	(void)consumer_new(c, "reader");
 	(void)asker_new(c, "asker");
+	if (s->dir_move_us > 0 && s->log_dirs > 1)
+		(void)mover_new(c, "mover", s->log_dirs, s->dir_move_us);
 }
 
 struct cluster *swarm_build(const struct swarm *s)

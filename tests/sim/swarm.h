@@ -27,6 +27,8 @@ struct swarm {
 	int64_t latency_us, jitter_us, turn_us, job_us;
 	int64_t every_us[FAULT_KINDS];
 	int64_t move_us; /* between reassignments of a partition, on average */
+	int log_dirs;
+	int64_t dir_move_us; /* between moves of a replica to another directory */
 	struct past past;
 	char conf[SWARM_CONF_MAX][SWARM_CONF_BYTES]; /* options that are not at their default */
 	int n_conf;

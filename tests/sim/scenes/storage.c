@@ -170,7 +170,55 @@ static void clocks_that_disagree(struct stage *s)
 	expect_everywhere(s, "M1 M2 M3");
 }
 
+/* One log directory of two fails: what X leads in it goes to others, the rest stays with X. */
+static void one_directory_of_two_fails(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .min_isr = 2, .partitions = 2, .log_dirs = 2 });
+	acked(s, "M1", ALL);
+	wait_whole(s);
+	break_dir_of(s, X, 0);
+	refused(s, "S1", ALL, KERR_KAFKA_STORAGE_ERROR);
+	(void)wait_new_leader(s, X);
+	acked(s, "M2", ALL);
+	pass_ms(s, 2000);
+	expect(s, is_led_by(s, X, 1), "X to lead what is in its other directory");
+	expect_isr(s, "YZ");
+	mend_disk(s, X);
+	kill_node(s, X);
+	start_node(s, X);
+	acked(s, "M3", ALL);
+	expect_everywhere(s, "M1 M2 M3");
+}
+
+/* X is taken off the replicas while its directory cannot be written to, called back into the other
+ * one, and starts when both are good: what lies in the first is of long ago. */
+static void a_copy_of_long_ago_is_not_taken(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .brokers = 4, .min_isr = 2, .log_dirs = 2 });
+	acked(s, "M1", ALL);
+	wait_whole(s);
+	break_dir_of(s, X, 0);
+	refused(s, "S1", ALL, KERR_KAFKA_STORAGE_ERROR);
+	(void)wait_new_leader(s, X);
+	acked(s, "M2", ALL);
+	reassign(s, "YZW");
+	wait_replicas(s, "YZW");
+	pass_ms(s, 1000);
+	acked(s, "M3", ALL);
+	reassign(s, "YZX");
+	wait_replicas(s, "YZX");
+	wait_log(s, X, "M1 M2 M3");
+	kill_node(s, X);
+	mend_disk(s, X);
+	start_node(s, X);
+	wait_log(s, X, "M1 M2 M3");
+	expect_everywhere(s, "M1 M2 M3");
+	expect_one_place(s, X);
+}
+
 const struct scene storage_scenes[] = {
+	{ "one_directory_of_two_fails", one_directory_of_two_fails },
+	{ "a_copy_of_long_ago_is_not_taken", a_copy_of_long_ago_is_not_taken },
 	{ "retention_stops_at_the_watermark", retention_stops_at_the_watermark },
 	{ "a_full_disk_refuses_and_serves", a_full_disk_refuses_and_serves },
 	{ "a_full_follower_falls_behind", a_full_follower_falls_behind },

@@ -200,6 +200,31 @@ TEST(a_damaged_producer_snapshot_is_never_believed)
 	fakefs_fini(&fs);
 }
 
+TEST(of_two_copies_the_one_placed_later)
+{
+	struct placement first = { 7, 1 }, got;
+	struct uuid id, back;
+	struct fakefs fs;
+
+	fakefs_init(&fs, 1);
+	id = prng_uuid(&fs.env.prng);
+	got = partition_meta_placement(&fs.env, DIR_PATH);
+	EXPECT(got.broker_epoch == 0 && got.n == 0);
+	EXPECT_OK(partition_meta_write(&fs.env, DIR_PATH, id));
+	got = partition_meta_placement(&fs.env, DIR_PATH);
+	EXPECT(got.broker_epoch == 0 && got.n == 0);
+	EXPECT_OK(partition_meta_place(&fs.env, DIR_PATH, id, first));
+	EXPECT_OK(partition_meta_read(&fs.env, DIR_PATH, &back));
+	EXPECT(uuid_eq(id, back));
+	got = partition_meta_placement(&fs.env, DIR_PATH);
+	EXPECT(got.broker_epoch == 7 && got.n == 1);
+	EXPECT(placement_is_later(first, (struct placement){ 0, 0 }));
+	EXPECT(placement_is_later((struct placement){ 7, 2 }, first));
+	EXPECT(placement_is_later((struct placement){ 8, 1 }, (struct placement){ 7, 2 }));
+	EXPECT(!placement_is_later(first, first));
+	fakefs_fini(&fs);
+}
+
 TEST(partition_metadata_and_meta_properties)
 {
 	struct meta_properties m = { "c1", 3, { { 0 } } }, got;
