@@ -26,6 +26,21 @@ void timer_clear(struct env *env, struct timer *t)
 		env->ops->timer_clear(env, t);
 }
 
+void env_work_all(struct env *env, struct job *first)
+{
+	if (env->ops->work_all) {
+		env->ops->work_all(env, first);
+		return;
+	}
+	while (first) {
+		struct job *j = first;
+
+		first = j->next;
+		j->home = env;
+		j->work(j);
+	}
+}
+
 /* relaxed is enough to add a reference: the caller has one already. */
 struct file *file_get(struct file *f)
 {

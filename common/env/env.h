@@ -187,6 +187,7 @@ struct env_ops {
 	void (*post)(struct env *to, struct mail *);
 	void (*submit)(struct env *, struct job *);
 	void (*stop)(struct env *); /* leave the actor's loop after this turn */
+	void (*work_all)(struct env *, struct job *first); /* env_work_all; NULL: one by one */
 };
 
 struct env {
@@ -218,6 +219,9 @@ static inline void env_submit(struct env *e, struct job *j)
 {
 	e->ops->submit(e, j);
 }
+/* At the end of a process, when the loops have: work() of all jobs (a list by `next`), on as many
+ * threads as there are; returns when all are over, and calls no done(). */
+void env_work_all(struct env *, struct job *first);
 void timer_init(struct timer *, void (*fn)(void *arg), void *arg);
 void timer_after_ms(struct env *, struct timer *, int64_t ms);
 void timer_clear(struct env *, struct timer *); /* clearing an unset timer is fine */

@@ -184,7 +184,8 @@ static enum err posix_unlink(struct env *env, const char *path)
 	return unlink(path) == 0 ? ERR_OK : failed_quietly(ENOENT, ERR_NOT_FOUND, "unlink", path);
 }
 
-/* mkdir -p: every prefix in turn, an existing one is fine as long as the last is a directory. */
+/* mkdir -p: every prefix in turn, an existing one is fine as long as the last is a directory.
+ * Mostly only the last is new. */
 static enum err posix_mkdir(struct env *env, const char *path)
 {
 	(void)env;
@@ -192,6 +193,8 @@ static enum err posix_mkdir(struct env *env, const char *path)
 	size_t n = strlen(path);
 	if (n == 0 || n >= sizeof(part))
 		return ERR_INVALID;
+	if (mkdir(path, 0755) == 0)
+		return ERR_OK;
 	memcpy(part, path, n + 1);
 	for (size_t i = 1; i <= n; i++) {
 		if (path[i] != '/' && path[i] != '\0')

@@ -76,6 +76,18 @@ void iopool_settle(struct iopool *p)
 	pthread_mutex_unlock(&p->lock);
 }
 
+void iopool_work_all(struct iopool *p, struct env *home, struct job *first)
+{
+	while (first) {
+		struct job *j = first;
+
+		ASSERT(!j->done);
+		first = j->next;
+		iopool_submit(p, home, j);
+	}
+	iopool_settle(p);
+}
+
 /* Leaves only when told to stop and the queue is empty: every submitted job runs. */
 static void *thread_main(void *arg)
 {
@@ -104,7 +116,11 @@ static void *thread_main(void *arg)
 
 static void run(struct job *j)
 {
+	bool is_awaited = j->done != NULL;
+
 	j->work(j);
+	if (!is_awaited)
+		return; /* iopool_work_all */
 	j->mail.fn = job_done;
 	env_post(j->home, &j->mail); /* from here on the job is the submitter's again */
 }

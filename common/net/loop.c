@@ -383,6 +383,11 @@ static void loop_submit(struct env *e, struct job *j)
 	iopool_submit(loop_of(e)->group->pool, e, j);
 }
 
+static void loop_work_all(struct env *e, struct job *first)
+{
+	iopool_work_all(loop_of(e)->group->pool, e, first);
+}
+
 static int64_t loop_mono_us(struct env *e)
 {
 	(void)e;
@@ -462,5 +467,6 @@ static const struct env_ops env_ops_of_loops = {
 	.timer_clear = loop_timer_clear,
 	.post = loop_post,
 	.submit = loop_submit,
+	.work_all = loop_work_all,
 	.stop = loop_stop,
 };

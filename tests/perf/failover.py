@@ -27,6 +27,8 @@ quorum) whole, leaders where they belong.  Printed, in milliseconds:
                           last ISR without it), by the brokers' logs, to the millisecond
   the machine             how late a ticker woke that sleeps a millisecond at a time, on each CPU: in
                           the same time as the gap, and calm.  What it stands still nobody serves
+  the disk                the longest of the syncs of 100 bytes that one process makes all the time; a
+                          decision of the controller waits for one
   coming back             the generator's longest gap from the restart until all is whole
 
 At the end of a story everything is read back and compared with what was acknowledged: nothing may
@@ -205,6 +207,7 @@ def run_story(c, story, o):
     beside = {"generator": Client(c, "g", f"{TOOLS}/gap", "produce", *where, topic)}
     tickers = [Client(c, f"tick-{cpu}", f"{TOOLS}/gap", "tick", "-c", str(cpu))
                for cpu in sorted(os.sched_getaffinity(0))]
+    disk = Client(c, "sync", f"{TOOLS}/gap", "sync")
     if story == "controller":
         beside["metadata writes"] = Writer(c, topic)
         beside["metadata writes"].start()
@@ -222,22 +225,22 @@ def run_story(c, story, o):
     finally:
         for what, client in beside.items():
             sent[what] = client.stop()
-        for t in tickers:
+        for t in [*tickers, disk]:
             t.stop()
     acked["generator"] = int(sent["generator"].rsplit("records=", 1)[1])
     print(f"\n{name}: {o.kills} times in {time.monotonic() - begun:.0f} s", flush=True)
-    tell_story(kills, beside, tickers, o)
+    tell_story(kills, beside, tickers, disk, o)
     read_back(c, topic, o, acked)
 
 
-def tell_story(kills, beside, tickers, o):
+def tell_story(kills, beside, tickers, disk, o):
     def machine(since, until):
         return max(t.calm(since, until) for t in tickers)
 
     for k in kills if o.v else []:
         print(f"    librdkafka {k.client.longest(k.at, k.over, k.partitions):.1f}, "
               f"generator {beside['generator'].longest(k.at, k.over, k.partitions):.1f}, "
-              f"servers {k.servers}, machine {machine(k.at, k.over):.1f} ms")
+              f"servers {k.servers or 0:.1f}, machine {machine(k.at, k.over):.1f}, disk {disk.calm(k.at, k.over):.1f} ms")
     for what in ["librdkafka", *beside]:
         by = [(k, beside.get(what, k.client)) for k in kills]
         tell(what, [client.longest(k.at, k.over, k.partitions) for k, client in by])
@@ -245,6 +248,8 @@ def tell_story(kills, beside, tickers, o):
     tell("the servers' part", [k.servers for k in kills if k.servers is not None])
     tell("the machine", [machine(k.at, k.over) for k in kills])
     tell("  calm", [machine(k.at - CALM_S, k.at) for k in kills])
+    tell("the disk", [disk.calm(k.at, k.over) for k in kills])
+    tell("  calm", [disk.calm(k.at - CALM_S, k.at) for k in kills])
     tell("coming back", [beside["generator"].longest(k.restarted + .01, k.whole) for k in kills])
 
 

@@ -1,7 +1,8 @@
 /* gap.c - what a failover costs a client that reacts at once, and what the machine itself does.
  *
  *   gap produce -b HOST:PORT,... -t TOPIC -o FILE   until SIGTERM and the last answers
- *   gap tick -c CPU -o FILE                      until SIGTERM
+ *   gap tick -c CPU -o FILE                         until SIGTERM
+ *   gap sync -o FILE                                until SIGTERM
  *
  * produce: idempotent, acks=all, one record of 100 bytes every other millisecond to each partition,
  * one in flight, sent again unchanged whenever its answer is an error or its connection ends.  It
@@ -12,14 +13,19 @@
  * tick: sleeps until each next millisecond, pinned to a CPU; FILE: one line "CPU FROM TO" for each
  * time it woke late by LATE_US or more: how long the machine itself stood still.
  *
- * Both say "go" when they are at work; produce ends with records=N.  Exit status 1: something was
+ * sync: every SYNC_EVERY_MS appends a few bytes to FILE.data and syncs them, as a controller does with
+ * a decision; FILE: one line "0 FROM TO" for each that took LATE_US or more.
+ *
+ * All say "go" when they are at work; produce ends with records=N.  Exit status 1: something was
  * refused that no failover explains. */
+#include <fcntl.h>
 #include <getopt.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/base/endian.h"
 #include "common/base/text.h"
@@ -39,6 +45,7 @@
 #define PERIOD_US 2000
 #define GAP_US 4000
 #define LATE_US 500
+#define SYNC_EVERY_MS 10
 #define DIAL_AGAIN_US 3000
 #define VALUE_BYTES 100
 
@@ -406,11 +413,52 @@ static int tick(FILE *out, int32_t cpu)
 	return 0;
 }
 
+static int64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return us_of(&t);
+}
+
+static int sync_on(FILE *out, const char *path)
+{
+	const struct timespec pause = { 0, SYNC_EVERY_MS * 1000000 };
+	char name[4096], bytes[100] = "";
+	int fd;
+
+	snprintf(name, sizeof(name), "%s.data", path);
+	fd = open(name, O_WRONLY | O_CREAT | O_APPEND, 0644);
+	if (fd < 0) {
+		perror(name);
+		return 1;
+	}
+	signal(SIGTERM, on_term);
+	puts("go");
+	fflush(stdout);
+	while (!is_over) {
+		int64_t from = now_us(), to;
+
+		if (write(fd, bytes, sizeof(bytes)) < 0 || fdatasync(fd)) {
+			perror(name);
+			return 1;
+		}
+		to = now_us();
+		if (to - from >= LATE_US)
+			fprintf(out, "0 %lld %lld\n", (long long)from, (long long)to);
+		nanosleep(&pause, NULL);
+	}
+	close(fd);
+	return 0;
+}
+
 /* ---- main ------------------------------------------------------------------------------------ */
 
 static no_return void usage(void)
 {
-	fputs("usage: gap produce -b HOST:PORT,... -t TOPIC -o FILE | tick -c CPU -o FILE\n",
+	fputs("usage: gap produce -b HOST:PORT,... -t TOPIC -o FILE\n"
+	      "       gap tick -c CPU -o FILE\n"
+	      "       gap sync -o FILE\n",
 	      stderr);
 	exit(2);
 }
@@ -471,6 +519,7 @@ static void set_bootstrap(struct gap *g, struct str list)
 int main(int argc, char **argv)
 {
 	struct gap g = { .producer_id = -1 };
+	const char *path = NULL;
 	int32_t cpu = 0;
 	int c, status;
 
@@ -482,7 +531,7 @@ int main(int argc, char **argv)
 		case 'b': set_bootstrap(&g, str_of(optarg)); break;
 		case 't': g.topic = optarg; break;
 		case 'c': cpu = number(optarg, 0, 1023); break;
-		case 'o': g.out = fopen(optarg, "w"); break;
+		case 'o': g.out = fopen(path = optarg, "w"); break;
 		default: usage();
 		}
 	}
@@ -490,6 +539,8 @@ int main(int argc, char **argv)
 		usage();
 	if (!strcmp(argv[1], "tick"))
 		status = tick(g.out, cpu);
+	else if (!strcmp(argv[1], "sync"))
+		status = sync_on(g.out, path);
 	else if (!strcmp(argv[1], "produce") && g.topic && g.n_brokers > 0)
 		status = produce(&g);
 	else

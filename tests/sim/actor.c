@@ -276,4 +276,4 @@ static void sim_stop(struct env *e)
 }
 
 static const struct env_ops sim_env = { sim_mono_us, sim_wall_ms, sim_timer_set, sim_timer_clear,
-					sim_post,    sim_submit,  sim_stop };
+					sim_post,    sim_submit,  sim_stop,      NULL };
