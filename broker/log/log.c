@@ -72,7 +72,8 @@ enum err log_close(struct log *l)
 	enum err e = l->failed ? ERR_IO : ERR_OK;
 
 	ASSERT(!l->flushing);
-	if (l->is_blank) {
+	if (!e && l->is_blank) {
+		e = segment_finish(&l->home, log_active(l), &l->writer);
 		log_drop(l);
 		return e;
 	}

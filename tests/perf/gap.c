@@ -13,8 +13,8 @@
  * tick: sleeps until each next millisecond, pinned to a CPU; FILE: one line "CPU FROM TO" for each
  * time it woke late by LATE_US or more: how long the machine itself stood still.
  *
- * sync: every SYNC_EVERY_MS appends a few bytes to FILE.data and syncs them, as a controller does with
- * a decision; FILE: one line "0 FROM TO" for each that took LATE_US or more.
+ * sync: every SYNC_EVERY_MS appends a few bytes to FILE.data and syncs them, as a controller does
+ * with a decision; FILE: one line "0 FROM TO" for each that took LATE_US or more.
  *
  * All say "go" when they are at work; produce ends with records=N.  Exit status 1: something was
  * refused that no failover explains. */
