@@ -22,14 +22,15 @@ static void print_json(const struct view *, const struct health *);
 
 int cmd_cluster_health(struct cli *cli)
 {
-	int64_t wait_s, deadline_ms;
+	int64_t wait_s, wait_ms, deadline_ms;
 	struct health h;
 	struct view v;
 	int code;
 
-	if (!cli_number(cli, "wait", 0, &wait_s))
+	if (!cli_number(cli, "wait", 0, &wait_s) ||
+	    !cli_duration(cli, "until-healthy", i64_min(wait_s, 86400) * 1000, &wait_ms))
 		return CLI_USAGE;
-	deadline_ms = cli_now_ms() + i64_min(wait_s, 86400) * 1000;
+	deadline_ms = cli_now_ms() + wait_ms;
 	for (;;) {
 		if ((code = view_load(cli, &v)))
 			return code;

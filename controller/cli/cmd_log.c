@@ -1,4 +1,4 @@
-/* cmd_log.c - weir log dump: a segment file in words, every batch checked.
+/* cmd_log.c - weir log dump: segment files in words, every batch checked.
  *
  * The first batch that does not hold ends the reading, as it ends a log; what the indexes say is
  * checked afterwards (verify.c). --records decompresses; without it only headers are looked at. */
@@ -6,6 +6,7 @@
 #include "common/wire/codec.h"
 #include "controller/cli/commands.h"
 #include "controller/cli/json.h"
+#include "controller/cli/local.h"
 #include "controller/cli/out.h"
 #include "controller/cli/segments.h"
 #include "controller/cli/verify.h"
@@ -22,14 +23,17 @@ struct dump {
 	struct codec_state *codecs;
 	struct codec_buf inflated;
 	bool with_records, quiet;
-	int64_t batches, records, problems, next_offset;
+	int64_t batches, records, bytes, problems, next_offset;
 };
 
 static void problem(struct dump *, const char *what);
 static void check_batch(struct dump *);
 static void batch_row(struct dump *);
 static void print_records(struct dump *);
-static int finish(struct dump *, enum err);
+static enum err dump_segment(struct dump *, const char *path);
+static int dump_partition(struct dump *, const char *dir);
+static int refuse(struct cli *, const char *path, enum err);
+static int finish(struct dump *);
 
 int cmd_log_dump(struct cli *cli)
 {
@@ -47,27 +51,77 @@ int cmd_log_dump(struct cli *cli)
 		{ "FLAGS", "flags", OUT_LEFT },
 		{ "CRC", "crc", OUT_LEFT },
 	};
+	const char *path = local_log_path(cli);
 	struct dump d = { .cli = cli,
 			  .with_records = cli_switch(cli, "records"),
 			  .quiet = cli_switch(cli, "verify") };
-	enum err e = segment_reader_open(&d.reader, cli, cli->args[0]);
+	enum err e;
+	int code;
 
-	if (e)
-		return cli_fail(cli, e == ERR_NOT_FOUND ? CLI_MISSING : CLI_FAILED, "%s: %s",
-				cli->args[0], e == ERR_NOT_FOUND ? "no such file" : err_text(e));
 	d.codecs = codec_state_new();
 	codec_buf_init(&d.inflated, INFLATED_MAX);
 	out_begin(&d.out, cli, "BatchList", columns, ARRAY_LEN(columns));
-	while (!(e = segment_reader_next(&d.reader))) {
-		check_batch(&d);
-		d.batches++;
-		d.records += d.reader.batch.n_records;
-		if (d.with_records)
-			print_records(&d);
-		else if (!d.quiet)
-			batch_row(&d);
+	e = dump_segment(&d, path);
+	code = e == ERR_INVALID ? dump_partition(&d, path) : e ? refuse(cli, path, e) : CLI_OK;
+	if (!code)
+		code = finish(&d);
+	else
+		out_drop(&d.out);
+	codec_buf_fini(&d.inflated);
+	codec_state_free(d.codecs);
+	return code;
+}
+
+static int refuse(struct cli *cli, const char *path, enum err e)
+{
+	return cli_fail(cli, e == ERR_NOT_FOUND ? CLI_MISSING : CLI_FAILED, "%s: %s", path,
+			e == ERR_NOT_FOUND ? "no such file" : err_text(e));
+}
+
+/* ERR_INVALID: it is no file. */
+static enum err dump_segment(struct dump *d, const char *path)
+{
+	enum err e = segment_reader_open(&d->reader, d->cli, path);
+
+	if (e)
+		return e;
+	while (!(e = segment_reader_next(&d->reader))) {
+		check_batch(d);
+		d->batches++;
+		d->records += d->reader.batch.n_records;
+		if (d->with_records)
+			print_records(d);
+		else if (!d->quiet)
+			batch_row(d);
 	}
-	return finish(&d, e);
+	if (e != ERR_NOT_FOUND) {
+		fprintf(stderr, "%s: at byte %" PRId64 " of %" PRId64 ": %s\n", d->reader.path,
+			d->reader.at, d->reader.size,
+			e == ERR_CORRUPT ? "what follows is no whole batch" : err_text(e));
+		d->problems++;
+	}
+	if (d->quiet)
+		d->problems += verify_indexes(d->reader.path);
+	d->bytes += d->reader.at;
+	segment_reader_close(&d->reader);
+	return ERR_OK;
+}
+
+/* Its segments, one behind the other. */
+static int dump_partition(struct dump *d, const char *dir)
+{
+	struct partition_reader r;
+	enum err e = partition_reader_open(&r, d->cli, dir);
+
+	if (e || r.n_segments == 0)
+		return cli_fail(d->cli, CLI_MISSING,
+				"%s is neither a segment nor a partition's directory; one of a "
+				"local cluster: weir log dump orders-0 --broker 1",
+				dir);
+	for (int i = 0; !e && i < r.n_segments; i++)
+		e = dump_segment(d, r.segments[i]);
+	partition_reader_close(&r);
+	return e ? refuse(d->cli, dir, e) : CLI_OK;
 }
 
 static void problem(struct dump *d, const char *what)
@@ -196,7 +250,7 @@ static void print_records(struct dump *d)
 		problem(d, "a record is malformed");
 }
 
-static int finish(struct dump *d, enum err last)
+static int finish(struct dump *d)
 {
 	bool people = d->cli->format == FORMAT_TABLE || d->cli->format == FORMAT_WIDE;
 
@@ -204,20 +258,9 @@ static int finish(struct dump *d, enum err last)
 		out_drop(&d->out);
 	else
 		out_end(&d->out);
-	if (last != ERR_NOT_FOUND) {
-		fprintf(stderr, "%s: at byte %" PRId64 " of %" PRId64 ": %s\n", d->reader.path,
-			d->reader.at, d->reader.size,
-			last == ERR_CORRUPT ? "what follows is no whole batch" : err_text(last));
-		d->problems++;
-	}
-	if (d->quiet)
-		d->problems += verify_indexes(d->reader.path);
 	if (people)
 		printf("%" PRId64 " batches, %" PRId64 " records, %" PRId64 " bytes, %" PRId64
 		       " problems\n",
-		       d->batches, d->records, d->reader.at, d->problems);
-	codec_buf_fini(&d->inflated);
-	codec_state_free(d->codecs);
-	segment_reader_close(&d->reader);
+		       d->batches, d->records, d->bytes, d->problems);
 	return d->problems ? CLI_FAILED : CLI_OK;
 }

@@ -14,18 +14,6 @@
 #define INDEX_ENTRY 8
 #define TIME_ENTRY 12
 
-/* A directory, or TOPIC-PARTITION of a broker of the local cluster. */
-static const char *dir_of(struct cli *cli)
-{
-	const char *broker = cli_flag(cli, "broker");
-	struct local l;
-
-	if (!broker)
-		return cli->args[0];
-	local_init(&l, cli);
-	return arena_printf(&cli->mem, "%s/broker-%s/data/%s", l.dir, broker, cli->args[0]).at;
-}
-
 static int64_t size_of(struct cli *cli, const char *segment, const char *suffix)
 {
 	struct stat st;
@@ -111,7 +99,7 @@ int cmd_log_segments(struct cli *cli)
 		{ "INDEX", "index_entries", OUT_RIGHT }, { "TIMES", "time_entries", OUT_RIGHT },
 		{ "STATE", "state", OUT_LEFT },
 	};
-	const char *dir = dir_of(cli);
+	const char *dir = local_log_path(cli);
 	struct partition_reader r;
 	int code = CLI_OK;
 	struct out o;

@@ -93,7 +93,7 @@ const int n_global_flags = ARRAY_LEN(global_flags);
 const struct cmd commands[] = {
 	{ "cluster health", "", 0, 0, "is anything wrong, and what is at risk",
 	  "Exit code 0 when all is well, 1 when not: fit for scripts and monitors.",
-	  "weir cluster health\nweir cluster health --wait 60",
+	  "weir cluster health\nweir cluster health --until-healthy 60s",
 	  .json = "ClusterHealth{verdict:str healthy:bool cluster_id:str "
 		  "controller:int controllers:int silent_controllers:[int] controller_epoch:int "
 		  "metadata_log_end:int "
@@ -102,7 +102,8 @@ const struct cmd commands[] = {
 		  "under_replicated:int not_preferred:int recovering:int "
 		  "unclean_elections:int}",
 	  .can_watch = true, .run = cmd_cluster_health,
-	  .flags = { { "wait", 0, "SECONDS", "wait up to this long until all is well" } } },
+	  .flags = { { "wait", 0, "SECONDS", "wait up to this long until all is well" },
+		     { "until-healthy", 0, "TIME", "the same, as 60s or 2m" } } },
 
 	{ "cluster check", "", 0, 0, "everything that can be wrong, each with a verdict",
 	  "Exit code 1 when a verdict is not ok. --nagios prints one line with performance data "
@@ -411,13 +412,6 @@ const struct cmd commands[] = {
 	  "weir replicas set-factor orders 3", .json = REASSIGNMENTS, .complete = COMPLETE_TOPICS,
 	  .run = cmd_replicas_set_factor, .flags = { MOVES } },
 
-	{ "configs get", "topics/NAME|brokers/ID [KEY]", 1, 2,
-	  "configuration values and where they come from", NULL,
-	  "weir configs get topics/orders\nweir configs get topics/orders "
-	  "min.insync.replicas\nweir configs get brokers/1 --all",
-	  .json = "ConfigList[key:str value:str? source:str dynamic:bool]",
-	  .complete = COMPLETE_CONFIGS, .can_watch = true, .run = cmd_configs_get,
-	  .flags = { { "all", 0, NULL, "defaults too" } } },
 	{ "configs list", "[topics/NAME|brokers/ID...]", 0, SOME,
 	  "everything that somebody has set, and where",
 	  "Without arguments of every topic and broker.",
@@ -427,6 +421,13 @@ const struct cmd commands[] = {
 	  .complete = COMPLETE_CONFIGS, .can_watch = true, .run = cmd_configs_list,
 	  .flags = { { "all", 0, NULL, "defaults too" },
 		     { "diff", 0, NULL, "only what differs from its default" } } },
+	{ "configs get", "topics/NAME|brokers/ID [KEY]", 1, 2,
+	  "configuration values and where they come from", NULL,
+	  "weir configs get topics/orders\nweir configs get topics/orders "
+	  "min.insync.replicas\nweir configs get brokers/1 --all",
+	  .json = "ConfigList[key:str value:str? source:str dynamic:bool]",
+	  .complete = COMPLETE_CONFIGS, .can_watch = true, .run = cmd_configs_get,
+	  .flags = { { "all", 0, NULL, "defaults too" } } },
 	{ "configs describe", "topics/NAME|brokers/ID [KEY], or KEY", 1, 2,
 	  "a config in full: type, default, meaning, what it would be otherwise", NULL,
 	  "weir configs describe topics/orders retention.ms\nweir configs describe "
@@ -509,16 +510,19 @@ const struct cmd commands[] = {
 	  .json = "MetadataDiff[change:str path:str key:str old:any new:any]",
 	  .complete = COMPLETE_FILES, .run = cmd_metadata_diff },
 
-	{ "log dump", "SEGMENT", 1, 1, "batches of a segment file, checked; no server needed", NULL,
-	  "weir log dump 00000000000000000000.log --records",
+	{ "log dump", "SEGMENT|DIR|TOPIC-PARTITION", 1, 1,
+	  "batches of a segment, or of a partition, checked; no server needed", NULL,
+	  "weir log dump 00000000000000000000.log --records\nweir log dump orders-0 --broker 1",
 	  .json = "BatchList[offsets:[int] leader_epoch:int records:int "
 		  "bytes:int position:int codec:str producer_id:int? "
 		  "producer_epoch:int? base_sequence:int? max_time:str? "
 		  "flags:str? crc:str]",
 	  .complete = COMPLETE_FILES, .run = cmd_log_dump,
 	  .flags = { { "records", 0, NULL, "keys, values and headers too" },
-		     { "verify", 0, NULL,
-		       "problems only, of its indexes too; exit code 1 if any" } } },
+		     { "verify", 0, NULL, "problems only, of its indexes too; exit code 1 if any" },
+		     { "broker", 0, "ID", "of the local cluster, to name the partition alone" },
+		     DIR,
+		     NAME } },
 	{ "log segments", "DIR|TOPIC-PARTITION", 1, 1,
 	  "a partition's segments: offsets, sizes, times; no server needed", NULL,
 	  "weir log segments /var/lib/weir/broker-1/orders-0\nweir log segments orders-0 --broker "

@@ -198,3 +198,14 @@ void local_show_last_words(struct local *l, const struct local_node *n)
 		if (line.n)
 			fprintf(stderr, "  %.*s\n", (int)line.n, line.at);
 }
+
+const char *local_log_path(struct cli *cli)
+{
+	const char *broker = cli_flag(cli, "broker");
+	struct local l;
+
+	if (!broker)
+		return cli->args[0];
+	local_init(&l, cli);
+	return arena_printf(&cli->mem, "%s/broker-%s/data/%s", l.dir, broker, cli->args[0]).at;
+}

@@ -178,6 +178,9 @@ def topics_are_cloned_and_trimmed_and_their_files_listed():
         expect_eq(c.weir("log", "index", os.path.join(folder, "0" * 20 + ".index"), check=False).returncode in (0, 7),
                   True, "an index")
         expect_eq(c.weir("log", "segments", "/nonexistent", check=False).returncode, 7, "no directory")
+        whole = [b["offsets"] for b in json.loads(c.weir("log", "dump", folder, "-o", "json").stdout)["items"]]
+        expect_eq(whole[-1][1], 9, "the last offset of the partition's batches")
+        expect_eq(c.weir("log", "dump", c.dir, check=False).returncode, 7, "a directory without segments")
 
 
 @test
