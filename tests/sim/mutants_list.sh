@@ -193,3 +193,9 @@ mutant cut_is_not_carried_out controller/server/mlog.c \
 	's/e = mlog_cut\(l->env, l->options\.dir, r->work\.cut, /e = mlog_cut(l->env, l->options.dir, r->end, /'
 mutant starts_with_who_is_there controller/server/quorum_boot.c \
 	's/\t\tif \(!is_complete\)\n\t\t\tbreak;\n/\t\tif (!is_complete) {\n\t\t\tis_complete = true;\n\t\t\tcontinue;\n\t\t}\n/'
+mutant a_new_disk_is_the_old_voter controller/server/meta_dir.c \
+	's/uuid_text\(prng_uuid\(&env->prng\), out->directory_id\);/uuid_text((struct uuid){ .b = { 1, (uint8_t)node_id } }, out->directory_id);/'
+mutant hello_to_one_voter_alone controller/core/raft_voters.c \
+	's/\(struct raft_voter\)\{ \.id = -1 \}\);/r->voters.set.v[0]);/'
+mutant votes_of_the_living_are_taken controller/core/raft_voters.c \
+	's/return n > set->n \/ 2;/return n >= 0;/'
