@@ -178,6 +178,23 @@ static void settle(struct disk *d, int at)
 	memmove(c, c + 1, sizeof(*c) * (size_t)(d->n_pending - at));
 }
 
+/* What lies in a directory whose own name was lost is out of reach, synced or not.  A directory of
+ * the root is a mount point. */
+static void drop_orphans(struct disk *d)
+{
+	for (int i = 0; i < d->durable.n; i++) {
+		const char *path = d->durable.v[i].path, *slash = strrchr(path, '/');
+		char parent[PATH_BYTES];
+
+		snprintf(parent, sizeof(parent), "%.*s", (int)(slash - path), path);
+		if (slash == path || strrchr(parent, '/') == parent ||
+		    names_find(&d->durable, parent))
+			continue;
+		drop(d, &d->durable, i);
+		i = -1; /* and what lies in it */
+	}
+}
+
 void disk_power_loss(struct disk *d)
 {
 	uint32_t odds = (uint32_t)world_chance(d->world, STREAM_DISK, 4);
@@ -191,6 +208,7 @@ void disk_power_loss(struct disk *d)
 			(void)apply(d, &d->durable, &d->pending[0]);
 		settle(d, 0);
 	}
+	drop_orphans(d);
 	while (d->seen.n > 0)
 		drop(d, &d->seen, d->seen.n - 1);
 	for (int i = 0; i < d->durable.n; i++) {

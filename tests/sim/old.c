@@ -65,7 +65,7 @@ void past_draw(struct past *past, struct prng *p)
 
 void past_fit(struct past *p)
 {
-	if (p->term + p->producer_id + p->epoch > 0 || p->offset > 0)
+	if (p->term > 0 || p->producer_id > 0 || p->epoch > 0 || p->offset > 0)
 		p->record = i64_max(p->record, 1);
 	if (p->record > 0)
 		p->term = i64_max(p->term, 1);
