@@ -18,6 +18,7 @@ static enum err scan_from(struct scan *, int32_t first);
 static bool may_follow(const struct scan *, const struct segment *);
 static enum err find_start(struct scan *, struct segment *, int64_t *at);
 static enum err trust_index(struct scan *, struct segment *, int64_t at);
+static enum err note_times(struct segment *, int64_t at);
 static enum err resume_writer(struct scan *, struct segment *, int64_t at);
 static enum err scan_segment(struct scan *, struct segment *, int64_t *at);
 static enum err write_again(struct scan *, struct segment *, int64_t at, int64_t end);
@@ -128,7 +129,6 @@ static enum err trust_index(struct scan *sc, struct segment *s, int64_t at)
 	struct index_entry last[INDEX_KINDS] = { { s->base, 0 }, { -1, TIME_NONE } };
 	const int64_t value_end[INDEX_KINDS] = { s->bytes, INT64_MAX };
 	const int64_t below[INDEX_KINDS] = { at, sc->next_offset };
-	struct hop hop;
 
 	for (int kind = 0; kind < INDEX_KINDS; kind++) {
 		enum index_field by = kind == INDEX_OFFSET ? INDEX_BY_VALUE : INDEX_BY_OFFSET;
@@ -151,7 +151,22 @@ static enum err trust_index(struct scan *sc, struct segment *s, int64_t at)
 	sc->l->writer.since_entry_bytes = at - last[INDEX_OFFSET].value;
 	sc->l->writer.last_time_ms = s->max_time_ms = last[INDEX_TIME].value;
 	s->max_time_offset = last[INDEX_TIME].offset;
-	hop_init(&hop, s->file, last[INDEX_OFFSET].value, at, s->base);
+	return note_times(s, at);
+}
+
+/* Up to `at`, from the last time entry on: entries wait in memory, and a crash may have left the
+ * file of one index further behind than the other's. */
+static enum err note_times(struct segment *s, int64_t at)
+{
+	struct index_entry from = { s->base, 0 };
+	struct hop hop;
+	int32_t i;
+	enum err e = index_floor(&s->index[INDEX_OFFSET], INDEX_BY_OFFSET, s->max_time_offset, &from,
+				 &i);
+
+	if (e != ERR_OK)
+		return e;
+	hop_init(&hop, s->file, i < 0 ? 0 : from.value, at, s->base);
 	while (hop_next(&hop) == HOP_BATCH) {
 		if (hop.batch.max_timestamp_ms <= s->max_time_ms)
 			continue;

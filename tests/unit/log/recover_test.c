@@ -423,6 +423,26 @@ TEST(a_roll_during_a_flush_leaves_the_indexes_to_the_next)
 	kit_fini(&k);
 }
 
+/* Of 99 entries the offset index has written 96, the time index 64 of 80: the latest time lies
+ * between the two. */
+TEST(times_that_only_one_index_had_written_are_found)
+{
+	struct log_time found;
+	struct kit k;
+
+	kit_init(&k, 21);
+	k.o.config.segment_bytes = 1 << 20;
+	EXPECT_OK(kit_open(&k));
+	for (int i = 0; i < 100; i++)
+		EXPECT_OK(kit_append_one(&k, i, 1, 60, i == 80 ? 5000 : 1000 + i));
+	kit_flush(&k);
+	kit_crash(&k);
+	EXPECT_OK(kit_open(&k));
+	EXPECT_OK(log_find_time(k.l, 5000, k.end, &found));
+	EXPECT_EQ(found.offset, 80);
+	kit_fini(&k);
+}
+
 TEST(opening_replays_the_batches_asked_for)
 {
 	int64_t records = 0, want = 0, from;
