@@ -118,6 +118,12 @@ mutant old_replicas_go_first controller/core/ctl_reassign.c \
 mutant cancelled_ones_stay_in_sync_KAFKA_9672 controller/core/election.c \
 	's/\tto->isr = image_ids_without\(&to->isr, &gone\);\n/\t(void)gone;\n/'
 by story/controller_test
+mutant a_held_broker_is_unfenced controller/core/ctl_broker.c \
+	's/!b->is_fenced \|\| b->is_held\)/!b->is_fenced)/'
+by story/controller_test
+mutant a_new_process_is_not_held controller/core/ctl_broker.c \
+	's/rec->held = old != NULL && old->is_held/rec->held = false/'
+by story/controller_test
 mutant cancel_loses_what_only_targets_have controller/core/ctl_reassign.c \
 	's/return (isr\.n > 0 \|\| is_any_alive\(im, &elr\))/return true || $1/'
 by story/controller_test
