@@ -4,7 +4,8 @@
 # so, something else first.  A seed finds nothing if it fails without the bug, too.  Those of raft are
 # raft_mutants.sh's.  A simulator that cannot find them is decoration.
 # SEEDS: how many each may take (2000).  JOBS: how many are looked for at a time (2).  --list: only
-# the names.  Ends with a table, what to do about those that survived, and `N passed, N failed`.
+# the names; --check: only whether their lines are still there.  Ends with a table, what to do about
+# those that survived, and `N passed, N failed`.
 cd "$(dirname "$0")/../.." || exit 1
 list=tests/sim/mutants_list.sh
 dir=build/mutants
@@ -21,6 +22,25 @@ if [ "$1" = --list ]; then
 	mutant() { echo "$1"; }
 	. $list
 	exec tests/sim/raft_mutants.sh --list
+fi
+if [ "$1" = --check ]; then
+	passed=0 failed=0
+	mutant() {
+		name=$1
+		shift
+		while [ $# -gt 0 ]; do
+			if perl -0pe "$2" "$1" | cmp -s - "$1"; then
+				echo "FAIL mutant/$name its line is not in $1 any more"
+				failed=$((failed + 1))
+			else
+				passed=$((passed + 1))
+			fi
+			shift 2
+		done
+	}
+	. $list
+	echo "$passed passed, $failed failed"
+	exit $((failed > 0))
 fi
 for name in $only; do
 	tests/sim/mutants.sh --list | grep -qx "$name" && continue

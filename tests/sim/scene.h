@@ -72,11 +72,9 @@ void elect_preferred(struct stage *); /* X, of partition 0 */
 void begin_preferred(struct stage *); /* asks for it, and goes on */
 void delete_below(struct stage *, int64_t offset);
 void replace_topic(struct stage *); /* by another one of the same name */
-/* To these brokers, the first preferred; NULL: as it was. */
-void reassign(struct stage *, const char *names);
-/* side: "leader" or "follower", of every broker; rate in bytes a second, NULL: none. */
+void reassign(struct stage *, const char *names); /* the first preferred; NULL: as it was */
 void set_min_isr(struct stage *, const char *);
-void throttle(struct stage *, const char *side, const char *rate);
+void throttle(struct stage *, const char *side, const char *rate); /* of "leader", "follower" */
 /* A consumer reads that replica from its start to its end, again and again: whatever it is given
  * must be committed and stay what it was. */
 void read_on(struct stage *, int broker);
