@@ -327,6 +327,36 @@ TEST(jobs_under_way_at_the_stop_are_still_done)
 	loops_free(g);
 }
 
+struct counted {
+	struct job job;
+	_Atomic int *n;
+};
+
+static void count_work(struct job *j)
+{
+	usleep(1000);
+	atomic_fetch_add(CONTAINER_OF(j, struct counted, job)->n, 1);
+}
+
+TEST(work_for_the_end_of_a_process_needs_no_loop)
+{
+	struct loops *g = one_actor();
+	struct counted v[40];
+	struct job *first = NULL;
+	_Atomic int n = 0;
+
+	loops_stop(g);
+	loops_run(g);
+	for (int i = 0; i < 40; i++) {
+		v[i] = (struct counted){ .job = { .work = count_work, .next = first }, .n = &n };
+		first = &v[i].job;
+	}
+	env_work_all(loops_env(g, 0), first);
+	EXPECT_EQ(atomic_load(&n), 40);
+	env_work_all(loops_env(g, 0), NULL);
+	loops_free(g);
+}
+
 /* ---- signals --------------------------------------------------------------------------------- */
 
 static void on_signal(void *arg, int signo)
