@@ -161,8 +161,8 @@ static enum err note_times(struct segment *s, int64_t at)
 	struct index_entry from = { s->base, 0 };
 	struct hop hop;
 	int32_t i;
-	enum err e = index_floor(&s->index[INDEX_OFFSET], INDEX_BY_OFFSET, s->max_time_offset, &from,
-				 &i);
+	enum err e = index_floor(&s->index[INDEX_OFFSET], INDEX_BY_OFFSET, s->max_time_offset,
+				 &from, &i);
 
 	if (e != ERR_OK)
 		return e;
