@@ -228,7 +228,7 @@ static enum err claim(struct open_job *j)
 	/* A deleted topic of this name is still being let go by its own shard: wait for that. */
 	if (!e && (!j->found || atomic_load(&j->found->taken)))
 		return ERR_EXISTS;
-	if (e && is_nobodys(j)) {
+	if ((e == ERR_NOT_FOUND || e == ERR_CORRUPT) && is_nobodys(j)) {
 		MARK(partition_of_nobody);
 		id = j->stray_id;
 		e = ERR_OK;
