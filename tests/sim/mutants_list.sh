@@ -161,6 +161,7 @@ mutant relay_asks_again_without_an_answer broker/api/relay.c \
 by scenes
 mutant overtaken_batch_is_told_as_loss broker/shard/append.c \
 	's/if \(!may_be_overtaken\(p\)\)/if (true)/'
+by scenes
 mutant leads_on_in_shutdown controller/core/ctl_broker.c \
 	's/(void decide_begin_shutdown.*?)\tleave_everything\(r,\n.*?\);\n/$1/s'
 by story/controller_test
