@@ -116,13 +116,14 @@ static bool is_everywhere_in_sync(const struct image *im, int32_t broker)
 	return true;
 }
 
-/* In a new life, and in every ISR. */
+/* In a new life, with a good disk, and in every ISR. */
 static bool has_recovered(const struct nemesis *n, int i)
 {
 	const struct image *im = n->cluster->decided;
 	const struct image_broker *b = im ? image_broker(im, n->cluster->broker[i]->id) : NULL;
 
-	return b && b->epoch > n->lost_in[i] && is_everywhere_in_sync(im, b->id);
+	return b && b->epoch > n->lost_in[i] && is_everywhere_in_sync(im, b->id) &&
+	       disk_is_sound(n->cluster->broker[i]->machine->disk);
 }
 
 /* May this broker lose records, too?  If so it counts as having lost them. */
@@ -369,12 +370,24 @@ static void repair(struct machine *m)
 	disk_fail_below(m->disk, "");
 }
 
+/* The life that now ends is still the one that met it, whatever was decided meanwhile. */
+static void lost_until_now(struct nemesis *n, const struct sim_node *node)
+{
+	const struct image *im = n->cluster->decided;
+	const struct image_broker *b = im ? image_broker(im, node->id) : NULL;
+
+	for (int i = 0; b && i < n->cluster->n_brokers; i++)
+		if (n->cluster->broker[i] == node && n->lost_in[i] >= 0)
+			n->lost_in[i] = i64_max(n->lost_in[i], b->epoch);
+}
+
 /* Whoever met a failing disk serves nothing from it until it is started again. */
 static void on_repair(void *x, void *unused)
 {
 	struct sim_node *node = x;
 
 	(void)unused;
+	lost_until_now(nemesis_of_run(), node);
 	repair(node->machine);
 	if (machine_runs(node->machine)) {
 		tell(node->machine, "gets a new disk controller, and is killed");

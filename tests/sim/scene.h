@@ -124,11 +124,10 @@ void wait_isr(struct stage *, const char *names); /* "XYZ", any order */
 int wait_new_leader(struct stage *, int old); /* by the controller's word and the broker's own */
 void wait_leader(struct stage *, int broker);
 void wait_follower(struct stage *, int broker); /* it has heard that it leads no more */
-void wait_no_leader(struct stage *);
 void expect_one_place(struct stage *, int broker); /* among its log directories */
 bool is_led_by(struct stage *, int broker, int partition);
 void wait_ended(struct stage *, int who); /* its process, by itself */
-void wait_whole(struct stage *);
+void wait_whole(struct stage *), wait_no_leader(struct stage *);
 void wait_log(struct stage *, int broker, const char *records);
 void wait_watermark(struct stage *, int broker, int64_t);
 void wait_read(struct stage *, const char *record); /* by read_on's consumer */
@@ -145,6 +144,5 @@ int32_t known_epoch(struct stage *, int broker); /* the newest in its leader-epo
 int64_t first_offset(struct stage *, int broker);
 int64_t end_offset(struct stage *, int broker);
 int leader(struct stage *); /* by the controller's word; below 0: none */
-int32_t leader_epoch(struct stage *);
-int32_t partition_epoch(struct stage *);
+int32_t leader_epoch(struct stage *), partition_epoch(struct stage *);
 void expect(struct stage *, bool, const char *what);
