@@ -361,6 +361,7 @@ static void ends_moved(struct partition *p)
 		p, &(struct replica_event){ .kind = REPLICA_EV_TRUNCATED,
 					    .now_ms = env_mono_ms(p->shard->env),
 					    .truncated = { log_start(p->log), log_end(p->log) } });
+	p->saving_producers = 0; /* of another history */
 	persist_epochs(p);
 }
 

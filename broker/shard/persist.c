@@ -129,10 +129,16 @@ enum err persist_epochs_now(struct partition *p)
 
 /* ---- producers ------------------------------------------------------------------------------- */
 
+/* A move ends and a segment rolls at the same offset: two writers of one file would take its
+ * temporary name from each other. */
 void persist_producers(struct partition *p, int64_t offset)
 {
-	struct producers_job *j = snapshot(p, offset);
+	struct producers_job *j;
 
+	if (offset > 0 && p->saving_producers == offset)
+		return;
+	j = snapshot(p, offset);
+	p->saving_producers = offset;
 	p->n_jobs++;
 	env_submit(p->shard->env, &j->job);
 }
@@ -197,6 +203,8 @@ static void producers_done(struct job *job)
 {
 	struct producers_job *j = CONTAINER_OF(job, struct producers_job, job);
 
+	if (j->p->saving_producers == j->offset)
+		j->p->saving_producers = 0;
 	/* Without this snapshot a start only has more of the log to read. */
 	if (j->err && !j->p->is_dropped && !partition_is_full(j->p, j->err))
 		partition_fail(j->p, j->err);
