@@ -56,6 +56,8 @@ static void open_again(void *arg);
 static bool was_dropped_lately(struct shard *);
 static bool must_wait(const struct partition *);
 static void opened(struct open_job *);
+static enum err learn_epochs_again(struct open_job *);
+static void note_epoch(void *arg, const struct batch *);
 static enum err claim(struct open_job *);
 static bool is_nobodys(const struct open_job *);
 static void distrust(struct open_job *);
@@ -201,12 +203,33 @@ static void open_work(struct job *job)
 		j->options.replay_from = i64_min(j->options.replay_from, j->options.recovery_point);
 	if ((j->err = log_open(job->home, &j->options, &j->log, &j->recovery)))
 		return;
+	if ((j->err = learn_epochs_again(j)))
+		return;
 	epoch_cache_truncate_end(&j->p->epochs, log_end(j->log));
 	epoch_cache_truncate_start(&j->p->epochs, log_start(j->log));
 	/* Of an empty log only the file speaks, which a full disk may have kept from being written:
 	 * what is not there cannot diverge. */
 	if (log_start(j->log) == log_end(j->log))
 		epoch_cache_truncate_end(&j->p->epochs, 0);
+}
+
+/* The file knows at once when the log's start moves up, the checkpoint within a minute: after a kill
+ * records may be back whose epochs are not, and a leader would tell its followers that an epoch of
+ * before ends where the file begins. */
+static enum err learn_epochs_again(struct open_job *j)
+{
+	struct epoch_cache *c = &j->p->epochs;
+
+	if (c->n == 0 || c->v[0].start_offset <= log_start(j->log))
+		return ERR_OK;
+	MARK(epochs_begin_above_the_log);
+	epoch_cache_truncate_end(c, 0);
+	return log_replay(j->log, log_start(j->log), note_epoch, c);
+}
+
+static void note_epoch(void *arg, const struct batch *b)
+{
+	epoch_cache_assign(arg, b->leader_epoch, b->base_offset);
 }
 
 /* The directory is ours when it says so, or says nothing (a kill while it was made).  One of an
