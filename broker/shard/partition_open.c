@@ -213,9 +213,9 @@ static void open_work(struct job *job)
 		epoch_cache_truncate_end(&j->p->epochs, 0);
 }
 
-/* The file knows at once when the log's start moves up, the checkpoint within a minute: after a kill
- * records may be back whose epochs are not, and a leader would tell its followers that an epoch of
- * before ends where the file begins. */
+/* The file knows at once when the log's start moves up, the checkpoint within a minute: after a
+ * kill records may be back whose epochs are not, and a leader would tell its followers that an
+ * epoch of before ends where the file begins. */
 static enum err learn_epochs_again(struct open_job *j)
 {
 	struct epoch_cache *c = &j->p->epochs;

@@ -193,8 +193,8 @@ static void check_marks(struct spot *s)
 		spot_broken(s, 2, "start %lld, high watermark %lld, end %lld, log %lld",
 			    (long long)r->log_start, (long long)r->high_watermark,
 			    (long long)r->log_end, (long long)log_end(s->p->log));
-	/* 11; whoever begins at a start inside a batch goes back to that batch: what it cuts is deleted
-	 * everywhere */
+	/* 11; whoever begins at a start inside a batch goes back to that batch: what it cuts is
+	 * deleted everywhere */
 	if (r->log_end < v->verified && v->verified > s->truth->log_start && !s->topic->is_unclean)
 		spot_broken(s, 11, "cut from %lld to %lld, committed there is %lld",
 			    (long long)v->log_end, (long long)r->log_end, (long long)v->verified);
