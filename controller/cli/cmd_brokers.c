@@ -340,7 +340,7 @@ static int check_unregister(struct cli *cli, const struct view *v, const struct 
 				"reassign --drain %d), or say --keep-replicas",
 				b->id, s.replicas, b->id);
 	return cli_switch(cli, "dry-run") ? CLI_OK
-					  : confirm(cli, "unregister broker", cli->args[0]);
+					  : confirm(cli, "unregister broker", cli->args[0], NULL);
 }
 
 int cmd_brokers_unregister(struct cli *cli)

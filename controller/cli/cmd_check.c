@@ -96,9 +96,19 @@ static void check_partitions(struct checks *c, const struct health *h)
 		      of_partitions(c, rows[i].n, h->partitions, rows[i].what));
 }
 
+/* Records may be lost; counted from the active controller's start. */
+static void check_unclean(struct checks *c, const struct view *v)
+{
+	int64_t n = v->controller->unclean_elections;
+
+	check(c, "unclean elections", n ? GRADE_WARNING : GRADE_OK,
+	      arena_printf(&c->cli->mem, "%" PRId64 " since this controller started%s", n,
+			   n ? ": records may be lost; weir events --type leader" : ""));
+}
+
 /* The worst directory of all brokers that answer. */
 struct disks {
-	int32_t asked, silent, failed, worst_broker;
+	int32_t asked, silent, failed, worst_broker; /* silent: fenced ones too */
 	int worst_percent;
 };
 
@@ -132,10 +142,9 @@ static void check_disks(struct checks *c, const struct view *v)
 	for (int32_t i = 0; i < v->image->n_brokers; i++) {
 		const struct image_broker *b = v->image->brokers[i];
 
-		if (b->is_fenced)
-			continue;
 		d.asked++;
-		if (ask_broker(c->cli, b,
+		if ((b->is_fenced && !b->is_held) ||
+		    ask_broker(c->cli, b,
 			       &(struct kafka_call){ API_DESCRIBE_LOG_DIRS, LOG_DIRS_VERSION,
 						     &describe_log_dirs_request_schema,
 						     &describe_log_dirs_response_schema, &in,
@@ -228,6 +237,7 @@ int cmd_cluster_check(struct cli *cli)
 	check_controllers(&c, &v, &h);
 	check_brokers(&c, &h);
 	check_partitions(&c, &h);
+	check_unclean(&c, &v);
 	check_disks(&c, &v);
 	code = nagios ? tell_nagios(&c, &h) : tell(&c);
 	view_fini(&v);

@@ -7,8 +7,8 @@
 #include "controller/cli/commands.h"
 #include "controller/cli/health.h"
 #include "controller/cli/json.h"
+#include "controller/cli/local_view.h"
 #include "controller/cli/out.h"
-#include "controller/cli/profile.h"
 #include "controller/cli/view.h"
 
 #include <inttypes.h>
@@ -53,31 +53,22 @@ static const char *partitions(struct cli *cli, int32_t n)
 	return arena_printf(&cli->mem, "%d partition%s", n, n == 1 ? "" : "s").at;
 }
 
-/* Is it a process of the local cluster?  Then its address stands in the profile. */
-static bool is_local(struct cli *cli, const struct view *v, int32_t id)
-{
-	const struct image_broker *b = image_broker(v->image, id);
-	struct profile local;
-	struct str rest, one;
-
-	if (!b || b->n_endpoints == 0 || !profile_load(cli, &local))
-		return false;
-	rest = str_of(local.bootstrap);
-	while (str_cut(&rest, ',', &one))
-		if (str_eq(one, arena_printf(&cli->mem, "%.*s:%d", (int)b->endpoints[0].host.n,
-					     b->endpoints[0].host.at, b->endpoints[0].port)))
-			return true;
-	return false;
-}
-
 static void print_next(struct cli *cli, const struct view *v, const struct health *h)
 {
+	const Weir__ControllerState *c = v->controller;
+	const char *remedy = h->fenced.n          ? local_remedy(cli, v, h->fenced.v[0])
+			     : c->n_silent_voters ? local_remedy(cli, v, c->silent_voters[0])
+						  : NULL;
+
 	if (h->fenced.n && image_broker(v->image, h->fenced.v[0])->is_held)
 		printf("  next: %s brokers unfence %d\n", cli->program, h->fenced.v[0]);
-	else if (h->fenced.n && is_local(cli, v, h->fenced.v[0]))
-		printf("  next: %s local restart %d\n", cli->program, h->fenced.v[0]);
+	else if (remedy)
+		printf("  next: %s\n", remedy);
 	else if (h->fenced.n)
 		printf("  next: %s brokers list\n", cli->program);
+	else if (c->n_replaced_voters > 0)
+		printf("  next: %s quorum remove-voter %d --yes && %s quorum add-voter %d\n",
+		       cli->program, c->replaced_voters[0], cli->program, c->replaced_voters[0]);
 	else if (h->under_replicated || h->offline)
 		printf("  next: %s isr list --shrunk\n", cli->program);
 	else if (v->controller->n_silent_voters > 0 || h->is_leaderless)
@@ -91,15 +82,17 @@ static void print_waiting(struct cli *cli, const struct view *v)
 	int n = 0;
 
 	view_walk_init(&w, v, NULL, 0);
-	while (n < WAITING_SHOWN && view_walk_partition(&w)) {
+	while (view_walk_partition(&w)) {
 		const char *topic = cli_z(cli, w.topic->name);
 
-		if (w.partition->leader >= 0)
+		if (w.partition->leader >= 0 || n++ >= WAITING_SHOWN)
 			continue;
 		printf("      %s-%d %s\n", topic, w.number,
 		       view_waits_for(cli, topic, w.number, w.partition));
-		n++;
 	}
+	if (n > WAITING_SHOWN)
+		printf("      ... and %d more: %s topics find --offline\n", n - WAITING_SHOWN,
+		       cli->program);
 }
 
 static void print_warnings(struct cli *cli, const struct view *v, const struct health *h)
@@ -116,6 +109,9 @@ static void print_warnings(struct cli *cli, const struct view *v, const struct h
 	else if (v->controller->n_silent_voters > 0 &&
 		 v->controller->n_silent_voters == (v->controller->n_voters - 1) / 2)
 		printf("  %s one controller away from deciding nothing\n", mark);
+	for (size_t i = 0; i < v->controller->n_replaced_voters; i++)
+		printf("  %s controller %d runs with another disk, without a vote\n", mark,
+		       v->controller->replaced_voters[i]);
 	if (h->brokers == 0)
 		printf("  %s no broker has registered\n", mark);
 	if (h->offline)
@@ -142,7 +138,9 @@ static const char *fenced_text(struct cli *cli, const struct view *v, const stru
 		const Weir__BrokerState *b = view_broker_state(v, h->fenced.v[i]);
 
 		text_printf(&t, "%s%d", i ? ", " : "", h->fenced.v[i]);
-		if (b && b->has_last_contact_ms && b->last_contact_ms >= 0)
+		if (image_broker(v->image, h->fenced.v[i])->is_held)
+			text_printf(&t, " (held: fenced by hand)");
+		else if (b && b->has_last_contact_ms && b->last_contact_ms >= 0)
 			text_printf(&t, " (silent for %s)",
 				    text_of_duration(cli, b->last_contact_ms));
 	}
@@ -185,14 +183,16 @@ static void print_text(struct cli *cli, const struct view *v, const struct healt
 		printf(", shutting down: %d", h->shutting_down);
 	printf("\n  partitions   %d total, %d offline, %d under min.insync.replicas, %d "
 	       "under-replicated, "
-	       "%d leaders not preferred\n",
-	       h->partitions, h->offline, h->under_min, h->under_replicated, h->not_preferred);
+	       "%d leader%s not preferred\n",
+	       h->partitions, h->offline, h->under_min, h->under_replicated, h->not_preferred,
+	       h->not_preferred == 1 ? "" : "s");
 	if (h->recovering)
-		printf("  recovering   %d partitions after an unclean election\n", h->recovering);
+		printf("  recovering   %s after an unclean election\n",
+		       partitions(cli, h->recovering));
 	if (c->unclean_elections)
 		printf("  unclean      %" PRId64
-		       " unclean elections since this controller started\n",
-		       c->unclean_elections);
+		       " unclean election%s since this controller started\n",
+		       c->unclean_elections, c->unclean_elections == 1 ? "" : "s");
 	if (!h->is_well)
 		print_warnings(cli, v, h);
 }
@@ -212,6 +212,8 @@ static void print_json(const struct view *v, const struct health *h)
 	json_i64(&j, "controllers", (int64_t)size_max(v->controller->n_voters, 1));
 	json_ids(&j, "silent_controllers", v->controller->silent_voters,
 		 (int)v->controller->n_silent_voters);
+	json_ids(&j, "replaced_controllers", v->controller->replaced_voters,
+		 (int)v->controller->n_replaced_voters);
 	json_i64(&j, "controller_epoch", v->controller->epoch);
 	json_i64(&j, "metadata_log_end", v->controller->log_end);
 	json_i64(&j, "brokers", h->brokers);

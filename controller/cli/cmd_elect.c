@@ -20,6 +20,9 @@ static int build(struct cli *, Weir__ElectLeaders *);
 static int elect_to(struct cli *, const char *text);
 static void add_partition(struct cli *, Weir__ElectLeaders *, struct str topic, int32_t partition);
 static int tell_loss(struct cli *, const struct view *, const Weir__ElectLeaders *);
+static bool is_needed(const struct view *, const Weir__ElectLeaders *);
+static const struct image_partition *partition_of(const struct view *,
+						  const Weir__ElectPartition *);
 static int tell_intent(struct cli *, const struct view *, const Weir__ElectLeaders *);
 static int report(struct cli *, const struct view *before, const Weir__ElectResults *,
 		  int64_t took_ms);
@@ -59,11 +62,14 @@ out:
 }
 
 /* First what would be lost, then the refusal that says what to add.  With the flag it goes to
- * stderr where programs read: stdout is the answer. */
+ * stderr where programs read: stdout is the answer.  Where somebody leads, nothing is to be lost.
+ */
 static int tell_loss(struct cli *cli, const struct view *v, const Weir__ElectLeaders *elect)
 {
 	bool allowed = cli_switch(cli, "allow-data-loss");
 
+	if (!is_needed(v, elect))
+		return CLI_OK;
 	if (!allowed || out_is_for_people(cli))
 		loss_print(cli, v, elect);
 	if (allowed)
@@ -71,6 +77,43 @@ static int tell_loss(struct cli *cli, const struct view *v, const Weir__ElectLea
 	return cli_fail(cli, CLI_UNSAFE,
 			"an unclean election gives up records that only the lost replicas have; if "
 			"that is wanted, add --allow-data-loss");
+}
+
+/* Is one of them without a leader, or not there? */
+static bool is_needed(const struct view *v, const Weir__ElectLeaders *elect)
+{
+	struct view_walk w;
+
+	for (size_t i = 0; i < elect->n_partitions; i++) {
+		const struct image_partition *p = partition_of(v, elect->partitions[i]);
+
+		if (!p || p->leader < 0)
+			return true;
+	}
+	view_walk_init(&w, v, NULL, 0);
+	while (elect->all && view_walk_partition(&w))
+		if (w.partition->leader < 0)
+			return true;
+	return false;
+}
+
+static const struct image_partition *partition_of(const struct view *v,
+						  const Weir__ElectPartition *p)
+{
+	const struct image_topic *t = image_topic_named(v->image, str_of(p->topic));
+
+	return t ? image_partition(t, p->partition) : NULL;
+}
+
+/* The dry run of an unclean election of partitions that have leaders. */
+static void tell_leaders(const struct view *v, const Weir__ElectLeaders *elect)
+{
+	for (size_t i = 0; i < elect->n_partitions; i++)
+		printf("%s-%d has leader %d, none needed\n", elect->partitions[i]->topic,
+		       elect->partitions[i]->partition,
+		       partition_of(v, elect->partitions[i])->leader);
+	if (elect->all)
+		puts("every partition has a leader, none needed");
 }
 
 /* ---- balance, move ------------------------------------------------------------------------- */
@@ -138,20 +181,22 @@ static int tell_intent(struct cli *cli, const struct view *v, const Weir__ElectL
 	Weir__ElectLeaders would = WEIR__ELECT_LEADERS__INIT;
 	struct plan only = { 0 };
 
-	if (asked->type == TYPE_UNCLEAN) {
-		loss_print(cli, v, asked);
-		return CLI_OK;
-	}
 	for (size_t i = 0; i < asked->n_partitions; i++) {
 		const Weir__ElectPartition *p = asked->partitions[i];
-		const struct image_topic *t = image_topic_named(v->image, str_of(p->topic));
-		const struct image_partition *now = t ? image_partition(t, p->partition) : NULL;
+		const struct image_partition *now = partition_of(v, p);
 
 		if (!now)
 			return cli_fail(cli, CLI_MISSING,
 					"there is no %s-%d (UNKNOWN_TOPIC_OR_PARTITION)", p->topic,
 					p->partition);
-		plan_add(cli, &only, t->name, p->partition, now, &now->replicas);
+		plan_add(cli, &only, str_of(p->topic), p->partition, now, &now->replicas);
+	}
+	if (asked->type == TYPE_UNCLEAN) {
+		if (!out_is_for_people(cli) || is_needed(v, asked))
+			loss_print(cli, v, asked);
+		else
+			tell_leaders(v, asked);
+		return CLI_OK;
 	}
 	if (away(cli, v, asked->n_partitions ? &only : NULL, &would) == 0 && out_is_for_people(cli))
 		puts("every leader is where it should be, as far as it can");
@@ -356,13 +401,17 @@ static const struct image_partition *find(const struct view *v, const Weir__Elec
 	return t && r->partition < t->n_partitions ? &t->partitions[r->partition] : NULL;
 }
 
+static const char *leader_text(struct cli *cli, const struct image_partition *p)
+{
+	return !p || p->leader < 0 ? "none" : arena_printf(&cli->mem, "%d", p->leader).at;
+}
+
 /* " (leader 2, ISR {2,3} of {1,2,3})" */
 static const char *standing(struct cli *cli, const struct image_partition *p)
 {
 	if (!p)
 		return "";
-	return arena_printf(&cli->mem, " (leader %s, ISR {%s} of {%s})",
-			    p->leader < 0 ? "none" : arena_printf(&cli->mem, "%d", p->leader).at,
+	return arena_printf(&cli->mem, " (leader %s, ISR {%s} of {%s})", leader_text(cli, p),
 			    text_of_ids(cli, p->isr.v, p->isr.n),
 			    text_of_ids(cli, p->replicas.v, p->replicas.n))
 		.at;
@@ -392,15 +441,16 @@ static void result_row(struct out *o, const Weir__ElectResult *r)
 		out_none(o);
 }
 
-static void print_sentence(const Weir__ElectResult *r, const struct image_partition *was,
-			   const struct image_partition *is, int64_t took_ms)
+static void print_sentence(struct cli *cli, const Weir__ElectResult *r,
+			   const struct image_partition *was, const struct image_partition *is,
+			   int64_t took_ms)
 {
 	if (r->code == KERR_ELECTION_NOT_NEEDED)
-		printf("%s-%d   leader stays %d\n", r->topic, r->partition, is ? is->leader : -1);
+		printf("%s-%d   leader stays %s\n", r->topic, r->partition, leader_text(cli, is));
 	else if (r->code == KERR_NONE && was && is)
-		printf("%s-%d   leader %d -> %d   epoch %d -> %d   took %" PRId64 "ms\n", r->topic,
-		       r->partition, was->leader, is->leader, was->leader_epoch, is->leader_epoch,
-		       took_ms);
+		printf("%s-%d   leader %s -> %s   epoch %d -> %d   took %" PRId64 "ms\n", r->topic,
+		       r->partition, leader_text(cli, was), leader_text(cli, is), was->leader_epoch,
+		       is->leader_epoch, took_ms);
 }
 
 /* Old -> new, as it stands in the metadata after the answer. */
@@ -422,7 +472,7 @@ static int report(struct cli *cli, const struct view *before, const Weir__ElectR
 		result_row(&o, r);
 		leader_cells(&o, was, is);
 		if (out_is_for_people(cli))
-			print_sentence(r, was, is, took_ms);
+			print_sentence(cli, r, was, is, took_ms);
 		if (r->code == KERR_NONE || r->code == KERR_ELECTION_NOT_NEEDED)
 			continue;
 		code = cli_fail_code(cli, r->code,

@@ -114,7 +114,7 @@ static int update(struct cli *cli, int type)
 	request.body_case = WEIR__REQUEST__BODY_UPDATE_FEATURES;
 	request.update_features = &in;
 	if (type == UNSAFE_DOWNGRADE && !in.validate_only)
-		code = confirm(cli, "downgrade unsafely", in.updates[0]->name);
+		code = confirm(cli, "downgrade unsafely", in.updates[0]->name, NULL);
 	if (!code)
 		code = link_call(cli, &request, "change features", &response);
 	if (!code && response->body_case != WEIR__RESPONSE__BODY_FEATURES)

@@ -282,7 +282,7 @@ int cmd_local_purge(struct cli *cli)
 
 	local_init(&l, cli);
 	if ((code = local_open(&l)) ||
-	    (code = confirm(cli, "delete the local cluster and all its data,", l.name)))
+	    (code = confirm(cli, "delete the local cluster and all its data,", l.name, NULL)))
 		return code;
 	stop_all(&l, SIGKILL, pids);
 	if ((code = local_remove(&l, false)))

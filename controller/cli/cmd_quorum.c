@@ -20,12 +20,16 @@ int cmd_quorum_describe(struct cli *cli)
 	static const struct out_column columns[] = {
 		{ "ID", "id", OUT_RIGHT },
 		{ "ROLE", "role", OUT_LEFT },
+		{ "STATE", "state", OUT_LEFT },
 		{ "ADDRESS", "address", OUT_LEFT },
 		{ "LOG-END", "log_end", OUT_RIGHT },
 		{ "LAG", "lag", OUT_RIGHT },
 		{ "LAST-HEARD", "last_heard_ms", OUT_RIGHT },
 		{ "CAUGHT-UP", "caught_up_ms", OUT_RIGHT },
 		{ "DIRECTORY", "directory_id", OUT_WIDE },
+		{ "LEADER", "leader", OUT_RIGHT | OUT_WIDE },
+		{ "EPOCH", "epoch", OUT_RIGHT | OUT_WIDE },
+		{ "HIGH-WATERMARK", "high_watermark", OUT_RIGHT | OUT_WIDE },
 	};
 	const Weir__Quorum *q;
 	struct timespec now;
@@ -94,6 +98,19 @@ static void ago(struct out *o, bool has, int64_t at_ms, int64_t now_ms)
 		out_none(o);
 }
 
+/* Known by the leader: a standby does not hear of the others. */
+static void state_cell(struct out *o, const Weir__Quorum *q, const Weir__QuorumMember *m)
+{
+	bool up = quorum_is_up(q, m);
+
+	if (q->leader != q->answered_by) {
+		out_none(o);
+		return;
+	}
+	o->color = up ? OUT_PLAIN : OUT_YELLOW;
+	out_z(o, up ? "up" : "silent");
+}
+
 /* The leader alone knows how far the others are. */
 static void row(struct out *o, const Weir__Quorum *q, const Weir__QuorumMember *m, int64_t now_ms)
 {
@@ -110,6 +127,7 @@ static void row(struct out *o, const Weir__Quorum *q, const Weir__QuorumMember *
 			leader_end = q->members[i]->log_end;
 	out_i64(o, m->id);
 	out_z(o, m->id == q->leader ? "leader" : m->is_voter ? "voter" : "observer");
+	state_cell(o, q, m);
 	if (m->host && m->has_port)
 		out_z(o, arena_printf(&o->cli->mem, "%s:%d", m->host, m->port).at);
 	else
@@ -125,6 +143,9 @@ static void row(struct out *o, const Weir__Quorum *q, const Weir__QuorumMember *
 	ago(o, m->has_last_fetch_ms, m->last_fetch_ms, now_ms);
 	ago(o, m->has_last_caught_up_ms, m->last_caught_up_ms, now_ms);
 	out_z(o, directory);
+	out_i64(o, q->leader);
+	out_i64(o, q->epoch);
+	out_i64(o, q->high_watermark);
 }
 
 /* ---- changes --------------------------------------------------------------------------------- */
@@ -181,7 +202,8 @@ int cmd_quorum_remove_voter(struct cli *cli)
 	int code = id_of(cli, &rm.id);
 
 	if (code || (!cli_switch(cli, "dry-run") &&
-		     (code = confirm(cli, "take the vote from controller", cli->args[0]))))
+		     (code = confirm(cli, "take the vote from controller", cli->args[0],
+				     "weir quorum add-voter"))))
 		return code;
 	if (!directory_of(cli, &id, &rm.directory_id))
 		return CLI_USAGE;

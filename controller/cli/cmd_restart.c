@@ -5,6 +5,7 @@
 #include "common/base/text.h"
 #include "controller/cli/commands.h"
 #include "controller/cli/json.h"
+#include "controller/cli/local_view.h"
 #include "controller/cli/out.h"
 #include "controller/cli/restart.h"
 
@@ -101,19 +102,27 @@ static void print_harmed(struct cli *cli, const struct view *v, const struct ver
 	putchar('\n');
 }
 
-/* Somebody's return may make it safe: then it is worth waiting. */
+/* Somebody's return may make it safe; who is down comes back when it is started. */
 static void print_next(struct cli *cli, const struct view *v)
 {
-	struct text t;
+	const struct image_broker *down = NULL;
+	const char *remedy;
 
-	text_init(&t, arena_must(&cli->mem, 256), 256);
-	for (int32_t i = 0; i < v->image->n_brokers; i++)
+	for (int32_t i = 0; i < v->image->n_brokers && !down; i++)
 		if (!image_broker_active(v->image, v->image->brokers[i]->id))
-			text_printf(&t, "%s%d", t.n ? ", " : "", v->image->brokers[i]->id);
-	if (t.n)
-		printf("    next: wait for broker %s: weir isr watch\n", t.at);
+			down = v->image->brokers[i];
+	remedy = down ? local_remedy(cli, v, down->id) : NULL;
+	if (!down)
+		printf("    next: %s isr list --shrunk\n", cli->program);
+	else if (down->is_held)
+		printf("    next: %s brokers unfence %d\n", cli->program, down->id);
+	else if (remedy)
+		printf("    next: %s\n", remedy);
+	else if (down->is_fenced)
+		printf("    next: start broker %d again, then wait for it: %s isr watch\n",
+		       down->id, cli->program);
 	else
-		puts("    next: weir isr list --shrunk");
+		printf("    next: wait for broker %d: %s isr watch\n", down->id, cli->program);
 }
 
 static void print_broker(struct cli *cli, const struct view *v, const struct verdict *d)
@@ -139,16 +148,38 @@ static void print_broker(struct cli *cli, const struct view *v, const struct ver
 	print_next(cli, v);
 }
 
-static void print_controller(const struct verdict *d)
+/* The voter whose return would help; -1: there are no others, or all are here. */
+static int32_t missing_voter(const struct view *v, int32_t node)
 {
-	if (d->is_safe)
+	for (size_t i = 0; i < v->controller->n_silent_voters; i++)
+		if (v->controller->silent_voters[i] != node)
+			return v->controller->silent_voters[i];
+	return -1;
+}
+
+static void print_controller(struct cli *cli, const struct view *v, const struct verdict *d)
+{
+	int32_t missing = missing_voter(v, d->node);
+	const char *remedy;
+
+	if (d->is_safe) {
 		printf("YES  controller %d can be stopped: %d of %d voters are left\n", d->node,
 		       d->left, d->voters);
+		return;
+	}
+	printf("%s  without controller %d, %d of %d voters would be left, which is no majority: "
+	       "nothing is decided until it is back\n"
+	       "    (brokers go on serving; no elections, no changes of topics)\n",
+	       text_colored(cli, OUT_RED, "NO"), d->node, d->left, d->voters);
+	remedy = missing >= 0 ? local_remedy(cli, v, missing) : NULL;
+	if (remedy)
+		printf("    next: %s\n", remedy);
+	else if (missing >= 0)
+		printf("    next: start controller %d again: %s quorum describe\n", missing,
+		       cli->program);
 	else
-		printf("NO  without controller %d, %d of %d voters would be left, which is no "
-		       "majority: nothing is decided until it is back\n"
-		       "    (brokers go on serving; no elections, no changes of topics)\n",
-		       d->node, d->left, d->voters);
+		printf("    next: with more voters one may be missing: %s quorum add-voter -h\n",
+		       cli->program);
 }
 
 static void print_json(struct cli *cli, const struct view *v, const struct verdict *d)
@@ -222,7 +253,7 @@ int cmd_cluster_can_restart(struct cli *cli)
 	else if (d.is_broker)
 		print_broker(cli, &v, &d);
 	else
-		print_controller(&d);
+		print_controller(cli, &v, &d);
 	code = d.is_safe ? CLI_OK : CLI_UNSAFE;
 out:
 	view_fini(&v);

@@ -172,7 +172,7 @@ static int confirm_all(struct cli *cli)
 			return code;
 	}
 	for (int i = 0; i < cli->n_args; i++)
-		if ((code = confirm(cli, "delete topic", cli->args[i])))
+		if ((code = confirm(cli, "delete topic", cli->args[i], NULL)))
 			return code;
 	return CLI_OK;
 }

@@ -206,7 +206,7 @@ static int trim(struct cli *cli, const struct view *v, const struct trim *t)
 			cuts[n++] = plan_cut(cli, v, t, p, offsets_find(&at, t->topic, p));
 	if (cli_switch(cli, "dry-run"))
 		return print_cuts(cli, t, cuts, n, "would be deleted");
-	if ((code = confirm(cli, "delete records of", cli->args[0])))
+	if ((code = confirm(cli, "delete records of", cli->args[0], NULL)))
 		return code;
 	for (int i = 0; i < n; i++) {
 		const struct image_broker *leader =

@@ -51,8 +51,9 @@
 #define LEADS " leaders:int preferred:int not_preferred:int"
 #define CONFIG_CHANGES "ConfigChangeList[resource:str key:str old:str? new:str? dry_run:bool]"
 #define QUORUM_MEMBERS                                                                             \
-	"QuorumMemberList[id:int role:str address:str? log_end:int? lag:int? last_heard_ms:int? "  \
-	"caught_up_ms:int? directory_id:str]"
+	"QuorumMemberList[id:int role:str state:str? address:str? log_end:int? lag:int? "          \
+	"last_heard_ms:int? caught_up_ms:int? directory_id:str leader:int epoch:int "              \
+	"high_watermark:int]"
 #define FEATURE_CHANGES "FeatureChangeList[feature:str old:int new:int result:str error:str?]"
 #define BROKER_STATES "BrokerStateChangeList[id:int old:str new:str leaders:int result:str]"
 #define ELECTIONS                                                                                  \
@@ -95,7 +96,8 @@ const struct cmd commands[] = {
 	  "Exit code 0 when all is well, 1 when not: fit for scripts and monitors.",
 	  "weir cluster health\nweir cluster health --until-healthy 60s",
 	  .json = "ClusterHealth{verdict:str healthy:bool cluster_id:str "
-		  "controller:int controllers:int silent_controllers:[int] controller_epoch:int "
+		  "controller:int controllers:int silent_controllers:[int] "
+		  "replaced_controllers:[int] controller_epoch:int "
 		  "metadata_log_end:int "
 		  "brokers:int brokers_up:int fenced:[int] partitions:int "
 		  "offline:int under_min_isr:int at_min_isr:int "
@@ -466,9 +468,10 @@ const struct cmd commands[] = {
 	  "weir quorum remove-voter 103 --yes\nweir quorum add-voter 103",
 	  .json = "QuorumChangeList[controller:str result:str]", .run = cmd_quorum_add_voter,
 	  .flags = { { "directory", 0, "ID", "only with this disk" }, DRY_RUN } },
-	{ "quorum remove-voter", "ID", 1, 1, "take a controller's vote", NULL,
-	  "weir quorum remove-voter 103", .json = "QuorumChangeList[controller:str result:str]",
-	  .run = cmd_quorum_remove_voter,
+	{ "quorum remove-voter", "ID", 1, 1, "take a controller's vote",
+	  "Asks for the id on a terminal; elsewhere --yes is needed.",
+	  "weir quorum remove-voter 103 --yes",
+	  .json = "QuorumChangeList[controller:str result:str]", .run = cmd_quorum_remove_voter,
 	  .flags = { { "directory", 0, "ID", "only with this disk" }, DRY_RUN, YES } },
 	{ "quorum transfer-leader", "[ID]", 0, 1, "let another controller lead", NULL,
 	  "weir quorum transfer-leader 102", .json = "QuorumChangeList[controller:str result:str]",
@@ -585,8 +588,10 @@ const struct cmd commands[] = {
 	{ "local down", "", 0, 0, "stop the cluster and keep its data", NULL, NULL,
 	  .json = LOCAL_CHANGES, .run = cmd_local_down,
 	  .flags = { DIR, NAME, { "kill", 0, NULL, "SIGKILL instead of SIGTERM" } } },
-	{ "local purge", "", 0, 0, "stop the cluster and delete its data", NULL, NULL,
-	  .json = LOCAL_CHANGES, .run = cmd_local_purge, .flags = { DIR, NAME, YES } },
+	{ "local purge", "", 0, 0, "stop the cluster and delete its data",
+	  "Asks for the cluster's name on a terminal; elsewhere --yes is needed.",
+	  "weir local purge --yes", .json = LOCAL_CHANGES, .run = cmd_local_purge,
+	  .flags = { DIR, NAME, YES } },
 	{ "local env", "", 0, 0, "shell lines that point clients and weir at it", NULL,
 	  "eval \"$(weir local env)\"", .json = "LocalEnvList[variable:str value:str]",
 	  .run = cmd_local_env, .flags = { DIR, NAME } },

@@ -10,9 +10,9 @@ enum json_kind { JSON_NULL, JSON_BOOL, JSON_INT, JSON_TEXT, JSON_LIST, JSON_OBJE
 
 struct json_value {
 	enum json_kind kind;
-	int64_t number;  /* of JSON_INT and JSON_BOOL */
-	struct str text; /* of JSON_TEXT */
-	struct str key;  /* its name, in an object */
+	int64_t number;                  /* of JSON_INT and JSON_BOOL */
+	struct str text;                 /* of JSON_TEXT */
+	struct str key;                  /* its name, in an object */
 	struct json_value *first, *next; /* of lists and objects; the sibling */
 	int n;
 };

@@ -54,6 +54,7 @@ struct link {
 
 static int connect_any(struct cli *, const char *what);
 static void wait_for_active(struct cli *, const Weir__Status *, const char *what, bool *was_told);
+static void drop_link(struct cli *);
 static struct target active_of(struct cli *, const Weir__Status *);
 static bool is_look(const Weir__Request *);
 static enum err ask_link(struct cli *, const Weir__Request *, int64_t deadline_ms,
@@ -91,6 +92,11 @@ int link_call(struct cli *cli, const Weir__Request *request, const char *what, W
 			continue;
 		}
 		e = ask_link(cli, request, deadline_ms, out);
+		if (e == ERR_CLOSED && is_look(request) &&
+		    cli_now_ms() < began_ms + cli->timeout_ms) {
+			drop_link(cli); /* killed: another one may know as much */
+			continue;
+		}
 		if (e)
 			return cli_fail(cli, CLI_UNREACHABLE, "%s: %s:%d gave no answer: %s", what,
 					cli->link->target.addr.host, cli->link->target.addr.port,
@@ -136,6 +142,11 @@ static void wait_for_active(struct cli *cli, const Weir__Status *status, const c
 			status->message ? status->message : kerr_text(status->code));
 		*was_told = true;
 	}
+	drop_link(cli);
+}
+
+static void drop_link(struct cli *cli)
+{
 	kafka_close(&cli->link->conn);
 	cli->link = NULL;
 }

@@ -20,5 +20,5 @@ must_check int link_call(struct cli *, const Weir__Request *, const char *what, 
 /* The same at a given controller, silently; for those who wait until one answers. */
 must_check enum err link_ask(struct cli *, struct addr controller, const Weir__Request *,
 			     int64_t deadline_ms, Weir__Response **);
-void link_close(struct link *); /* NULL is fine */
+void link_close(struct link *);                  /* NULL is fine */
 ProtobufCAllocator link_allocator(struct cli *); /* of cli->mem */

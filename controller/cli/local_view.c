@@ -2,7 +2,7 @@
 #include "controller/cli/local_view.h"
 #include "common/base/text.h"
 #include "controller/cli/link.h"
-#include "controller/cli/view.h"
+#include "controller/cli/profile.h"
 
 #define ASK_MS 3000
 
@@ -98,4 +98,42 @@ static int find_leader(struct cli *cli, struct local *l, const char *partition,
 	if (*out)
 		return CLI_OK;
 	return cli_fail(cli, CLI_MISSING, topic ? "%s has no leader" : "there is no %s", partition);
+}
+
+/* ---- what would help ------------------------------------------------------------------------- */
+
+/* Its brokers' addresses stand in the profile then. */
+static bool is_of_profile(struct cli *cli, const struct view *v)
+{
+	const struct image_broker *b = v->image->n_brokers ? v->image->brokers[0] : NULL;
+	struct profile local;
+	struct str rest, one;
+
+	if (!b || b->n_endpoints == 0 || !profile_load(cli, &local))
+		return false;
+	rest = str_of(local.bootstrap);
+	while (str_cut(&rest, ',', &one))
+		if (str_eq(one, arena_printf(&cli->mem, "%.*s:%d", (int)b->endpoints[0].host.n,
+					     b->endpoints[0].host.at, b->endpoints[0].port)))
+			return true;
+	return false;
+}
+
+const char *local_remedy(struct cli *cli, const struct view *v, int32_t id)
+{
+	const struct local_node *node;
+	struct local l;
+
+	if (!is_of_profile(cli, v))
+		return NULL;
+	local_init(&l, cli);
+	if (!local_exists(&l) || local_open(&l) != CLI_OK)
+		return NULL;
+	local_look(&l);
+	node = find(&l, id);
+	if (!node || node->state == LOCAL_RUNNING)
+		return NULL;
+	return arena_printf(&cli->mem, "%s local %s %d", cli->program,
+			    node->state == LOCAL_PAUSED ? "resume" : "restart", id)
+		.at;
 }

@@ -189,7 +189,7 @@ int loss_print(struct cli *cli, const struct view *v, const Weir__ElectLeaders *
 		partition_rows(&o, v, w.topic, w.number);
 		shown++;
 	}
-	if (shown)
+	if (shown || !out_is_for_people(cli))
 		out_end(&o);
 	else
 		out_drop(&o);

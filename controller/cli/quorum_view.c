@@ -42,16 +42,18 @@ int32_t quorum_voters(const Weir__Quorum *q)
 
 int32_t quorum_alive(const Weir__Quorum *q)
 {
-	const Weir__QuorumMember *leader = leader_of(q);
 	int32_t n = 0;
 
-	for (size_t i = 0; leader && i < q->n_members; i++) {
-		const Weir__QuorumMember *m = q->members[i];
-
-		n += m->is_voter &&
-		     (m == leader || m->last_fetch_ms + SILENT_MS >= leader->last_fetch_ms);
-	}
+	for (size_t i = 0; i < q->n_members; i++)
+		n += q->members[i]->is_voter && quorum_is_up(q, q->members[i]);
 	return n;
+}
+
+bool quorum_is_up(const Weir__Quorum *q, const Weir__QuorumMember *m)
+{
+	const Weir__QuorumMember *leader = leader_of(q);
+
+	return leader && (m == leader || m->last_fetch_ms + SILENT_MS >= leader->last_fetch_ms);
 }
 
 int64_t quorum_lag(const Weir__Quorum *q)

@@ -92,5 +92,7 @@ bool quorum_hand_over(struct quorum *);
 void quorum_why(struct quorum *, struct text *); /* nobody leads: the reason, for an operator */
 /* is that controller there, as seen here */
 bool quorum_hears_of(const struct quorum *, int32_t id);
+/* That voter runs with another disk than the one that has the vote. */
+bool quorum_is_replaced(const struct quorum *, int32_t id);
 void quorum_describe(struct quorum *, struct arena *, Weir__Response *);
 void quorum_change(struct quorum *, struct rpc *, uint64_t id, const Weir__Request *);

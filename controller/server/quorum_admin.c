@@ -255,17 +255,37 @@ static void fill_progress(struct quorum *q, struct raft_voter who, Weir__QuorumM
 	}
 }
 
-/* A process that stands still keeps its connection, but answers no leader. */
+static const struct raft_voter *voter_of(const struct quorum *q, int32_t id)
+{
+	const struct raft_voters *set = &q->raft.voters.set;
+
+	for (int32_t i = 0; q->has_raft && i < set->n; i++)
+		if (set->v[i].id == id)
+			return &set->v[i];
+	return NULL;
+}
+
+bool quorum_is_replaced(const struct quorum *q, int32_t id)
+{
+	const struct hello *h = id == q->o->id ? NULL : quorum_heard(q, id);
+	const struct raft_voter *who = voter_of(q, id);
+
+	return h != NULL && who != NULL && !uuid_eq(h->self.who.directory, who->directory);
+}
+
+/* A process that stands still keeps its connection, but answers no leader.  Raft remembers a lost
+ * disk for a while beside the one that came after it: the voter's is the one that counts. */
 bool quorum_hears_of(const struct quorum *q, int32_t id)
 {
+	const struct raft_voter *who = voter_of(q, id);
 	const struct raft *r = &q->raft;
 
 	if (id == q->o->id)
 		return true;
-	if (quorum_heard(q, id) == NULL)
+	if (quorum_heard(q, id) == NULL || quorum_is_replaced(q, id))
 		return false;
-	for (int32_t i = 0; quorum_leads(q) && i < r->n_peers; i++)
-		if (r->peers[i].who.id == id)
+	for (int32_t i = 0; who != NULL && quorum_leads(q) && i < r->n_peers; i++)
+		if (raft_voter_eq(r->peers[i].who, *who))
 			return env_mono_ms(q->env) - r->peers[i].contact_ms < SILENCE_MS;
 	return true;
 }

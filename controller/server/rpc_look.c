@@ -75,10 +75,13 @@ static void describe(struct node *n, Weir__Response *out)
 	c->n_voters = (size_t)im->n_voters;
 	c->voters = arena_must(&n->scratch, c->n_voters * sizeof(*c->voters) + 1);
 	c->silent_voters = arena_must(&n->scratch, c->n_voters * sizeof(*c->voters) + 1);
+	c->replaced_voters = arena_must(&n->scratch, c->n_voters * sizeof(*c->voters) + 1);
 	for (int32_t i = 0; i < im->n_voters; i++) {
 		c->voters[i] = im->voters[i].id;
 		if (!quorum_hears_of(n->quorum, c->voters[i]))
 			c->silent_voters[c->n_silent_voters++] = c->voters[i];
+		if (quorum_is_replaced(n->quorum, c->voters[i]))
+			c->replaced_voters[c->n_replaced_voters++] = c->voters[i];
 	}
 	c->brokers = describe_brokers(n, &c->n_brokers);
 	out->body_case = WEIR__RESPONSE__BODY_CONTROLLER;

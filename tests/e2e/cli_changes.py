@@ -134,6 +134,8 @@ def an_unclean_election_says_first_what_it_costs():
     with Cluster() as c:
         c.weir("topics", "create", "u", "--replicas", "1,2", "-c", "min.insync.replicas=1")
         produce(c, "u", 10)
+        for more, says in (([], "u-0   leader stays 1\n"), (["--dry-run"], "u-0 has leader 1, none needed\n")):
+            expect_eq(c.weir("leaders", "elect", "u-0", "--unclean", *more).stdout, says, "where somebody leads")
         c.weir("local", "kill", "2")
         c.wait_isr("u", [1])
         produce(c, "u", 40, broker=1)
@@ -150,7 +152,7 @@ def an_unclean_election_says_first_what_it_costs():
         expect_eq((local.returncode, item["end"], item["lost"], item["silent"]), (6, 10, 40, []), "with the dead one's files")
         expect(item["lost_from"] and item["lost_to"] >= item["lost_from"], f"{item}")
         out = c.weir("leaders", "elect", "u-0", "--unclean", "--allow-data-loss").stdout
-        expect("WOULD LOSE" in out and "leader -1 -> 2" in out, out)
+        expect("WOULD LOSE" in out and "leader none -> 2" in out, out)
 
 
 @test

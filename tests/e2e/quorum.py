@@ -123,11 +123,15 @@ def a_wiped_disk_watches_until_it_is_given_a_vote():
             return any(m["id"] == victim and m["role"] == "observer" and m["directory_id"] != before
                        for m in quorum(c, check=False).values())
         wait_for(watches, 15, "the new disk to follow")
+        told = c.weir("cluster", "health", check=False)
+        expect(told.returncode == 1 and f"quorum remove-voter {victim} --yes" in told.stdout, told.stdout)
         again = c.weir("quorum", "add-voter", str(victim), "--timeout", "2", check=False)
         expect(again.returncode != 0, "two disks of one controller vote")
         c.weir("quorum", "remove-voter", str(victim), "--yes")
         c.weir("quorum", "add-voter", str(victim))
         expect_eq(quorum(c)[victim]["role"], "voter", "the new disk")
+        health = c.json("cluster", "health", "--until-healthy", "3s", check=False)
+        expect_eq((health["verdict"], health["silent_controllers"]), ("HEALTHY", []), "who votes with a new disk")
         # It counts: with it and one other there is a majority.
         other = next(i for i in controllers(c) if i not in (victim, leader(c)))
         c.kill(other)
