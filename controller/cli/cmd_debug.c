@@ -13,6 +13,7 @@
 #include "controller/cli/times.h"
 #include "controller/cli/view.h"
 
+#include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -144,6 +145,19 @@ static void add_all(struct bundle *b)
 					.value = "1000" });
 }
 
+/* Files of others are not written over: a directory that is there must be empty. */
+static bool is_empty(const char *dir)
+{
+	DIR *d = opendir(dir);
+	int n = 0;
+
+	while (d && readdir(d))
+		n++;
+	if (d)
+		closedir(d);
+	return n <= 2; /* . and .. */
+}
+
 int cmd_debug_bundle(struct cli *cli)
 {
 	static const struct out_column columns[] = {
@@ -158,6 +172,9 @@ int cmd_debug_bundle(struct cli *cli)
 	if (e)
 		return cli_fail(cli, CLI_FAILED, "%s: %s; name a directory that can be written",
 				b.dir, err_text(e));
+	if (!is_empty(b.dir))
+		return cli_fail(cli, CLI_UNSAFE,
+				"%s is not empty: a bundle wants a directory of its own", b.dir);
 	out_begin(&b.out, cli, "BundleList", columns, ARRAY_LEN(columns));
 	add_all(&b);
 	out_end(&b.out);

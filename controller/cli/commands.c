@@ -493,7 +493,8 @@ const struct cmd commands[] = {
 	  .json = "MetadataFileList[dir:str file:str kind:str offset:int bytes:int written:str]",
 	  .complete = COMPLETE_FILES, .run = cmd_metadata_snapshot_list, .flags = { DIR, NAME } },
 	{ "metadata snapshot save", "FILE", 1, 1, "write the state and the log to a file",
-	  "Everything that looks at metadata takes the file with --saved FILE, on any machine.",
+	  "Everything that looks at metadata takes the file with --saved FILE, on any machine. "
+	  "A file that\nis there already stays as it is.",
 	  "weir metadata snapshot save incident.weir\nweir partitions list --saved incident.weir",
 	  .json = "SavedMetadata{file:str offset:int log_entries:int bytes:int}",
 	  .complete = COMPLETE_FILES, .run = cmd_metadata_snapshot_save },

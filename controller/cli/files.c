@@ -1,4 +1,4 @@
-/* files.c - whole files; writing goes through a temporary name, so nobody reads half of one. */
+/* files.c - whole files.  What replaces one goes through a temporary name, so nobody reads half. */
 #include "controller/cli/files.h"
 #include "common/base/text.h"
 
@@ -10,11 +10,13 @@
 
 #define PATH_BYTES 4096
 #define CHUNK 4096
+#define FILE_BYTES_MAX ((size_t)256 << 20) /* far beyond any that we write */
 
 enum err file_read_all(struct cli *cli, const char *path, struct str *out)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	size_t n = 0, cap = CHUNK;
+	enum err e = ERR_OK;
 	char *at = NULL;
 	ssize_t got;
 
@@ -24,31 +26,72 @@ enum err file_read_all(struct cli *cli, const char *path, struct str *out)
 		at = mem_grow(at, cap);
 		while (n < cap && (got = read(fd, at + n, cap - n)) > 0)
 			n += (size_t)got;
-		if (n < cap)
+		if (n < cap || cap >= FILE_BYTES_MAX)
 			break;
 	}
+	if (n == cap)
+		e = ERR_LIMIT;
+	else if (got < 0)
+		e = err_of_errno(errno);
+	else
+		*out = arena_str(&cli->mem, (struct str){ at, n });
 	close(fd);
-	*out = arena_str(&cli->mem, (struct str){ at, n });
 	mem_free(at);
-	return ERR_OK;
+	return e;
+}
+
+/* A device or a pipe must not become a file; a link is replaced, what it names is not touched. */
+static bool may_replace(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) != 0 || S_ISREG(st.st_mode);
+}
+
+static enum err fill(FILE *f, struct str text)
+{
+	bool ok = fwrite(text.at, 1, text.n, f) == text.n;
+	int why = errno;
+
+	if (fclose(f) != 0)
+		return err_of_errno(errno);
+	return ok ? ERR_OK : err_of_errno(why);
 }
 
 enum err file_write_all(const char *path, struct str text)
 {
 	char temporary[PATH_BYTES];
 	struct text t;
+	enum err e;
 	FILE *f;
-	bool ok;
 
 	text_init(&t, temporary, sizeof(temporary));
 	text_printf(&t, "%s.new", path);
-	if (t.cut || !(f = fopen(temporary, "we")))
-		return t.cut ? ERR_LIMIT : err_of_errno(errno);
-	ok = fwrite(text.at, 1, text.n, f) == text.n;
-	ok &= fclose(f) == 0;
-	if (!ok || rename(temporary, path) != 0)
+	if (t.cut)
+		return ERR_LIMIT;
+	if (!may_replace(path))
+		return ERR_EXISTS;
+	if (!(f = fopen(temporary, "we")))
 		return err_of_errno(errno);
-	return ERR_OK;
+	e = fill(f, text);
+	if (!e && rename(temporary, path) != 0)
+		e = err_of_errno(errno);
+	if (e)
+		unlink(temporary);
+	return e;
+}
+
+enum err file_write_new(const char *path, struct str text)
+{
+	FILE *f = fopen(path, "wxe");
+	enum err e;
+
+	if (!f)
+		return err_of_errno(errno);
+	e = fill(f, text);
+	if (e)
+		unlink(path);
+	return e;
 }
 
 enum err dirs_make(const char *path)

@@ -7,6 +7,7 @@
 #include "common/wire/kerr.h"
 #include "controller/cli/commands.h"
 #include "controller/cli/files.h"
+#include "controller/cli/json.h"
 #include "controller/cli/link.h"
 #include "controller/cli/log_reader.h"
 #include "controller/cli/out.h"
@@ -119,6 +120,28 @@ static int read_all(struct cli *cli, Weir__Saved *out)
 	return log_reader_all(cli, out->snapshot->offset, &out->log);
 }
 
+static void tell_saved(struct cli *cli, const char *path, const Weir__Saved *saved, size_t bytes)
+{
+	struct json j = { 0 };
+
+	if (out_is_for_people(cli)) {
+		printf("%s   metadata up to offset %" PRId64
+		       ", %zu records of the log   %zu bytes\n"
+		       "try:  weir topics list --saved %s\n",
+		       path, saved->snapshot->offset, saved->log->n_entries, bytes, path);
+		return;
+	}
+	json_object(&j, NULL);
+	json_str(&j, "kind", STR("SavedMetadata"));
+	json_i64(&j, "version", 1);
+	json_str(&j, "file", str_of(path));
+	json_i64(&j, "offset", saved->snapshot->offset);
+	json_i64(&j, "log_entries", (int64_t)saved->log->n_entries);
+	json_i64(&j, "bytes", (int64_t)bytes);
+	json_close(&j);
+	json_end(&j);
+}
+
 int cmd_metadata_snapshot_save(struct cli *cli)
 {
 	Weir__Saved saved = WEIR__SAVED__INIT;
@@ -137,16 +160,12 @@ int cmd_metadata_snapshot_save(struct cli *cli)
 	bytes = arena_must(&cli->mem, m + n);
 	memcpy(bytes, MAGIC, m);
 	weir__saved__pack(&saved, (uint8_t *)bytes + m);
-	if ((e = file_write_all(path, (struct str){ bytes, m + n })))
+	e = file_write_new(path, (struct str){ bytes, m + n });
+	if (e == ERR_EXISTS)
+		return cli_fail(cli, CLI_UNSAFE,
+				"%s exists already: remove it first, or choose another name", path);
+	if (e)
 		return cli_fail(cli, CLI_FAILED, "%s: %s", path, err_text(e));
-	if (out_is_for_people(cli))
-		printf("%s   metadata up to offset %" PRId64
-		       ", %zu records of the log   %zu bytes\n"
-		       "try:  weir topics list --saved %s\n",
-		       path, saved.snapshot->offset, saved.log->n_entries, m + n, path);
-	else
-		printf("{\"kind\":\"SavedMetadata\",\"version\":1,\"file\":\"%s\",\"offset\":"
-		       "%" PRId64 ",\"log_entries\":%zu,\"bytes\":%zu}\n",
-		       path, saved.snapshot->offset, saved.log->n_entries, m + n);
+	tell_saved(cli, path, &saved, m + n);
 	return CLI_OK;
 }

@@ -88,7 +88,8 @@ def takes(section, flag):
 
 def fill(c, args):
     """Examples' words in capitals are files, directories and nodes of this cluster."""
-    words = {"FILE": os.path.join(c.dir, "saved.weir"), "DIR": os.path.join(c.dir, "bundle")}
+    free = tempfile.mkdtemp(dir=c.dir)    # what is there is not written over
+    words = {"FILE": os.path.join(free, "saved.weir"), "DIR": os.path.join(free, "bundle")}
     if {"LOGDIR", "SEGMENT", "INDEX", "DATA1"} & set(args):
         log_dir = c.log_dir(1, "t")
         first = os.path.join(log_dir, "0" * 20)
