@@ -7,7 +7,7 @@ set -eu
 build="gcc libc6-dev make pkg-config libevent-dev libprotobuf-c-dev protobuf-c-compiler
 	protobuf-compiler zlib1g-dev liblz4-dev libzstd-dev libsnappy-dev"
 demo="kcat librdkafka-dev"
-test="kcat python3 python3-confluent-kafka librdkafka-dev clang clang-format cppcheck procps"
+test="kcat python3 python3-confluent-kafka librdkafka-dev clang clang-format cppcheck valgrind procps"
 
 installed() {
 	dpkg-query -W -f '${db:Status-Abbrev}\n' "$1" 2>/dev/null | grep -q '^.i'

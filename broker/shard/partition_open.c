@@ -38,6 +38,7 @@ struct open_job {
 	struct uuid stray_id;   /* for a directory that does not say whose it is */
 	int64_t snapshot;       /* offset of the producer snapshot that was loaded; -1 */
 	int64_t next;           /* up to here the producers are known; -1: nothing is */
+	bool is_of_before;      /* the replica was assigned before this process began */
 	bool has_gap;           /* records are missing before that */
 	struct timer again;
 	char path[PARTITION_PATH_MAX];
@@ -104,6 +105,7 @@ void partition_open_start(struct shard *s, const struct image_topic *t, int32_t 
 		j->options.start_offset = j->found->log_start;
 		j->stray_id = prng_uuid(&s->env->prng);
 	}
+	j->is_of_before = s->image_before == 0;
 	j->is_namesake = j->found || was_dropped_lately(s);
 	j->job = (struct job){ .work = open_work, .done = open_done };
 	p->n_jobs++;
@@ -258,7 +260,10 @@ static enum err claim(struct open_job *j)
 	}
 	distrust(j);
 	if (!e) {
-		if ((e = logdir_retire(env, root, j->p->dir_name, id, LOGDIR_STRAY, aside)))
+		e = logdir_retire(env, root, j->p->dir_name, id, LOGDIR_STRAY, aside);
+		if (e == ERR_NOT_FOUND) /* put aside meanwhile, see shard_image.c */
+			return ERR_EXISTS;
+		if (e)
 			return e;
 		log_warn("partition", "a directory of another topic of this name was put aside",
 			 F_Z("partition", j->p->dir_name), F_Z("as", aside));
@@ -376,6 +381,9 @@ static bool is_unvouched(const struct open_job *j, enum report_of *of)
 	*of = r->bytes_quarantined > 0 ? REPORT_DAMAGED : REPORT_SHORT;
 	if (r->corrupt_offset >= 0)
 		return is_whole || r->corrupt_offset < j->options.recovery_point;
+	/* The directory was taken away; or its making was cut short, which looks the same. */
+	if (!j->found)
+		return is_whole && j->is_of_before;
 	return is_whole && j->found && !j->is_new &&
 	       (j->found->high_watermark > log_end(j->log) ||
 		(j->options.clean && r->bytes_cut > 0));

@@ -37,6 +37,7 @@ struct removal {
 	uint64_t key; /* in shard->leaving; 0: not there */
 	struct dirs_row *found;
 	char name[LOGDIR_NAME_MAX + 32], retired[LOGDIR_NAME_MAX];
+	enum logdir_fate fate;
 	bool is_retired;
 	int64_t delay_ms;
 };
@@ -220,6 +221,18 @@ void retention_remove_found(struct shard *s, struct dirs_row *row, struct uuid t
 	env_submit(s->env, &r->job);
 }
 
+void retention_put_aside(struct shard *s, struct dirs_row *row)
+{
+	struct removal *r;
+
+	if (atomic_exchange(&row->taken, true))
+		return;
+	r = removal_new(s, row->dir, (struct uuid){ { 0 } });
+	r->fate = LOGDIR_STRAY;
+	snprintf(r->name, sizeof(r->name), "%.*s", (int)row->name.n, row->name.at);
+	env_submit(s->env, &r->job);
+}
+
 static struct removal *removal_new(struct shard *s, int dir, struct uuid topic_id)
 {
 	struct removal *r = mem_alloc(sizeof(*r));
@@ -242,14 +255,18 @@ static void rename_work(struct job *job)
 	struct uuid id;
 	enum err e;
 
+	if (r->fate == LOGDIR_STRAY) {
+		r->is_retired = logdir_retire(job->home, r->root, r->name, r->unique, r->fate,
+					      r->retired) == ERR_OK;
+		return;
+	}
 	snprintf(path, sizeof(path), "%s/%s", r->root, r->name);
 	e = partition_meta_read(job->home, path, &id);
 	/* Never a directory that a later topic of this name has made since. */
 	if (!e && !uuid_eq(id, r->topic_id))
 		return;
 	if (!e)
-		e = logdir_retire(job->home, r->root, r->name, r->unique, LOGDIR_DELETE,
-				  r->retired);
+		e = logdir_retire(job->home, r->root, r->name, r->unique, r->fate, r->retired);
 	r->is_retired = e == ERR_OK;
 	/* Whoever makes the replica anew elsewhere must know that this copy is still there. */
 	if (e == ERR_IO)
@@ -260,6 +277,13 @@ static void rename_done(struct job *job)
 {
 	struct removal *r = CONTAINER_OF(job, struct removal, job);
 
+	if (r->fate == LOGDIR_STRAY) {
+		if (r->is_retired)
+			log_warn("partition", "no topic of now: put aside, yours to remove",
+				 F_Z("partition", r->name), F_Z("as", r->retired));
+		remove_done(job);
+		return;
+	}
 	if (r->key)
 		map_remove(&r->shard->leaving, r->key);
 	if (r->found && r->is_retired)

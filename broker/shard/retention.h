@@ -18,5 +18,7 @@ void retention_remove_retired(struct partition *, int dir, const char *retired);
 struct dirs_row;
 void retention_remove_found(struct shard *, struct dirs_row *, struct uuid topic_id,
 			    int32_t partition);
+/* Of a topic that is no more: it is renamed to -stray and stays, in case the metadata is wrong. */
+void retention_put_aside(struct shard *, struct dirs_row *);
 /* Process end: directories still waiting are found at start. */
 void retention_forget(struct shard *);

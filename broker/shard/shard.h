@@ -39,6 +39,7 @@ struct shard {
 	struct list deletions;    /* directories of deleted partitions on their way out */
 	struct map leaving;       /* partition_key of those whose directory has its name still */
 	int64_t image_before;     /* offset of the image before this one */
+	bool has_no_strays;       /* directories of topics that are no more were put aside */
 	struct mail applied_mail; /* to shard 0: `applied` moved */
 	_Atomic bool is_applied_posted;
 	bool is_stopping;

@@ -15,6 +15,8 @@
 static void drop_topic(struct shard *, const struct image_topic *);
 static void adopt_topic(struct shard *, const struct image_topic *);
 static void remove_moved(struct shard *);
+static void put_strays_aside(struct shard *);
+static bool is_in_service(const struct shard *);
 static bool brokers_differ(const struct image *, const struct image *);
 static bool configs_differ(const struct image *, const struct image *, int32_t self);
 static void take_dynamic(struct shard *);
@@ -46,6 +48,8 @@ void shard_adopt_image(struct shard *s, struct image *im)
 	image_put(was);
 	if (!was)
 		remove_moved(s);
+	if (s->id == 0 && !s->has_no_strays && is_in_service(s))
+		put_strays_aside(s);
 	shard_note_applied(s);
 	if (!was && s->image_adopted)
 		s->image_adopted(s);
@@ -73,8 +77,7 @@ static void adopt_topic(struct shard *s, const struct image_topic *t)
 	}
 }
 
-/* What was found at start and is another broker's by now.  Only where the metadata says so: a topic
- * that it does not know keeps its directory. */
+/* What was found at start and is another broker's by now. */
 static void remove_moved(struct shard *s)
 {
 	STRMAP_FOR (slot, &s->broker->dirs->found) {
@@ -92,6 +95,32 @@ static void remove_moved(struct shard *s)
 		    broker_shard(s->broker, t->id, number) == s)
 			retention_remove_found(s, row, t->id, number);
 	}
+}
+
+/* Topics that were deleted while this broker was down.  Only in service: metadata of before that
+ * may not know all topics yet. */
+static void put_strays_aside(struct shard *s)
+{
+	s->has_no_strays = true;
+	STRMAP_FOR (slot, &s->broker->dirs->found) {
+		struct dirs_row *row = slot->value;
+		const struct image_topic *t;
+		struct str topic;
+		int32_t number;
+
+		if (!logdir_parse(row->name, &topic, &number))
+			continue;
+		t = image_topic_named(s->image, topic);
+		if (!t || !image_partition(t, number))
+			retention_put_aside(s, row);
+	}
+}
+
+static bool is_in_service(const struct shard *s)
+{
+	const struct image_broker *b = image_broker(s->image, s->broker->conf->node_id);
+
+	return b && !b->is_fenced && uuid_eq(b->incarnation, s->broker->incarnation);
 }
 
 /* Rows are shared while they are equal, so comparing pointers is enough. */

@@ -279,5 +279,39 @@ def an_empty_controller_does_not_take_a_cluster_of_another_id():
         expect_eq(values(c, "t"), [b"precious", b"again"], "records")
 
 
+@test
+def a_replica_whose_directory_was_removed_does_not_lead():
+    """Its broker proves that nothing else is missing; a new replica, it would say, has nothing to lose."""
+    with Cluster() as c:
+        c.create("t", [[2, 1, 3]], min_insync_replicas=2)
+        fill(c)
+        before = values(c, "t")
+        for node in (1, 2, 3):
+            c.kill(node)
+        shutil.rmtree(c.log_dir(2, "t"))
+        for node in (2, 1, 3):
+            c.restart(node)
+        c.wait_isr("t", [1, 2, 3])
+        expect(values(c, "t") == before, "what was acknowledged is not there any more")
+        equal_replicas(c, "t")
+
+
+@test
+def what_a_deleted_topic_left_on_a_dead_broker_is_put_aside():
+    with Cluster() as c:
+        c.create("t", [[1, 2, 3]], min_insync_replicas=2)
+        c.create("gone", partitions=4)
+        send_ok(producer(c), "gone", b"x")
+        data = os.path.dirname(c.log_dir(3, "t"))
+        c.kill(3)
+        c.weir("topics", "delete", "gone", "--yes")
+        c.restart(3)
+        wait_for(lambda: len(glob.glob(os.path.join(data, "gone-*-stray"))) == 4, 10, "four strays")
+        expect_eq(glob.glob(os.path.join(data, "gone-?")), [], "directories under the name")
+        c.create("gone", partitions=4)
+        send_ok(producer(c), "gone", b"y")
+        expect_eq(values(c, "gone"), [b"y"], "records")
+
+
 if __name__ == "__main__":
     main()
