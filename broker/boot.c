@@ -110,6 +110,10 @@ static enum err listen_all(struct boot *p, char *why, size_t cap)
 				 e == ERR_REFUSED ? "the address is in use" : err_text(e));
 			return e;
 		}
+		/* Alone it cannot tell brokers from clients, and keeps both out of the reserve. */
+		if (p->conf.n_listeners > 1 && i == p->conf.inter_broker &&
+		    env->peers->listen_for_peers)
+			env->peers->listen_for_peers(p->listeners[i]);
 		l->bind.port = port;
 		if (l->advertised.port == 0)
 			l->advertised.port = port;

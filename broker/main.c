@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "broker/boot.h"
@@ -145,18 +144,6 @@ static int print_config(const struct boot *p)
 
 /* ---- running --------------------------------------------------------------------------------- */
 
-static void raise_file_limit(void)
-{
-	struct rlimit r;
-
-	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
-		r.rlim_cur = r.rlim_max;
-		if (setrlimit(RLIMIT_NOFILE, &r))
-			log_warn("broker", "the limit of open files stays low",
-				 F_I64("limit", r.rlim_cur));
-	}
-}
-
 static int run(struct process *p)
 {
 	char name[32];
@@ -164,7 +151,6 @@ static int run(struct process *p)
 
 	snprintf(name, sizeof(name), "broker-%d", p->boot.conf.node_id);
 	log_set_name(name);
-	raise_file_limit();
 	status = set_up(p);
 	if (status == 0)
 		loops_run(p->loops);

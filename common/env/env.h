@@ -154,6 +154,9 @@ struct peers_ops {
 			   void (*accept)(void *arg, struct env *, struct conn *), void *arg,
 			   struct listener **out, int32_t *port);
 	void (*unlisten)(struct listener *);
+	/* No clients come here: it may have some of the last descriptors, which are kept from
+	 * clients.  On the actor that listened, right after listen; NULL: there is no limit. */
+	void (*listen_for_peers)(struct listener *);
 	/* Never fails at once: a refusal arrives as down (ERR_REFUSED, ERR_TIMEOUT, ERR_NOT_FOUND
 	 * for a name that has no address).  Frames sent before up are kept until then. */
 	struct conn *(*dial)(struct env *, const struct peer_addr *, const struct conn_events *,

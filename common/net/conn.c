@@ -413,6 +413,7 @@ static void arrive(struct mail *m)
 const struct peers_ops net_peers = {
 	.listen = listener_open,
 	.unlisten = listener_close,
+	.listen_for_peers = listener_for_peers,
 	.dial = dial_conn,
 	.bind = net_bind,
 	.send = net_send,

@@ -135,6 +135,7 @@ void dial_fini(struct conn *);
 enum err listener_open(struct env *, const struct peer_addr *,
 		       void (*accept)(void *arg, struct env *, struct conn *), void *arg,
 		       struct listener **out, int32_t *port);
+void listener_for_peers(struct listener *);
 void listener_close(struct listener *);
 void listeners_fini(struct loop *);
 /* addr.c */

@@ -3,6 +3,10 @@
  * One socket and one queue per address, not SO_REUSEPORT: a log broker has few, long-lived and
  * unequal connections, and hashing them onto queues leaves actors idle.
  *
+ * The last descriptors are not for callers: files and what this process dials need them more.  The
+ * kernel hands out the lowest free number, so the number of a new connection says how many are
+ * left: one from the reserve is closed at once.  A listener for peers may use half of the reserve.
+ *
  *   on_readable: accept4 -> hand_over: mail to the least loaded -> take_over: conn_new, accept()
  *
  * A handoff holds a reference of the listener, because the listener may be closed while it
@@ -13,11 +17,14 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* Accepts before other events get their turn; the kernel's queue; how long not to look after
- * running out of descriptors; at most one warning a second about that. */
+ * running out of descriptors; at most one warning a second about that.  The reserve is an eighth of
+ * the limit, within bounds. */
 enum { ACCEPTS_PER_TURN = 64, BACKLOG = 1024, RETRY_MS = 100, WARN_EVERY_US = 1000000 };
+enum { RESERVE_PART = 8, RESERVE_MIN = 16, RESERVE_MAX = 1024 };
 
 struct listener {
 	struct loop *loop;
@@ -28,7 +35,8 @@ struct listener {
 	struct timer retry;
 	struct list in_loop;
 	uint32_t next; /* where the search for the least loaded begins */
-	int64_t warned_us;
+	bool is_for_peers;
+	int64_t warned_us, n_turned_away; /* since the last warning */
 	void (*accept)(void *arg, struct env *, struct conn *);
 	void *arg;
 };
@@ -43,6 +51,9 @@ struct handoff {
 static enum err open_any(const struct peer_addr *, int *fd);
 static enum err open_socket(const struct sockaddr_storage *, socklen_t, int *fd);
 static void on_readable(evutil_socket_t, short, void *);
+static bool is_reserved(const struct listener *, int fd);
+static void turn_away(struct listener *, int fd);
+static bool may_warn(struct listener *);
 static void hand_over(struct listener *, int fd);
 static struct loop *least_loaded(struct listener *);
 static void take_over(struct mail *);
@@ -125,6 +136,11 @@ static enum err open_socket(const struct sockaddr_storage *s, socklen_t n, int *
 	return ERR_OK;
 }
 
+void listener_for_peers(struct listener *l)
+{
+	l->is_for_peers = true;
+}
+
 void listener_close(struct listener *l)
 {
 	ASSERT(!atomic_load(&l->closed));
@@ -151,7 +167,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
 		int got = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (got >= 0) {
-			hand_over(l, got);
+			if (is_reserved(l, got))
+				turn_away(l, got);
+			else
+				hand_over(l, got);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
@@ -159,6 +178,44 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		if (errno != EINTR && errno != ECONNABORTED)
 			return;
 	}
+}
+
+/* Asked each time: the limit of a running process may be changed from outside (prlimit). */
+static bool is_reserved(const struct listener *l, int fd)
+{
+	struct rlimit r;
+	rlim_t kept;
+	if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur == RLIM_INFINITY)
+		return false;
+	kept = r.rlim_cur / RESERVE_PART;
+	kept = kept < RESERVE_MIN ? RESERVE_MIN : kept > RESERVE_MAX ? RESERVE_MAX : kept;
+	if (kept > r.rlim_cur / 2)
+		kept = r.rlim_cur / 2;
+	if (l->is_for_peers)
+		kept /= 2;
+	return (rlim_t)fd >= r.rlim_cur - kept;
+}
+
+static void turn_away(struct listener *l, int fd)
+{
+	close(fd);
+	l->n_turned_away++;
+	if (!may_warn(l))
+		return;
+	log_warn("net",
+		 "turned callers away: the last file descriptors are kept for files and peers; "
+		 "raise LimitNOFILE (ulimit -n) or have fewer clients",
+		 F_I64("descriptor", fd), F_I64("connections", l->n_turned_away));
+	l->n_turned_away = 0;
+}
+
+static bool may_warn(struct listener *l)
+{
+	int64_t now = env_mono_us(&l->loop->env);
+	if (l->warned_us != 0 && now - l->warned_us <= WARN_EVERY_US)
+		return false;
+	l->warned_us = now;
+	return true;
 }
 
 /* The target's count grows now and not on arrival, or a burst would all go to one actor. */
@@ -219,12 +276,11 @@ static void take_over(struct mail *m)
 static void out_of_files(struct listener *l)
 {
 	int code = errno;
-	int64_t now = env_mono_us(&l->loop->env);
-	if (l->warned_us == 0 || now - l->warned_us > WARN_EVERY_US) {
-		l->warned_us = now;
-		log_warn("net", "cannot accept: out of file descriptors or memory, raise the limit",
+	if (may_warn(l))
+		log_warn("net",
+			 "cannot accept: out of file descriptors or memory; raise LimitNOFILE "
+			 "(ulimit -n) or have fewer clients",
 			 F_I64("errno", code));
-	}
 	int turned_away = -1;
 	if (l->spare_fd >= 0) {
 		close(l->spare_fd);

@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -30,6 +31,7 @@ enum { LOCAL_ROUNDS = 64, SETTLE_ROUNDS = 10000, DEFAULT_IO_THREADS = 4 };
 static bool is_current(struct loop *);
 static const struct env_ops env_ops_of_loops;
 static void tune_process(void);
+static void raise_file_limit(void);
 static enum err loop_new(struct loops *, int id, uint64_t seed, struct loop **out);
 static void loop_free(struct loop *);
 static enum err watch_signals(struct loops *);
@@ -168,6 +170,18 @@ static void tune_process(void)
 	mallopt(M_MMAP_THRESHOLD, 32 << 20);
 	mallopt(M_TRIM_THRESHOLD, 256 << 20);
 	signal(SIGPIPE, SIG_IGN);
+	raise_file_limit();
+}
+
+/* To what the administrator allows: the soft limit is low for the sake of programs that select. */
+static void raise_file_limit(void)
+{
+	struct rlimit r;
+	if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= r.rlim_max)
+		return;
+	r.rlim_cur = r.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &r) != 0)
+		log_warn("net", "the limit of open files stays low", F_I64("errno", errno));
 }
 
 /* A signalfd instead of handlers: a signal becomes an event of actor 0 like any other. */

@@ -7,7 +7,8 @@
  * with more frames in hand; mail posted to itself; then all output of the turn leaves, coalesced.
  *
  * loops_new blocks SIGTERM and SIGINT in the calling thread (and so in all it starts) when
- * on_signal is set, and ignores SIGPIPE; loops_free undoes the former. */
+ * on_signal is set, ignores SIGPIPE, and raises the soft limit of open files to the hard one;
+ * loops_free undoes the first. */
 #pragma once
 #include "common/env/env.h"
 

@@ -37,6 +37,8 @@ enum err controller_start(struct controller_boot *p, struct env *env, struct res
 			       e == ERR_REFUSED ? "the address is in use" : err_text(e));
 		return e;
 	}
+	if (env->peers->listen_for_peers)
+		env->peers->listen_for_peers(p->listener);
 	node_start(p->node); /* only now: an append on its way could not be called back */
 	log_info("controller", "ready", F_I64("port", port), F_Z("cluster_id", p->dir.cluster_id),
 		 F_I64("records", mlog_end(p->node->log)),

@@ -513,6 +513,55 @@ static void use_up_descriptors(struct net_rig *r)
 	close(kept);
 }
 
+/* True if the server answers on a new connection. */
+static bool is_served(struct net_rig *r, int *fd)
+{
+	size_t got;
+
+	*fd = rig_connect(r);
+	(void)send(*fd, "\0\0\0\5hello", 9, MSG_NOSIGNAL); /* it may be closed already */
+	return rig_read_frame(*fd, reply, sizeof(reply), &got) && got == 5;
+}
+
+static bool is_for_peers;
+
+/* The numbers of both ends lie in the reserve of a client, and below the one of a peer. */
+static void come_near_the_limit(struct net_rig *r)
+{
+	int first = dup(0), fd[16], n = 0;
+	struct rlimit old, tight;
+
+	close(first);
+	getrlimit(RLIMIT_NOFILE, &old);
+	tight = old;
+	tight.rlim_cur = (rlim_t)first + 10;
+	setrlimit(RLIMIT_NOFILE, &tight);
+	while (n < 5 && is_served(r, &fd[n]))
+		n++;
+	EXPECT_EQ(n > 0, is_for_peers);
+	EXPECT(n < 5);
+	setrlimit(RLIMIT_NOFILE, &old);
+	EXPECT(is_served(r, &fd[n + 1]));
+	close(fd[n + 1]);
+	for (int i = 0; i <= n; i++)
+		close(fd[i]);
+}
+
+TEST(the_last_descriptors_are_kept_from_clients)
+{
+	struct net_rig r;
+
+	for (int i = 0; i < 2; i++) {
+		is_for_peers = i == 1;
+		rig_new(&r, 1);
+		rig_listen(&r, rig_echo_accept);
+		if (is_for_peers)
+			loops_env(r.loops, 0)->peers->listen_for_peers(r.listener);
+		rig_run(&r, come_near_the_limit);
+		rig_free(&r);
+	}
+}
+
 TEST(without_descriptors_callers_are_turned_away_and_service_goes_on)
 {
 	struct net_rig r;
