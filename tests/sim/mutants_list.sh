@@ -151,6 +151,25 @@ mutant leader_minds_no_throttle_KIP_73 broker/shard/read.c \
 by scenes
 mutant follower_minds_no_throttle_KIP_73 broker/shard/follow_apply.c \
 	's/if \(rate == THROTTLE_NONE \|\|/if (true ||/'
+# ---- a replica that moves between log directories
+by scenes
+mutant copy_hears_of_no_truncation broker/shard/move.c \
+	's/\tif \(p->move\)\n\t\tp->move->cut = i64_min.*?;\n/\t(void)p, (void)offset;\n/'
+by scenes
+mutant copy_is_not_synced broker/shard/move.c 's/if \(!m->is_flushed && .*?\)\)\)/if (false)/'
+by scenes
+mutant copy_has_no_epochs broker/shard/move.c \
+	's/e = epoch_file_write\(.*?\);/e = ERR_OK;/'
+by scenes
+mutant copy_lacks_the_last_epoch broker/shard/move.c 's/(epoch_file_write\(.*?, v, )c->n\)/$1c->n - 1)/'
+by scenes
+mutant leader_change_ends_the_copy_KAFKA_9654 broker/shard/partition.c \
+	's/(static void leave_leadership\(struct partition \*p\)\n\{\n)/$1\tmove_end(p);\n/'
+by scenes
+mutant move_is_forgotten_by_a_start broker/shard/partition.c 's/\tmove_resume\(p\);\n//'
+by scenes
+mutant copy_is_not_placed broker/shard/move.c \
+	's/\(e = partition_meta_place\(p->shard->env, m->path.*?\)\)\) \|\|/false ||/'
 # ---- a broker that stops, or was stopped
 by scenes
 mutant relay_asks_once broker/api/relay.c \

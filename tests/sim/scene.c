@@ -8,9 +8,9 @@
 #define NAME_BYTES 128
 
 static const struct scene *const tables[] = {
-	recovery_scenes,   min_isr_scenes,  election_scenes, eligible_scenes,  reassign_scenes,
-	truncation_scenes, epoch_scenes,    isr_scenes,      watermark_scenes, storage_scenes,
-	regression_scenes, shutdown_scenes, quorum_scenes,
+	recovery_scenes,   min_isr_scenes,    election_scenes, eligible_scenes,  reassign_scenes,
+	truncation_scenes, epoch_scenes,      isr_scenes,      watermark_scenes, storage_scenes,
+	moves_scenes,      regression_scenes, shutdown_scenes, quorum_scenes,
 };
 
 static void play_in(uint64_t seed, const struct scene *, bool is_loud);

@@ -41,7 +41,7 @@ enum held {
 /* scenes/: each table ends with a NULL name. */
 extern const struct scene recovery_scenes[], min_isr_scenes[], election_scenes[], eligible_scenes[],
 	reassign_scenes[], truncation_scenes[], epoch_scenes[], isr_scenes[], watermark_scenes[],
-	storage_scenes[], regression_scenes[], shutdown_scenes[], quorum_scenes[];
+	storage_scenes[], moves_scenes[], regression_scenes[], shutdown_scenes[], quorum_scenes[];
 
 /* False: no scene has the name. */
 bool scene_play(const char *name, bool is_loud);

@@ -4,6 +4,7 @@
 #include "common/base/text.h"
 #include "common/wire/schema.h"
 #include "kafka/incremental_alter_configs.h"
+#include "tests/sim/scene_move.h"
 #include "tests/sim/stage.h"
 
 #define VERSION 1
@@ -15,6 +16,7 @@ enum { SET, DELETE };
 
 static void throttle_now(void *stage, void *side);
 static void min_isr_now(void *stage, void *min_isr);
+static void moves_now(void *stage, void *unused);
 static void fill(struct incremental_alter_configs_request_resource *,
 		 struct incremental_alter_configs_request_config *, const char *name,
 		 const char *value);
@@ -72,6 +74,32 @@ static void min_isr_now(void *x, void *min_isr)
 	fill(&resource, &config, "min.insync.replicas", min_isr);
 	resource.resource_type = TOPIC;
 	resource.resource_name = str_of(s->topic->name);
+	q.resources = &resource;
+	q.n_resources = 1;
+	client_ask(&s->prompt, Y, API_INCREMENTAL_ALTER_CONFIGS, VERSION, &q, on_changed, s);
+}
+
+void slow_moves(struct stage *s, const char *rate)
+{
+	story_tell(s->cluster->world, "---- the rate of moves: %s ----", rate ? rate : "any");
+	s->is_done = false;
+	s->names = rate;
+	actor_do(&s->prompt.machine->actor[0], moves_now, s, NULL);
+	stage_wait(s, is_done, "", "another rate of moves");
+	pass_ms(s, 100); /* until the brokers have heard */
+}
+
+static void moves_now(void *x, void *unused)
+{
+	struct stage *s = x;
+	struct incremental_alter_configs_request q;
+	struct incremental_alter_configs_request_resource resource;
+	struct incremental_alter_configs_request_config config;
+
+	(void)unused;
+	schema_init(&incremental_alter_configs_request_schema, &q);
+	fill(&resource, &config, "replica.alter.log.dirs.io.max.bytes.per.second", s->names);
+	resource.resource_type = BROKER;
 	q.resources = &resource;
 	q.n_resources = 1;
 	client_ask(&s->prompt, Y, API_INCREMENTAL_ALTER_CONFIGS, VERSION, &q, on_changed, s);
