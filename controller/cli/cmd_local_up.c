@@ -20,11 +20,13 @@
 #define EPHEMERAL_FIRST 32768 /* net.ipv4.ip_local_port_range */
 #define KILL_WAIT_MS 5000
 #define PORT_WAIT_MS 1000
+#define SETTLE_MS 100 /* until whoever was told to end has told the controller, or is gone */
 
 /* Broker epochs before the start: a broker is back when it has a newer one. */
 struct before {
 	int64_t epoch[LOCAL_NODES_MAX]; /* by place in local.nodes; -1 not registered */
 	bool started[LOCAL_NODES_MAX];
+	bool all; /* nodes that were found running count as well */
 };
 
 static int prepare(struct local *);
@@ -33,10 +35,12 @@ static int check_ports(struct local *, bool is_new);
 static int make_files(struct local *);
 static int bring_up(struct local *, int64_t *controller_ms);
 static void undo(struct local *);
-static int start_controllers(struct local *);
-static int wait_controller(struct local *, int64_t deadline_ms, struct image **);
+static void wait_ending(struct local *, int64_t deadline_ms);
+static int start_missing(struct local *, bool brokers, struct before *, int *n_started);
+static int wait_controller(struct local *, struct before *, int64_t deadline_ms, struct image **);
 static void remember(struct local *, const struct image *, struct before *);
 static int wait_brokers(struct local *, const struct before *, int64_t deadline_ms);
+static int wait_all(struct local *, struct before *, int64_t deadline_ms);
 static void print_welcome(struct local *, int64_t controller_ms, int64_t brokers_ms);
 
 int cmd_local_up(struct cli *cli)
@@ -70,23 +74,20 @@ int cmd_local_up(struct cli *cli)
 static int bring_up(struct local *l, int64_t *controller_ms)
 {
 	int64_t began_ms = cli_now_ms(), deadline_ms = began_ms + l->cli->timeout_ms;
-	struct before before = { 0 };
+	struct before before = { .all = true };
 	struct image *image;
-	int code;
+	int code, n;
 
-	if ((code = start_controllers(l)) || (code = wait_controller(l, deadline_ms, &image)))
+	wait_ending(l, deadline_ms);
+	if ((code = start_missing(l, false, &before, &n)) ||
+	    (code = wait_controller(l, &before, deadline_ms, &image)))
 		return code;
 	*controller_ms = cli_now_ms() - began_ms;
 	remember(l, image, &before);
 	image_put(image);
-	for (int i = 0; i < l->n_nodes; i++) {
-		if (!l->nodes[i].is_broker || l->nodes[i].state != LOCAL_DOWN)
-			continue;
-		if ((code = local_start(l, &l->nodes[i])))
-			return code;
-		before.started[i] = true;
-	}
-	return wait_brokers(l, &before, deadline_ms);
+	if ((code = start_missing(l, true, &before, &n)))
+		return code;
+	return wait_all(l, &before, deadline_ms);
 }
 
 /* A new cluster that cannot start would stand in the way of the next try with other options. */
@@ -126,7 +127,7 @@ int cmd_local_restart(struct cli *cli)
 		return cli_fail(cli, CLI_FAILED,
 				"controller %d does not run; start all: weir local up%s",
 				l.nodes[0].id, dir_flag(&l));
-	if (n->is_broker && (code = wait_controller(&l, deadline_ms, &image)))
+	if (n->is_broker && (code = wait_controller(&l, &before, deadline_ms, &image)))
 		return code;
 	if (image)
 		remember(&l, image, &before);
@@ -144,7 +145,7 @@ int cmd_local_restart(struct cli *cli)
 	before.started[n - l.nodes] = true;
 	if (n->is_broker)
 		code = wait_brokers(&l, &before, deadline_ms);
-	else if (!(code = wait_controller(&l, deadline_ms, &image)))
+	else if (!(code = wait_controller(&l, &before, deadline_ms, &image)))
 		image_put(image);
 	if (!code)
 		local_tell(cli, "started", n, cli_now_ms() - began_ms);
@@ -333,13 +334,30 @@ static int make_files(struct local *l)
 
 /* ---- starting and waiting ------------------------------------------------------------------- */
 
-static int start_controllers(struct local *l)
+/* Who got a signal to end is no part of what runs, even while its process is still there. */
+static void wait_ending(struct local *l, int64_t deadline_ms)
+{
+	for (int i = 0; i < l->n_nodes; i++)
+		if (l->nodes[i].is_ending)
+			(void)local_wait_end(l, &l->nodes[i], deadline_ms);
+}
+
+/* Of one role, those that are down and that we have not started before. */
+static int start_missing(struct local *l, bool brokers, struct before *before, int *n_started)
 {
 	int code = CLI_OK;
 
-	for (int i = 0; !code && i < l->n_nodes; i++)
-		if (!l->nodes[i].is_broker && l->nodes[i].state == LOCAL_DOWN)
-			code = local_start(l, &l->nodes[i]);
+	*n_started = 0;
+	for (int i = 0; !code && i < l->n_nodes; i++) {
+		struct local_node *n = &l->nodes[i];
+
+		if (n->is_broker != brokers || n->state != LOCAL_DOWN || before->started[i])
+			continue;
+		(void)is_free_soon(n->port, false); /* it says itself who has its port */
+		code = local_start(l, n);
+		before->started[i] = true;
+		++*n_started;
+	}
 	return code;
 }
 
@@ -362,17 +380,20 @@ static int check_alive(struct local *l, const struct before *before)
 	return CLI_OK;
 }
 
-static int wait_controller(struct local *l, int64_t deadline_ms, struct image **out)
+static int wait_controller(struct local *l, struct before *before, int64_t deadline_ms,
+			   struct image **out)
 {
 	struct local_node *n = &l->nodes[0];
 
 	for (;;) {
-		int running = 0;
+		int running = 0, n_started, code;
 
 		*out = local_image(l, i64_min(deadline_ms, cli_now_ms() + ASK_MS));
 		if (*out)
 			return CLI_OK;
 		local_look(l);
+		if (before->all && (code = start_missing(l, false, before, &n_started)))
+			return code;
 		for (int i = 0; i < l->n_controllers; i++)
 			running += l->nodes[i].state != LOCAL_DOWN;
 		if (running <= l->n_controllers / 2) {
@@ -400,7 +421,8 @@ static void remember(struct local *l, const struct image *image, struct before *
 	}
 }
 
-/* How many of the brokers we started, or found running, do not serve yet; one of them in *which. */
+/* How many of the brokers we started, or found running, do not serve; one of them in *which.  A
+ * paused one cannot, one that has ended is started anew. */
 static int missing(struct local *l, const struct image *image, const struct before *before,
 		   int *which)
 {
@@ -408,10 +430,12 @@ static int missing(struct local *l, const struct image *image, const struct befo
 
 	for (int i = 0; i < l->n_nodes; i++) {
 		const struct image_broker *b = image_broker(image, l->nodes[i].id);
+		bool was_found = before->all && l->nodes[i].state == LOCAL_RUNNING;
 
-		if (!l->nodes[i].is_broker || !before->started[i])
+		if (!l->nodes[i].is_broker || (!before->started[i] && !was_found))
 			continue;
-		if (b && (!b->is_fenced || b->is_held) && b->epoch > before->epoch[i])
+		if (b && (!b->is_fenced || b->is_held) && !b->in_controlled_shutdown &&
+		    !l->nodes[i].is_ending && (!before->started[i] || b->epoch > before->epoch[i]))
 			continue;
 		*which = l->nodes[i].id;
 		n++;
@@ -426,6 +450,8 @@ static int wait_brokers(struct local *l, const struct before *before, int64_t de
 	for (;;) {
 		struct image *image = local_image(l, i64_min(deadline_ms, cli_now_ms() + ASK_MS));
 
+		if (before->all)
+			local_look(l);
 		left = image ? missing(l, image, before, &which) : 1;
 		image_put(image);
 		if (left == 0)
@@ -439,6 +465,36 @@ static int wait_brokers(struct local *l, const struct before *before, int64_t de
 					l->dir);
 		cli_sleep_ms(LOOK_EVERY_MS);
 	}
+}
+
+static bool has_found_any(const struct local *l, const struct before *before)
+{
+	for (int i = 0; i < l->n_nodes; i++)
+		if (l->nodes[i].state == LOCAL_RUNNING && !before->started[i])
+			return true;
+	return false;
+}
+
+/* A node that was ending when we came is down by the time the others are ready: it is started, and
+ * the wait begins again. */
+static int wait_all(struct local *l, struct before *before, int64_t deadline_ms)
+{
+	int64_t settled_ms = cli_now_ms() + SETTLE_MS;
+	int code, n_controllers, n_brokers;
+
+	do {
+		if ((code = wait_brokers(l, before, deadline_ms)))
+			return code;
+		if (has_found_any(l, before) && settled_ms > cli_now_ms())
+			cli_sleep_ms(settled_ms - cli_now_ms());
+		if ((code = wait_brokers(l, before, deadline_ms)))
+			return code;
+		local_look(l);
+		if ((code = start_missing(l, false, before, &n_controllers)) ||
+		    (code = start_missing(l, true, before, &n_brokers)))
+			return code;
+	} while (n_controllers + n_brokers > 0);
+	return CLI_OK;
 }
 
 /* ---- the next steps ------------------------------------------------------------------------- */

@@ -26,7 +26,8 @@ struct local_node {
 	int64_t log_from; /* where local_start found the end of its log */
 	/* As local_look found it: */
 	enum local_state state;
-	pid_t pid; /* 0 when down */
+	bool is_ending; /* its process is on the way out, or about to hear that it should be */
+	pid_t pid;      /* 0 when down */
 	int64_t rss_bytes, uptime_ms;
 };
 

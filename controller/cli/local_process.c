@@ -17,10 +17,12 @@
 
 #define LOOK_EVERY_MS 2
 #define PATH_BYTES 4096
+#define FLAG_EXITING 4 /* PF_EXITING of the kernel */
 
 /* What /proc/PID/stat tells; fields counted from 1 as in proc(5). */
 struct process {
 	char state;          /* field 3; Z: ended, not yet reaped */
+	int64_t flags;       /* field 9 */
 	int64_t start_ticks; /* field 22 */
 	int64_t rss_pages;   /* field 24 */
 };
@@ -49,7 +51,8 @@ static bool read_process(struct cli *cli, pid_t pid, struct process *out)
 		number++;
 		if (number == 3)
 			out->state = field.at[0];
-		if ((number == 22 && parse_i64(field, &out->start_ticks)) ||
+		if ((number == 9 && parse_i64(field, &out->flags)) ||
+		    (number == 22 && parse_i64(field, &out->start_ticks)) ||
 		    (number == 24 && parse_i64(field, &out->rss_pages)))
 			return false;
 	}
@@ -67,6 +70,24 @@ static int64_t uptime_ms_of(struct cli *cli, int64_t start_ticks)
 	return i64_max(0, (int64_t)(up * 1000) - start_ticks * 1000 / sysconf(_SC_CLK_TCK));
 }
 
+/* A signal that a busy machine has not let it see yet; /proc/PID/status writes masks in hex. */
+static bool has_pending_end(struct cli *cli, pid_t pid)
+{
+	static const char *const names[] = { "\nSigPnd:", "\nShdPnd:" };
+	uint64_t pending = 0;
+	struct str text;
+
+	if (file_read_all(cli, arena_printf(&cli->mem, "/proc/%d/status", (int)pid).at, &text))
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const char *at = memmem(text.at, text.n, names[i], strlen(names[i]));
+
+		if (at)
+			pending |= strtoull(at + strlen(names[i]), NULL, 16);
+	}
+	return pending & (1ull << (SIGKILL - 1) | 1ull << (SIGTERM - 1));
+}
+
 void local_look_node(struct local *l, struct local_node *n)
 {
 	struct str text, first;
@@ -75,6 +96,7 @@ void local_look_node(struct local *l, struct local_node *n)
 
 	n->state = LOCAL_DOWN;
 	n->pid = 0;
+	n->is_ending = false;
 	n->rss_bytes = n->uptime_ms = 0;
 	if (file_read_all(l->cli, pid_file(l, n), &text))
 		return;
@@ -87,6 +109,7 @@ void local_look_node(struct local *l, struct local_node *n)
 		return;
 	n->pid = (pid_t)pid;
 	n->state = p.state == 'T' ? LOCAL_PAUSED : LOCAL_RUNNING;
+	n->is_ending = (p.flags & FLAG_EXITING) || has_pending_end(l->cli, n->pid);
 	n->rss_bytes = p.rss_pages * sysconf(_SC_PAGESIZE);
 	n->uptime_ms = uptime_ms_of(l->cli, start);
 }

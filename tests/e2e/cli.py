@@ -554,6 +554,23 @@ def up_again_starts_what_is_down_and_pids_are_checked():
 
 
 @test
+def up_starts_again_what_was_ending():
+    with Cluster(controllers=3) as c:
+        for node, how in ((1, signal.SIGTERM), (2, signal.SIGKILL), (101, signal.SIGTERM), (1, signal.SIGTERM),
+                          (102, signal.SIGKILL)):
+            was = c.nodes[node]["pid"]
+            os.kill(was, how)
+            c.weir("local", "up")
+            c.refresh()
+            expect(c.nodes[node]["pid"] not in (None, was), f"{node} after signal {how}: {c.nodes[node]}")
+            states = {n: i["state"] for n, i in c.nodes.items() if i["state"] != "running"}
+            expect_eq(states, {}, f"nodes that do not run after signal {how} to {node}")
+        c.weir("local", "pause", "3")
+        c.weir("local", "up", "--timeout", "5")    # a paused node is somebody's wish
+        c.weir("local", "resume", "3")
+
+
+@test
 def a_start_that_fails_says_why():
     with tempfile.TemporaryDirectory() as d:
         code, _, err = weir("local", "up", "--dir", d, "-n", "1", "--base-port", "20991", "-c", "min.insync.replicas=none")
