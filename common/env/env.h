@@ -106,6 +106,8 @@ struct files_ops {
 	/* Which run of the kernel this is: what was written is there until the next, synced or not.
 	 * Zero, or NULL: unknown. */
 	void (*boot_id)(struct env *, struct uuid *);
+	/* Which file it is and since when: a copy of it is another one.  NULL, or zero: unknown. */
+	void (*file_id)(struct env *, const char *path, struct uuid *);
 };
 struct file *file_get(struct file *);
 void file_put(struct file *); /* any thread; NULL is fine */

@@ -297,6 +297,27 @@ def a_replica_whose_directory_was_removed_does_not_lead():
 
 
 @test
+def an_old_copy_of_a_data_directory_does_not_lead():
+    with Cluster() as c:
+        c.create("t", [[2, 1, 3]], min_insync_replicas=2)
+        fill(c, 10)
+        data = os.path.dirname(c.log_dir(2, "t"))
+        shutil.copytree(data, data + ".copy")
+        fill(c)
+        before = values(c, "t")
+        for node in (1, 2, 3):
+            c.kill(node)
+        os.rename(data, data + ".kept")
+        os.rename(data + ".copy", data)
+        for node in (2, 1, 3):
+            c.restart(node)
+        c.wait_isr("t", [1, 2, 3])
+        expect(values(c, "t") == before, "what was acknowledged is not there any more")
+        shutil.rmtree(data + ".kept")
+        equal_replicas(c, "t")
+
+
+@test
 def what_a_deleted_topic_left_on_a_dead_broker_is_put_aside():
     with Cluster() as c:
         c.create("t", [[1, 2, 3]], min_insync_replicas=2)
