@@ -83,11 +83,11 @@ enum err boot_start(struct boot *p, struct env *const *env, int n_envs, char *wh
 	}
 	b->shards[0]->link = ctllink_new(b->shards[0]);
 	p->checkpoints = checkpoints_new(b);
-	checkpoints_start(p->checkpoints);
 	p->space = space_new(b);
-	space_start(p->space);
-	if ((e = listen_all(p, why, cap)))
+	if ((e = listen_all(p, why, cap))) /* before there are jobs, for which nobody would wait */
 		return e;
+	checkpoints_start(p->checkpoints);
+	space_start(p->space);
 	ctllink_start(b->shards[0]->link);
 	log_info("broker", "started", F_I64("node_id", p->conf.node_id),
 		 F_I64("shards", b->n_shards), F_Z("host", p->conf.listener[0].advertised.host),
