@@ -107,7 +107,7 @@ static enum err listen_all(struct boot *p, char *why, size_t cap)
 						&p->listeners[i], &port);
 		if (e) {
 			snprintf(why, cap, "cannot listen on %s:%d: %s", l->bind.host, l->bind.port,
-				 e == ERR_REFUSED ? "the address is in use" : err_text(e));
+				 listen_text(e));
 			return e;
 		}
 		/* Alone it cannot tell brokers from clients, and keeps both out of the reserve. */

@@ -32,6 +32,7 @@ const char *err_text(enum err e)
 	case ERR_TIMEOUT: return "timed out";
 	case ERR_CLOSED: return "closed";
 	case ERR_REFUSED: return "refused";
+	case ERR_DENIED: return "permission denied";
 	case ERR_LIMIT: return "over a limit";
 	case ERR_INVALID: return "invalid";
 	case ERR_UNSUPPORTED: return "unsupported";

@@ -37,6 +37,7 @@ enum err {
 	ERR_TIMEOUT,
 	ERR_CLOSED,      /* the peer or the object is gone */
 	ERR_REFUSED,     /* nobody listens there, or the address is in use */
+	ERR_DENIED,      /* this process may not */
 	ERR_LIMIT,       /* a stated maximum was passed */
 	ERR_INVALID,     /* an argument, an option, a file that makes no sense */
 	ERR_UNSUPPORTED,

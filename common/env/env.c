@@ -26,6 +26,17 @@ void timer_clear(struct env *env, struct timer *t)
 		env->ops->timer_clear(env, t);
 }
 
+const char *listen_text(enum err e)
+{
+	if (e == ERR_REFUSED)
+		return "the address is in use";
+	if (e == ERR_NOT_FOUND)
+		return "that is no address of this machine";
+	if (e == ERR_DENIED)
+		return "permission denied: ports below 1024 need root";
+	return err_text(e);
+}
+
 void env_work_all(struct env *env, struct job *first)
 {
 	if (env->ops->work_all) {

@@ -151,7 +151,8 @@ struct peers_ops {
 	/* accept(arg, env, conn) runs on whichever of the process's actors got the connection and
 	 * must call bind (or close) before it returns.  port 0 chooses one; *port says which.
 	 * Unlisten on the actor that listened; an accept already on its way to another actor may
-	 * still arrive. */
+	 * still arrive.  ERR_REFUSED: in use, ERR_NOT_FOUND: no address of this machine,
+	 * ERR_DENIED: not for this user; listen_text says so. */
 	enum err (*listen)(struct env *, const struct peer_addr *,
 			   void (*accept)(void *arg, struct env *, struct conn *), void *arg,
 			   struct listener **out, int32_t *port);
@@ -224,6 +225,7 @@ static inline void env_submit(struct env *e, struct job *j)
 {
 	e->ops->submit(e, j);
 }
+const char *listen_text(enum err); /* why peers->listen failed, for people */
 /* At the end of a process, when the loops have: work() of all jobs (a list by `next`), on as many
  * threads as there are; returns when all are over, and calls no done(). */
 void env_work_all(struct env *, struct job *first);

@@ -110,8 +110,8 @@ static enum err open_any(const struct peer_addr *addr, int *fd)
 			if (v[i].ss_family != families[f])
 				continue;
 			e = open_socket(&v[i], len[i], fd);
-			if (!e || e == ERR_REFUSED) /* in use: not a reason to go elsewhere */
-				return e;
+			if (!e || e == ERR_REFUSED || e == ERR_DENIED)
+				return e; /* in use: not a reason to go elsewhere */
 		}
 	}
 	return e;
@@ -128,7 +128,9 @@ static enum err open_socket(const struct sockaddr_storage *s, socklen_t n, int *
 	if (s->ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
 	if (bind(fd, (const struct sockaddr *)s, n) != 0 || listen(fd, BACKLOG) != 0) {
-		enum err e = sock_err(errno);
+		enum err e = errno == EADDRNOTAVAIL ? ERR_NOT_FOUND
+			     : errno == EACCES      ? ERR_DENIED
+						    : sock_err(errno);
 		close(fd);
 		return e;
 	}

@@ -33,8 +33,7 @@ enum err controller_start(struct controller_boot *p, struct env *env, struct res
 	if ((e = env->peers->listen(env, &r->listen, node_accept, p->node, &p->listener, &port)) !=
 	    ERR_OK) {
 		(void)snprintf(why, cap, "cannot listen on %s:%d: %s", r->listen.host,
-			       r->listen.port,
-			       e == ERR_REFUSED ? "the address is in use" : err_text(e));
+			       r->listen.port, listen_text(e));
 		return e;
 	}
 	if (env->peers->listen_for_peers)

@@ -188,7 +188,7 @@ TEST(failures_are_told_by_down)
 	close(fd);
 }
 
-TEST(a_port_in_use_cannot_be_listened_on)
+TEST(where_nobody_can_listen_it_is_said_why)
 {
 	struct dialler d;
 	struct listener *l;
@@ -199,6 +199,13 @@ TEST(a_port_in_use_cannot_be_listened_on)
 	EXPECT_EQ(d.env->peers->listen(d.env, &a, on_accept, &d, &l, &port), ERR_REFUSED);
 	a.port = 70000;
 	EXPECT_EQ(d.env->peers->listen(d.env, &a, on_accept, &d, &l, &port), ERR_INVALID);
+	a = (struct peer_addr){ .host = "192.0.2.1" }; /* of documentation: nobody has it */
+	EXPECT_EQ(d.env->peers->listen(d.env, &a, on_accept, &d, &l, &port), ERR_NOT_FOUND);
+	if (geteuid() != 0) {
+		a = (struct peer_addr){ .host = "127.0.0.1", .port = 1 };
+		EXPECT_EQ(d.env->peers->listen(d.env, &a, on_accept, &d, &l, &port), ERR_DENIED);
+	}
+	EXPECT_STR(str_of(listen_text(ERR_NOT_FOUND)), "that is no address of this machine");
 	d.env->ops->stop(d.env);
 	dialler_run(&d);
 }
