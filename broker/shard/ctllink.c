@@ -29,9 +29,11 @@
 #define REST_MAX_MS 1000
 #define REST_MAX_OF_MANY_MS 250
 #define SHUTDOWN_ALONE_MS 1000
+#define COMPLAIN_EVERY_US 10000000
 
 static void dial(void *arg);
 static void rest(struct ctllink *);
+static void complain(struct ctllink *);
 static int next_controller(const struct ctllink *);
 static int64_t pause_ms(struct ctllink *);
 static void on_up(void *arg, struct rpc *);
@@ -109,13 +111,9 @@ static void dial(void *arg)
 	l->rpc = rpc_dial(l->env, &l->addr, &weir__response__descriptor, &events, l);
 }
 
-/* The first failure in a row is said, the others are not: a controller may be away for long. */
 static void rest(struct ctllink *l)
 {
-	if (l->tries == l->broker->conf->n_controllers)
-		log_warn("controller", "no active controller, trying again",
-			 F_Z("controller", l->addr.host), F_I64("port", l->addr.port),
-			 F_Z("why", l->refusal));
+	complain(l);
 	if (l->state == CTL_REGISTERED)
 		l->down_us = env_mono_us(l->env);
 	l->state = CTL_RESTING;
@@ -129,6 +127,20 @@ static void rest(struct ctllink *l)
 	if (l->shutdown_done && l->shutdown.at_us > env_mono_us(l->env) + SHUTDOWN_ALONE_MS * 1000)
 		timer_after_ms(l->env, &l->shutdown, SHUTDOWN_ALONE_MS);
 	timer_after_ms(l->env, &l->retry, pause_ms(l));
+}
+
+/* When all have been asked, then every COMPLAIN_EVERY_US: a controller may be away for long. */
+static void complain(struct ctllink *l)
+{
+	int64_t now_us = env_mono_us(l->env);
+	int n = l->broker->conf->n_controllers;
+
+	if (l->tries < n || (l->tries > n && now_us < l->complained_us + COMPLAIN_EVERY_US))
+		return;
+	l->complained_us = now_us;
+	log_warn("controller", "no active controller, trying again",
+		 F_Z("controller", l->addr.host), F_I64("port", l->addr.port),
+		 F_Z("why", l->ended ? err_text(l->ended) : l->refusal));
 }
 
 /* Behind the one that was tried last, hint or not: it comes last in this round. */
@@ -173,6 +185,7 @@ static void on_down(void *arg, struct rpc *rpc, enum err why)
 	struct ctllink *l = arg;
 
 	(void)rpc;
+	l->ended = why;
 	if (l->state == CTL_REGISTERED)
 		log_warn("controller", "the connection closed", F_Z("why", err_text(why)));
 	rest(l);
@@ -269,6 +282,7 @@ static void registered(void *arg, enum err e, const ProtobufCMessage *m)
 				 F_Z("why", e                    ? err_text(e)
 					    : r->status->message ? r->status->message
 								 : kerr_name(r->status->code)));
+		l->ended = e ? e : ERR_REFUSED;
 		ctl_restart(l);
 		return;
 	}
@@ -295,6 +309,7 @@ static void go_elsewhere(struct ctllink *l, const Weir__Status *s)
 
 	text_init(&t, l->refusal, sizeof(l->refusal));
 	text_str(&t, str_of(s->message ? s->message : ""));
+	l->ended = ERR_OK;
 	if (s->active_host && s->has_active_port && strlen(s->active_host) < sizeof(there.host)) {
 		memcpy(there.host, s->active_host, strlen(s->active_host));
 		there.port = s->active_port;

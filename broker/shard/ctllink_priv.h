@@ -17,6 +17,8 @@ struct ctllink {
 	struct peer_addr addr; /* of the attempt that is under way, or the last one */
 	struct peer_addr hint; /* where the active one is, as another said; port 0: unknown */
 	char refusal[256];     /* why there is none, in its words; empty */
+	enum err ended;        /* the last attempt, why; ERR_OK: as `refusal` says */
+	int64_t complained_us; /* that there is none */
 	int64_t heard_us;      /* anything from it */
 	int64_t down_us;       /* when the last registration ended; the start before the first */
 	struct rpc *probe;     /* while it is silent: asks another one who is active */
