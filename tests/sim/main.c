@@ -91,6 +91,16 @@ static int help(void)
 	return 0;
 }
 
+static int no_such_scene(const char *name)
+{
+	const struct scene *scene;
+
+	fprintf(stderr, "weir-sim: there is no scene %s; there are\n", name);
+	for (int i = 0; (scene = scene_at(i)); i++)
+		fprintf(stderr, "  %s\n", scene->name);
+	return EXIT_USAGE;
+}
+
 static bool parse_flag(struct arguments *a, const char *arg)
 {
 	const struct {
@@ -152,8 +162,11 @@ static bool parse(int argc, char **argv, struct arguments *a)
 			continue;
 		if (parse_i64(str_of(argv[i]), &a->seed) == ERR_OK && a->seed >= 0)
 			continue;
-		if (i + 1 == argc || !parse_option(a, argv[i], argv[i + 1]))
+		if (i + 1 == argc || !parse_option(a, argv[i], argv[i + 1])) {
+			fprintf(stderr, "weir-sim: what is %s%s%s?\n", argv[i],
+				i + 1 < argc ? " " : "", i + 1 < argc ? argv[i + 1] : "");
 			return false;
+		}
 		i++;
 	}
 	return true;
@@ -423,6 +436,8 @@ int main(int argc, char **argv)
 		return help();
 	if (!parse(argc, argv, &a))
 		return usage(stderr);
+	if (a.scene && !scene_is(a.scene))
+		return no_such_scene(a.scene);
 	if (a.is_scenes)
 		return many(&a, next_scene, scene_done);
 	if (a.schedules)

@@ -27,22 +27,32 @@ const struct scene *scene_at(int i)
 	return NULL;
 }
 
-bool scene_play(const char *name, bool is_loud)
+static const struct scene *find(const char *name)
 {
 	const struct scene *scene;
-	const char *world = strchr(name, '@');
-	size_t n = world ? (size_t)(world - name) : strlen(name);
+	size_t n = strcspn(name, "@");
 
-	for (int i = 0; (scene = scene_at(i));)
-		if (i++, strncmp(scene->name, name, n) == 0 && scene->name[n] == 0)
+	for (int i = 0; (scene = scene_at(i)); i++)
+		if (strncmp(scene->name, name, n) == 0 && scene->name[n] == 0)
 			break;
-	if (!scene)
-		return false;
+	return scene;
+}
+
+bool scene_is(const char *name)
+{
+	return find(name) != NULL;
+}
+
+void scene_play(const char *name, bool is_loud)
+{
+	const struct scene *scene = find(name);
+	const char *world = strchr(name, '@');
+
+	ASSERT(scene);
 	if (world)
 		play_in(strtoull(world + 1, NULL, 10), scene, is_loud);
 	for (uint64_t seed = 1; !world && seed <= WORLDS; seed++)
 		play_in(seed, scene, is_loud);
-	return true;
 }
 
 static void play_in(uint64_t seed, const struct scene *scene, bool is_loud)

@@ -43,8 +43,8 @@ extern const struct scene recovery_scenes[], min_isr_scenes[], election_scenes[]
 	reassign_scenes[], truncation_scenes[], epoch_scenes[], isr_scenes[], watermark_scenes[],
 	storage_scenes[], moves_scenes[], regression_scenes[], shutdown_scenes[], quorum_scenes[];
 
-/* False: no scene has the name. */
-bool scene_play(const char *name, bool is_loud);
+bool scene_is(const char *name); /* one of them, "@7" or not behind it */
+void scene_play(const char *name, bool is_loud);
 const struct scene *scene_at(int i); /* NULL: no more */
 
 /* ---- acting --------------------------------------------------------------------------------- */

@@ -198,12 +198,46 @@ static bool set(const struct field *f, void *at, struct str value)
 	UNREACHABLE();
 }
 
-bool settings_set(struct swarm *s, const char *name, const char *value)
+static const struct field *find(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
 		if (strcmp(fields[i].name, name) == 0)
-			return set(&fields[i], (char *)s + fields[i].at, str_of(value));
-	return false;
+			return &fields[i];
+	return NULL;
+}
+
+bool settings_set(struct swarm *s, const char *name, const char *value)
+{
+	const struct field *f = find(name);
+
+	return f && set(f, (char *)s + f->at, str_of(value));
+}
+
+static void say_wanted(const struct setting *v, char *why, size_t cap)
+{
+	const struct field *f = find(v->name);
+	struct text t;
+
+	text_init(&t, why, cap);
+	if (!f) {
+		text_printf(&t, "there is no --%s: weir-sim --help has all", v->name);
+		return;
+	}
+	text_printf(&t, "--%s %s: it wants ", v->name, v->value);
+	switch (f->kind) {
+	case FIELD_COUNT:
+		text_printf(&t, "%lld to %lld", (long long)f->min, (long long)f->max);
+		break;
+	case FIELD_OFFSET: text_printf(&t, "a number, 0 or more"); break;
+	case FIELD_FLAG: text_printf(&t, "yes or no"); break;
+	case FIELD_US:
+	case FIELD_MS: text_printf(&t, "a TIME in its range, like 250ms or 10s"); break;
+	case FIELD_RATE: text_printf(&t, "a RATE, like 20/min"); break;
+	case FIELD_CONF:
+		text_printf(&t, "broker:NAME=VALUE, topic:NAME=VALUE or controller:NAME=VALUE, of "
+				"an option that there is");
+		break;
+	}
 }
 
 static bool has(const struct setting *v, int n, const char *name)
@@ -263,8 +297,7 @@ bool settings_apply(struct swarm *s, const struct setting *v, int n, char *why, 
 	give_way(s, v, n);
 	for (int i = 0; i < n; i++)
 		if (!settings_set(s, v[i].name, v[i].value)) {
-			snprintf(why, cap, "--%s %s: no such option or value", v[i].name,
-				 v[i].value);
+			say_wanted(&v[i], why, cap);
 			return false;
 		}
 	fit(s, v, n);

@@ -250,12 +250,13 @@ struct cluster *swarm_build(const struct swarm *s)
 
 void swarm_tell(const struct swarm *s, const struct cluster *c)
 {
-	printf("seed %llu: %d controllers, %d brokers of %d shards, %d x %d partitions, rf %d, "
+	printf("seed %llu: %d controller%s, %d broker%s of %d shard%s, %d x %d partitions, rf %d, "
 	       "min.isr %d%s; "
 	       "%llu events, %.1f s, %lld faults, %lld acked, %lld read, %lld refused, hash "
 	       "%016llx\n",
-	       (unsigned long long)s->seed, s->controllers, s->brokers, s->shards, s->topics,
-	       s->partitions, s->rf, s->min_isr, s->is_unclean ? ", unclean" : "",
+	       (unsigned long long)s->seed, s->controllers, s->controllers == 1 ? "" : "s",
+	       s->brokers, s->brokers == 1 ? "" : "s", s->shards, s->shards == 1 ? "" : "s",
+	       s->topics, s->partitions, s->rf, s->min_isr, s->is_unclean ? ", unclean" : "",
 	       (unsigned long long)c->world->n_events, (double)c->world->now_us / SECOND,
 	       (long long)c->n_faults, (long long)c->n_acked, (long long)c->n_consumed,
 	       (long long)c->n_refused, (unsigned long long)c->world->hash);
