@@ -52,7 +52,9 @@ int main(int argc, char **argv)
 	boot_init(&process.boot);
 	if ((status = load_config(&process, &a)) == 0 && a.mode == PRINT)
 		status = print_config(&process.boot);
-	else if (status == 0 && a.mode == RUN)
+	else if (status == 0 && a.mode == CHECK)
+		printf("%s: ok\n", a.config);
+	else if (status == 0)
 		status = run(&process);
 	boot_free(&process.boot, status == 0 && process.n_signals == 1);
 	if (process.loops)
@@ -62,9 +64,13 @@ int main(int argc, char **argv)
 
 static int usage(FILE *to)
 {
-	fprintf(to, "usage: weir-broker CONFIG [--override KEY=VALUE]... [--check-config | "
-		    "--print-config]\n"
-		    "       weir-broker --version | --help\n");
+	fprintf(to,
+		"usage: weir-broker CONFIG [--override KEY=VALUE]... [--check-config | "
+		"--print-config]\n"
+		"       weir-broker --version | --help\n"
+		"Runs a broker: it keeps replicas of partitions and serves clients.  CONFIG is a\n"
+		"server.properties with at least node.id, listeners, log.dirs and\n"
+		"controller.quorum.bootstrap.servers; --print-config has every option.\n");
 	return to == stdout ? 0 : 2;
 }
 

@@ -22,7 +22,8 @@ static const char usage[] =
 	"--print-config]\n"
 	"       weir-controller --version | --help\n"
 	"Runs the controller of a cluster: CONFIG is a server.properties with at least node.id,\n"
-	"listeners=CONTROLLER://host:port and metadata.log.dir.\n";
+	"listeners=CONTROLLER://host:port and metadata.log.dir; --print-config has every\n"
+	"option.\n";
 
 static int run(struct resolved *, struct str cluster_id);
 static void on_signal(void *arg, int signo);
@@ -72,7 +73,9 @@ int main(int argc, char **argv)
 		code = complain(why);
 	else if (print)
 		options_print(&o);
-	else if (!check)
+	else if (check)
+		printf("%s: ok\n", path);
+	else
 		code = run(&r, o.cluster_id);
 	options_fini(&o);
 	return code;

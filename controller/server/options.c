@@ -203,7 +203,7 @@ void options_print(const struct options *o)
 		struct str v = conf_value(o->store, &o->rows[i], tmp, sizeof(tmp));
 
 		if (!str_null(v) && o->rows[i].at != AT(ignored))
-			printf("%s=%.*s\n", o->rows[i].name, (int)v.n, v.at);
+			printf("# %s\n%s=%.*s\n", o->rows[i].doc, o->rows[i].name, (int)v.n, v.at);
 	}
 }
 
