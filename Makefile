@@ -209,12 +209,15 @@ unit_T  := $(call pick,$(filter $(B)/tests/unit/%,$(TESTS)))
 wire_T  := $(call pick,$(filter $(B)/tests/wire/%,$(TESTS)))
 story_T := $(call pick,$(filter $(B)/tests/story/%,$(TESTS)))
 
+# Of several goals one may have no test that T and N name.
+alone = ALONE=$(filter 1,$(words $(MAKECMDGOALS)))
+
 unit: $(unit_T) ## run the unit tests; T=replica runs those whose path says so
-	@tests/lib/run_c.sh unit $^
+	@$(alone) tests/lib/run_c.sh unit $^
 wire: $(wire_T) ## round trips, cuts and bit flips over every (api, version)
-	@tests/lib/run_c.sh wire $^
+	@$(alone) tests/lib/run_c.sh wire $^
 story: $(story_T) ## golden narratives
-	@tests/lib/run_c.sh story $^
+	@$(alone) tests/lib/run_c.sh story $^
 e2e: all tools $(filter $(B)/tests/e2e/%,$(TESTS)) ## real processes and real clients; T= picks
 	@BUILD=$(abspath $(B)) tests/lib/run_e2e.sh $(T)
 JOBS ?= $(shell nproc)
@@ -272,10 +275,11 @@ run: all ## a local cluster: one controller and three brokers
 demo: ## kill the leader in the middle of a million records, lose nothing
 	deploy/demo.sh
 SHARE = $(DESTDIR)$(PREFIX)/share
+UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
 # Called by these names, weir takes Kafka's flags and prints Kafka's layout.
 COMPAT = $(PREFIX)/lib/weir/kafka-compat
 KAFKA_TOOLS := kafka-topics kafka-configs kafka-leader-election kafka-reassign-partitions kafka-metadata-quorum
-install: all ## programs into $(PREFIX)/bin; weir(1) and completions into $(PREFIX)/share
+install: all ## programs into $(PREFIX)/bin; weir(1), completions, README into share, units into lib/systemd
 	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1 $(SHARE)/bash-completion/completions \
 		$(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
@@ -284,6 +288,9 @@ install: all ## programs into $(PREFIX)/bin; weir(1) and completions into $(PREF
 	$(B)/weir completion zsh >$(SHARE)/zsh/site-functions/_weir
 	$(B)/weir completion fish >$(SHARE)/fish/vendor_completions.d/weir.fish
 	install -d $(DESTDIR)$(COMPAT)
+	install -d $(SHARE)/doc/weir $(UNITS)
+	install -m 644 README.md deploy/configs/*.properties $(SHARE)/doc/weir
+	for u in deploy/systemd/*; do sed 's,/usr/,$(PREFIX)/,' $$u >$(UNITS)/$${u##*/}; done
 	for t in $(KAFKA_TOOLS); do ln -sf $(PREFIX)/bin/weir $(DESTDIR)$(COMPAT)/$$t.sh; done
 clean: ## remove build/
 	rm -rf build

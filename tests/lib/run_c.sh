@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs C test programs one after the other: run_c.sh KIND PROGRAM...
-# Each prints its own failures and `N passed, N failed`; the last line sums them.
+# Each prints its own failures and `N passed, N failed`; the last line sums them.  With ALONE set
+# nothing to run is a failure: a name was mistyped.
 kind=$1
 shift
 passed=0 failed=0
@@ -19,5 +20,9 @@ for t in "$@"; do
 	printf '%-8s %-40s %4d passed, %d failed\n' "$kind" "${t##*/tests/}" "$p" "$f"
 	passed=$((passed + p)) failed=$((failed + f))
 done
+if [ -n "$ALONE" ] && [ $((passed + failed)) -eq 0 ]; then
+	failed=1
+	echo "FAIL $kind: no test has such a name"
+fi
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]

@@ -2,7 +2,7 @@
 # run_e2e.sh [T] : runs tests/e2e/*.{py,sh}, tests/interop/*.py and the C programs of tests/e2e whose
 # path contains T, with BUILD as the folder of the programs; N picks tests inside a script.  Scripts
 # print `PASS name` and `FAIL name why`; the last line sums them.
-passed=0 failed=0
+passed=0 failed=0 seen=0
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 for t in tests/e2e/*.py tests/e2e/*.sh tests/interop/*.py "$BUILD"/tests/e2e/*_test; do
@@ -21,6 +21,11 @@ for t in tests/e2e/*.py tests/e2e/*.sh tests/interop/*.py "$BUILD"/tests/e2e/*_t
 		echo "FAIL $t exit $rc"
 	fi
 	passed=$((passed + p)) failed=$((failed + f))
+	seen=$((seen + p + f + $(grep -c '^SKIP ' "$out")))
 done
+if [ $seen -eq 0 ]; then
+	failed=1
+	echo "FAIL e2e: no test has such a name"
+fi
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]
