@@ -184,7 +184,7 @@ static const struct {
 		   "seq 1 1000 | kcat -b localhost:19092 -P -t orders -X acks=all\n"
 		   "weir topics describe orders\n"
 		   "weir local purge" },
-	{ "restart", "weir cluster can-restart 2           # exit code 6: not now\n"
+	{ "restart", "weir cluster can-restart 2           # exit code 0: yes, 6: not now\n"
 		     "systemctl restart weir-broker@2      # SIGTERM: leaders move away first\n"
 		     "weir cluster health --wait 60        # until all is in sync again\n"
 		     "weir leaders balance" },
@@ -206,7 +206,7 @@ static const struct {
 		    "weir brokers unregister 3 --yes" },
 	{ "incident", "weir metadata snapshot save incident.weir   # before it is gone\n"
 		      "weir metadata log dump -o jsonl > decisions.jsonl\n"
-		      "weir metadata diff 100 120                  # what twenty decisions did\n"
+		      "weir metadata diff 10 20                    # what ten decisions did\n"
 		      "weir topics describe --saved incident.weir  # anywhere, any time" },
 	{ "scripts",
 	  "weir topics list -o name | while read t; do weir configs get topics/$t; done\n"
