@@ -250,7 +250,10 @@ static bool verify_one(struct out *o, struct local *l, const struct partition_of
 	const char *dirs[COMPARE_REPLICAS_MAX];
 
 	if (p->at.hw < 0) {
-		fprintf(stderr, "%s: its leader does not say the high watermark\n", name);
+		fprintf(stderr,
+			part->leader < 0 ? "%s: it has no leader, see: weir cluster health\n"
+					 : "%s: its leader does not say the high watermark\n",
+			name);
 		return false;
 	}
 	for (int32_t i = 0; i < part->replicas.n; i++)

@@ -193,7 +193,9 @@ static void print_changes(struct cli *cli, const struct view *v, const struct co
 		const char *value = c->op == WEIR__CONFIG_OP__CONFIG_SET ? c->value : NULL;
 
 		change_row(&o, c->name, old, value);
-		if (out_is_for_people(cli))
+		if (out_is_for_people(cli) && str_null(old) && !value)
+			printf("%s   %s was not set, nothing to unset\n", cli->args[0], c->name);
+		else if (out_is_for_people(cli))
 			printf("%s   %s %.*s -> %s%s\n", cli->args[0], c->name,
 			       str_null(old) ? 9 : (int)old.n, str_null(old) ? "(default)" : old.at,
 			       value ? value : "(default)",

@@ -18,11 +18,37 @@ static void setting_row(struct out *o, const char *resource, struct str key, str
 	out_z(o, source);
 }
 
+/* Defaults of topics are the same for all: one of them is asked about.  Nothing in them where no
+ * broker answers. */
+static void load_defaults(struct cli *cli, const struct view *v,
+			  struct describe_configs_response_result *out)
+{
+	struct describe_configs_response d;
+	struct config_resource r = { .type = RESOURCE_TOPIC };
+
+	*out = (struct describe_configs_response_result){ 0 };
+	for (int32_t t = 0; t < v->image->n_topics && !r.name; t++)
+		if (v->image->topics[t]->n_configs)
+			r.name = cli_z(cli, v->image->topics[t]->name);
+	if (r.name && !cli_flag(cli, "saved") && !configs_ask(cli, v, &r, &d) && d.n_results == 1)
+		*out = d.results[0];
+}
+
+static struct str default_of(const struct describe_configs_response_result *d, struct str key)
+{
+	for (int32_t i = 0; i < d->n_configs; i++)
+		if (str_eq(d->configs[i].name, key))
+			return configs_default(&d->configs[i]);
+	return (struct str){ 0 };
+}
+
 /* Everything that the metadata has, of every resource. */
 static void list_recorded(struct out *o, const struct view *v)
 {
+	struct describe_configs_response_result defaults;
 	const struct image *im = v->image;
 
+	load_defaults(o->cli, v, &defaults);
 	for (int32_t i = 0; i < im->n_broker_configs; i++) {
 		setting_row(o, "brokers/", im->broker_configs[i].name, im->broker_configs[i].value,
 			    "cluster (dynamic)");
@@ -45,7 +71,7 @@ static void list_recorded(struct out *o, const struct view *v)
 		for (int32_t i = 0; i < im->topics[t]->n_configs; i++) {
 			setting_row(o, name, im->topics[t]->configs[i].name,
 				    im->topics[t]->configs[i].value, "topic");
-			out_none(o);
+			out_str(o, default_of(&defaults, im->topics[t]->configs[i].name));
 		}
 	}
 }

@@ -79,7 +79,7 @@ static int tell_loss(struct cli *cli, const struct view *v, const Weir__ElectLea
 			"that is wanted, add --allow-data-loss");
 }
 
-/* Is one of them without a leader, or not there? */
+/* Is one of them without a leader?  What is not there the controller refuses. */
 static bool is_needed(const struct view *v, const Weir__ElectLeaders *elect)
 {
 	struct view_walk w;
@@ -87,7 +87,7 @@ static bool is_needed(const struct view *v, const Weir__ElectLeaders *elect)
 	for (size_t i = 0; i < elect->n_partitions; i++) {
 		const struct image_partition *p = partition_of(v, elect->partitions[i]);
 
-		if (!p || p->leader < 0)
+		if (p && p->leader < 0)
 			return true;
 	}
 	view_walk_init(&w, v, NULL, 0);

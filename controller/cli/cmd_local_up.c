@@ -33,7 +33,7 @@ static int prepare(struct local *);
 static void choose_base(struct local *);
 static int check_ports(struct local *, bool is_new);
 static int make_files(struct local *);
-static int bring_up(struct local *, int64_t *controller_ms);
+static int bring_up(struct local *, struct before *, int64_t *controller_ms);
 static void undo(struct local *);
 static void wait_ending(struct local *, int64_t deadline_ms);
 static int start_missing(struct local *, bool brokers, struct before *, int *n_started);
@@ -42,10 +42,13 @@ static void remember(struct local *, const struct image *, struct before *);
 static int wait_brokers(struct local *, const struct before *, int64_t deadline_ms);
 static int wait_all(struct local *, struct before *, int64_t deadline_ms);
 static void print_welcome(struct local *, int64_t controller_ms, int64_t brokers_ms);
+static int started(const struct local *, const struct before *);
+static void print_back(struct local *, const struct before *, int64_t took_ms);
 
 int cmd_local_up(struct cli *cli)
 {
 	int64_t began_ms = cli_now_ms(), controller_ms;
+	struct before before = { .all = true };
 	struct local l;
 	bool is_new;
 	int code;
@@ -54,7 +57,7 @@ int cmd_local_up(struct cli *cli)
 	is_new = !local_exists(&l);
 	if ((code = prepare(&l)))
 		return code;
-	code = bring_up(&l, &controller_ms);
+	code = bring_up(&l, &before, &controller_ms);
 	if (code == CLI_FAILED && is_new)
 		undo(&l);
 	if (code)
@@ -66,28 +69,32 @@ int cmd_local_up(struct cli *cli)
 				profile_state_dir(cli));
 	for (int i = 0; i < l.n_nodes; i++)
 		local_show_ignored(&l, &l.nodes[i]);
-	print_welcome(&l, controller_ms, cli_now_ms() - began_ms);
+	if (!out_is_for_people(cli))
+		(void)local_tell_nodes(&l);
+	else if (started(&l, &before) < l.n_nodes)
+		print_back(&l, &before, cli_now_ms() - began_ms);
+	else
+		print_welcome(&l, controller_ms, cli_now_ms() - began_ms);
 	return CLI_OK;
 }
 
 /* Controllers first: a broker without one waits, and its backoff would cost time. */
-static int bring_up(struct local *l, int64_t *controller_ms)
+static int bring_up(struct local *l, struct before *before, int64_t *controller_ms)
 {
 	int64_t began_ms = cli_now_ms(), deadline_ms = began_ms + l->cli->timeout_ms;
-	struct before before = { .all = true };
 	struct image *image;
 	int code, n;
 
 	wait_ending(l, deadline_ms);
-	if ((code = start_missing(l, false, &before, &n)) ||
-	    (code = wait_controller(l, &before, deadline_ms, &image)))
+	if ((code = start_missing(l, false, before, &n)) ||
+	    (code = wait_controller(l, before, deadline_ms, &image)))
 		return code;
 	*controller_ms = cli_now_ms() - began_ms;
-	remember(l, image, &before);
+	remember(l, image, before);
 	image_put(image);
-	if ((code = start_missing(l, true, &before, &n)))
+	if ((code = start_missing(l, true, before, &n)))
 		return code;
-	return wait_all(l, &before, deadline_ms);
+	return wait_all(l, before, deadline_ms);
 }
 
 /* A new cluster that cannot start would stand in the way of the next try with other options. */
@@ -516,18 +523,45 @@ static void print_role(struct local *l, const char *title, bool brokers, int64_t
 
 static void print_welcome(struct local *l, int64_t controller_ms, int64_t brokers_ms)
 {
-	const char *dir = cli_flag(l->cli, "dir"), *where = dir_flag(l);
+	const char *where = dir_flag(l), *prompt = "try:  ";
 
-	if (!out_is_for_people(l->cli)) {
-		(void)local_tell_nodes(l);
-		return;
-	}
 	print_role(l, "controller ", false, controller_ms);
 	print_role(l, "brokers    ", true, brokers_ms);
 	printf("data        %s\n", l->dir);
-	printf("try:  %s topics create orders -p 6%s%s\n", l->cli->program, dir ? " -b " : "",
-	       dir ? local_bootstrap(l) : "");
+	if (*where) {
+		printf("%seval \"$(%s local env%s)\"\n", prompt, l->cli->program, where);
+		prompt = "      ";
+	}
+	printf("%s%s topics create orders -p 6\n", prompt, l->cli->program);
 	printf("      kcat -b localhost:%d -L\n", l->nodes[l->n_controllers].port);
 	printf("      %s local kill %d%s\n", l->cli->program, i32_min(2, l->n_brokers), where);
 	printf("      %s local down%s\n", l->cli->program, where);
+}
+
+static int started(const struct local *l, const struct before *before)
+{
+	int n = 0;
+
+	for (int i = 0; i < l->n_nodes; i++)
+		n += before->started[i];
+	return n;
+}
+
+/* "started broker 1, broker 3 in 90ms; 2 others were up" */
+static void print_back(struct local *l, const struct before *before, int64_t took_ms)
+{
+	int others = l->n_nodes - started(l, before);
+	const char *gap = "started ";
+
+	for (int i = 0; i < l->n_nodes; i++) {
+		if (!before->started[i])
+			continue;
+		printf("%s%s %d", gap, l->nodes[i].role, l->nodes[i].id);
+		gap = ", ";
+	}
+	if (others == l->n_nodes)
+		printf("all %d nodes were up\n", l->n_nodes);
+	else
+		printf(" in %s; %d other%s up\n", text_of_duration(l->cli, took_ms), others,
+		       others == 1 ? " was" : "s were");
 }

@@ -54,6 +54,8 @@ int cmd_topics_list(struct cli *cli)
 		code = view_has_topics(cli, &v, cli->args, cli->n_args);
 	if (code)
 		goto out;
+	if (cli->format == FORMAT_KAFKA)
+		cli->format = FORMAT_NAME; /* as kafka-topics --list has it */
 	out_begin(&o, cli, "TopicList", columns, ARRAY_LEN(columns));
 	view_walk_init(&w, &v, cli->args, cli->n_args);
 	while (view_walk_topic(&w))

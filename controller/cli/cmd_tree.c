@@ -144,6 +144,8 @@ int cmd_metadata_cat(struct cli *cli)
 		if (!tree_is_below(t.v[i].path, path))
 			continue;
 		found++;
+		if (out_is_for_people(cli) && strcmp(t.v[i].text, "-") == 0)
+			continue;
 		out_z(&o, t.v[i].path);
 		out_z(&o, t.v[i].key);
 		out_cell(&o, t.v[i].text, t.v[i].json);
@@ -160,6 +162,12 @@ out:
 }
 
 /* ---- diff ---------------------------------------------------------------------------------- */
+
+/* Of what is new, or gone, people are shown the values alone. */
+static bool is_dull(const struct cli *cli, const struct tree_leaf *a, const struct tree_leaf *b)
+{
+	return out_is_for_people(cli) && (!a || !b) && strcmp((a ? a : b)->text, "-") == 0;
+}
 
 static void diff_row(struct out *o, const struct tree_leaf *a, const struct tree_leaf *b)
 {
@@ -186,10 +194,12 @@ static int print_diff(struct cli *cli, const struct tree *a, const struct tree *
 	out_begin(&o, cli, "MetadataDiff", columns, ARRAY_LEN(columns));
 	while (i < a->n || j < b->n) {
 		int d = i == a->n ? 1 : j == b->n ? -1 : tree_order(&a->v[i], &b->v[j]);
-		bool same = d == 0 && strcmp(a->v[i].json, b->v[j].json) == 0;
+		const struct tree_leaf *old = d <= 0 ? &a->v[i] : NULL;
+		const struct tree_leaf *new = d >= 0 ? &b->v[j] : NULL;
+		bool same = old && new &&strcmp(old->json, new->json) == 0;
 
-		if (!same)
-			diff_row(&o, d <= 0 ? &a->v[i] : NULL, d >= 0 ? &b->v[j] : NULL);
+		if (!same && !is_dull(cli, old, new))
+			diff_row(&o, old, new);
 		n += !same;
 		i += d <= 0;
 		j += d >= 0;

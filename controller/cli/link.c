@@ -11,6 +11,7 @@
 #include "common/wire/kerr.h"
 #include "controller/cli/brokers_say.h"
 #include "controller/cli/kafka_client.h"
+#include "controller/cli/out.h"
 #include "controller/cli/profile.h"
 #include "controller/cli/saved.h"
 #include "kafka/apis.h"
@@ -138,7 +139,8 @@ static void wait_for_active(struct cli *cli, const Weir__Status *status, const c
 			    bool *was_told)
 {
 	if (!status->has_active_controller && !*was_told) {
-		fprintf(stderr, "%s: waiting: %s\n", what,
+		fprintf(stderr, "%s: waiting (--timeout, now %s): %s\n", what,
+			text_of_duration(cli, cli->timeout_ms),
 			status->message ? status->message : kerr_text(status->code));
 		*was_told = true;
 	}
@@ -396,9 +398,9 @@ static int connect_any(struct cli *cli, const char *what)
 	if (alive && adopt_orphan(cli, link, *alive, tried))
 		return CLI_OK;
 	return cli_fail(cli, CLI_UNREACHABLE,
-			"%s: no way to the controller through %s. Say where the cluster is with -b "
+			"%s: no way to the controller through %s. Say where the cluster is with %s "
 			"host:port, or start one: weir local up",
-			what, tried);
+			what, tried, cli->tool ? "--bootstrap-server" : "-b");
 }
 
 /* ---- one request and its answer ------------------------------------------------------------ */

@@ -82,6 +82,7 @@ static int find_leader(struct cli *cli, struct local *l, const char *partition,
 	const struct image_topic *topic;
 	struct topic_partition tp;
 	struct image *image;
+	bool is_there;
 	int32_t leader = -1;
 
 	if (!cli_partition_arg(cli, partition, &tp))
@@ -91,13 +92,15 @@ static int find_leader(struct cli *cli, struct local *l, const char *partition,
 		return cli_fail(cli, CLI_UNREACHABLE,
 				"the controller gives no answer: who leads %s?", partition);
 	topic = image_topic_named(image, tp.topic);
-	if (topic && tp.partition < topic->n_partitions)
+	is_there = topic && tp.partition < topic->n_partitions;
+	if (is_there)
 		leader = topic->partitions[tp.partition].leader;
 	image_put(image);
 	*out = find(l, leader);
 	if (*out)
 		return CLI_OK;
-	return cli_fail(cli, CLI_MISSING, topic ? "%s has no leader" : "there is no %s", partition);
+	return cli_fail(cli, CLI_MISSING, is_there ? "%s has no leader" : "there is no %s",
+			partition);
 }
 
 /* ---- what would help ------------------------------------------------------------------------- */

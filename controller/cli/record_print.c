@@ -14,7 +14,8 @@ struct value {
 	const void *at;
 };
 
-static void print_message_text(const struct record_names *, const ProtobufCMessage *);
+static void print_message_text(const struct record_names *, const ProtobufCMessage *,
+			       const char *gap);
 static void print_value_text(const struct record_names *, struct value);
 static void print_value_json(struct json *, const char *key, struct value);
 
@@ -159,19 +160,24 @@ static bool is_subject(const ProtobufCFieldDescriptor *f)
 	       (strcmp(f->name, "id") == 0 && f->type == PROTOBUF_C_TYPE_BYTES);
 }
 
-static void print_message_text(const struct record_names *names, const ProtobufCMessage *m)
+/* The gap stands before the first word. */
+static void print_message_text(const struct record_names *names, const ProtobufCMessage *m,
+			       const char *gap)
 {
 	const char *subject = subject_of(names, m);
 
-	if (subject)
-		printf("  %s", subject);
+	if (subject) {
+		printf("%s%s", gap, subject);
+		gap = "  ";
+	}
 	for (unsigned i = 0; i < m->descriptor->n_fields; i++) {
 		const ProtobufCFieldDescriptor *f = &m->descriptor->fields[i];
 		size_t n = count_of(m, f);
 
 		if (n == 0 || (subject && (is_subject(f) || strcmp(f->name, "name") == 0)))
 			continue;
-		printf("  %s ", f->name);
+		printf("%s%s ", gap, f->name);
+		gap = "  ";
 		for (size_t k = 0; k < n; k++) {
 			fputs(k ? "," : "", stdout);
 			print_value_text(names, value_of(m, f, k));
@@ -186,8 +192,8 @@ static void print_inner_text(const struct record_names *names, const ProtobufCMe
 
 	if (m->descriptor->n_fields != 1 || only->label != PROTOBUF_C_LABEL_REPEATED) {
 		putchar('{');
-		print_message_text(names, m);
-		fputs("  }", stdout);
+		print_message_text(names, m, "");
+		putchar('}');
 		return;
 	}
 	if (count_of(m, only) == 0)
@@ -295,8 +301,9 @@ void record_print_text(const struct record_names *names, const Weir__MetadataRec
 	const ProtobufCFieldDescriptor *body = body_of(r);
 
 	if (body)
-		print_message_text(
-			names, *(const ProtobufCMessage *const *)value_of(&r->base, body, 0).at);
+		print_message_text(names,
+				   *(const ProtobufCMessage *const *)value_of(&r->base, body, 0).at,
+				   "  ");
 }
 
 void record_print_json(struct json *j, const char *key, const Weir__MetadataRecord *r)

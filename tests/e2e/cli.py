@@ -90,6 +90,7 @@ def help_knows_every_command():
     for path in paths:
         code, out, err = weir(*path.split(), "-h")
         expect(code == 0 and out.startswith(f"weir {path}"), f"weir {path} -h: {out!r} {err!r}")
+        expect(re.search(rf"^  \$ .*weir {path}\b", out.split("\n\n")[0], re.M), f"weir {path} -h shows no example: {out}")
     everything = weir("help", "--all")[1]
     missing = [p for p in paths if not re.search(rf"^weir {p}\b", everything, re.M)]
     expect(not missing, f"help --all lacks {missing}")
