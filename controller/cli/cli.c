@@ -22,6 +22,7 @@
 #define TIMEOUT_DEFAULT_MS 30000
 #define DURATION_MAX_MS 86400000
 
+static bool has_format(struct cli *);
 static bool read_globals(struct cli *);
 static bool wants_color(const char *mode);
 static enum cli_exit exit_of(int code);
@@ -80,13 +81,23 @@ static bool read_globals(struct cli *cli)
 	for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
 		if (strcmp(format, formats[i]) == 0) {
 			cli->format = (enum cli_format)i;
-			return true;
+			return has_format(cli);
 		}
 	}
 	cli_fail(cli, CLI_USAGE,
 		 "-o %s is no output format; there are table, wide, json, jsonl, csv, name and "
 		 "kafka",
 		 format);
+	return false;
+}
+
+static bool has_format(struct cli *cli)
+{
+	if (cli->format != FORMAT_KAFKA || cli->cmd->has_kafka)
+		return true;
+	cli_fail(cli, CLI_USAGE,
+		 "-o kafka: topics list and topics describe have it; for the others call weir by "
+		 "the name of Kafka's tool: weir cheat kafka");
 	return false;
 }
 

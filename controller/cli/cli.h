@@ -67,6 +67,7 @@ struct cmd {
 	 * bool, any, [type], {fields} or <type> (an object of any keys); ? behind it: or null. */
 	const char *json;
 	enum complete complete;
+	bool has_kafka; /* -o kafka */
 	bool can_watch; /* -w */
 	struct flag flags[CMD_FLAGS_MAX];
 	int (*run)(struct cli *);

@@ -73,7 +73,7 @@ const struct flag global_flags[] = {
 	  "ask a controller directly (default: WEIR_CONTROLLER)" },
 	{ "saved", 0, "FILE", "look at metadata that weir metadata snapshot save has written" },
 	{ "output", 'o', "FORMAT",
-	  "table, wide, json, jsonl, csv, name; kafka where Kafka's tool has a form" },
+	  "table, wide, json, jsonl, csv, name; kafka for topics list and describe" },
 	{ "columns", 0, "NAME,...", "only these columns of a list, in this order" },
 	{ "sort-by", 0, "[-]NAME", "order of a list's rows; -NAME: the largest first" },
 	{ "no-headers", 0, NULL, "tables without their first line" },
@@ -224,7 +224,8 @@ const struct cmd commands[] = {
 	  .json = "TopicList[topic:str partitions:int replication_factor:int "
 		  "min_insync_replicas:int under_replicated:int offline:int "
 		  "configs:int id:str]",
-	  .complete = COMPLETE_TOPICS, .can_watch = true, .run = cmd_topics_list },
+	  .complete = COMPLETE_TOPICS, .can_watch = true, .has_kafka = true,
+	  .run = cmd_topics_list },
 	{ "topics describe", "[TOPIC...]", 0, SOME,
 	  "partitions, replicas, lag and offsets of topics",
 	  "Offsets come from the replicas themselves; `-` stands where a replica did not answer.",
@@ -234,7 +235,8 @@ const struct cmd commands[] = {
 		  "partitions:[{partition:int leader:int leader_epoch:int "
 		  "partition_epoch:int replicas:[int] isr:[int] elr:[int] last_known_elr:[int] "
 		  "start:int hw:int leo:int ends:[{broker:int end:int}]}]]",
-	  .complete = COMPLETE_TOPICS, .can_watch = true, .run = cmd_topics_describe },
+	  .complete = COMPLETE_TOPICS, .can_watch = true, .has_kafka = true,
+	  .run = cmd_topics_describe },
 	{ "topics create", "TOPIC...", 1, SOME, "create topics", NULL,
 	  "weir topics create orders -p 12 -r 3 -c min.insync.replicas=2\nweir topics create t "
 	  "--replicas 1,2,3 --replicas 2,3,1",

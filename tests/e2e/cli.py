@@ -70,6 +70,7 @@ def mistakes_get_one_sentence_and_an_exit_code():
     refused(2, "configs", "set", "topics/a", "key", says="KEY=VALUE")
     refused(2, "configs", "get", "orders", says="topics/NAME")
     refused(2, "leaders", "elect", says="--all")
+    refused(2, "brokers", "list", "-o", "kafka", says="weir cheat kafka")
     refused(2, "metadata", "log", "dump", "--offset", "x..y", says="N..M")
     refused(2, "local", "up", "--dir", "/nonexistent/weir", "-n", "0", says="brokers")
     refused(2, "local", "up", "--dir", "/nonexistent/weir", "--base-port", "65500", says="--port-step")

@@ -112,9 +112,10 @@ TRANSCRIPT(brokers, "weir brokers list", "weir brokers list -o wide", "weir brok
 
 TRANSCRIPT(topics, "weir topics list", "weir topics list -o wide", "weir topics list -o json",
 	   "weir topics list -o jsonl", "weir topics list -o csv", "weir topics list -o name",
-	   "weir topics describe", "weir topics describe orders -o json",
-	   "weir topics describe -o kafka", "weir topics describe ordres", "weir topics find",
-	   "weir topics find --offline -o json", "weir topics find --moving -o csv")
+	   "weir topics list -o kafka", "weir topics describe",
+	   "weir topics describe orders -o json", "weir topics describe -o kafka",
+	   "weir topics describe ordres", "weir topics find", "weir topics find --offline -o json",
+	   "weir topics find --moving -o csv")
 
 TRANSCRIPT(partitions, "weir partitions list", "weir partitions list -o wide",
 	   "weir partitions list orders -o json", "weir partitions list orders -o csv",
