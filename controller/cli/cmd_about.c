@@ -206,7 +206,7 @@ static const struct {
 		    "weir brokers unregister 3 --yes" },
 	{ "incident", "weir metadata snapshot save incident.weir   # before it is gone\n"
 		      "weir metadata log dump -o jsonl > decisions.jsonl\n"
-		      "weir metadata diff 10 20                    # what ten decisions did\n"
+		      "weir metadata diff 5 15                     # what ten decisions did\n"
 		      "weir topics describe --saved incident.weir  # anywhere, any time" },
 	{ "scripts",
 	  "weir topics list -o name | while read t; do weir configs get topics/$t; done\n"

@@ -509,13 +509,13 @@ const struct cmd commands[] = {
 	  .run = cmd_metadata_ls, .flags = { AT } },
 	{ "metadata cat", "[PATH]", 0, 1, "values at and below a path of the metadata",
 	  "With --at the state as it was after the record with that offset.",
-	  "weir metadata cat /topics/orders/2\nweir metadata cat /topics/orders --at 20",
+	  "weir metadata cat /topics/orders/2\nweir metadata cat /topics/orders --at 15",
 	  .json = "MetadataTree[path:str key:str value:any]", .complete = COMPLETE_PATHS,
 	  .run = cmd_metadata_cat, .flags = { AT } },
 	{ "metadata diff", "A [B]", 1, 2, "what is different between two states",
 	  "A and B are offsets (the state after that record), files of weir metadata snapshot "
 	  "save, or\n`now` (B's default). Exit code 1 when they differ.",
-	  "weir metadata diff 10 20\nweir metadata diff before.weir",
+	  "weir metadata diff 5 15\nweir metadata diff before.weir",
 	  .json = "MetadataDiff[change:str path:str key:str old:any new:any]",
 	  .complete = COMPLETE_FILES, .run = cmd_metadata_diff },
 
