@@ -257,9 +257,7 @@ static bool verify_one(struct out *o, struct local *l, const struct partition_of
 		return false;
 	}
 	for (int32_t i = 0; i < part->replicas.n; i++)
-		dirs[i] = arena_printf(&o->cli->mem, "%s/broker-%d/data/%s", l->dir,
-				       part->replicas.v[i], name)
-				  .at;
+		dirs[i] = local_partition_dir(l, part->replicas.v[i], name);
 	return compare_one(o, name, dirs, part->replicas.n, p->at.hw);
 }
 

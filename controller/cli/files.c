@@ -114,14 +114,14 @@ enum err dirs_make(const char *path)
 
 struct str properties_get(struct str text, const char *key)
 {
-	struct str line, name;
+	struct str line, name, last = { 0 };
 
 	while (str_cut(&text, '\n', &line)) {
 		struct str value = line;
 
 		if (str_cut(&value, '=', &name) && !str_null(value) &&
 		    str_eq(str_trim(name), str_of(key)))
-			return str_trim(value);
+			last = str_trim(value);
 	}
-	return (struct str){ 0 };
+	return last;
 }

@@ -9,5 +9,5 @@ must_check enum err file_write_all(const char *path, struct str);
 /* Where somebody chose the name: ERR_EXISTS when anything has it already. */
 must_check enum err file_write_new(const char *path, struct str);
 must_check enum err dirs_make(const char *path); /* and its parents */
-/* The value of `key` in Java-properties text written by us: one key=value a line. */
+/* The last value of `key` in Java-properties text written by us: one key=value a line. */
 struct str properties_get(struct str text, const char *key); /* null: not there */

@@ -199,13 +199,35 @@ void local_show_last_words(struct local *l, const struct local_node *n)
 			fprintf(stderr, "  %.*s\n", (int)line.n, line.at);
 }
 
+const char *local_partition_dir(struct local *l, int32_t broker, const char *partition)
+{
+	const char *home = arena_printf(&l->cli->mem, "%s/broker-%d", l->dir, broker).at;
+	const char *conf = arena_printf(&l->cli->mem, "%s/broker.properties", home).at;
+	const char *path = NULL, *first = NULL;
+	struct str text, dirs = { 0 }, dir;
+
+	if (!file_read_all(l->cli, conf, &text))
+		dirs = properties_get(text, "log.dirs");
+	while (str_cut(&dirs, ',', &dir)) {
+		dir = str_trim(dir);
+		path = arena_printf(&l->cli->mem, "%.*s/%s", (int)dir.n, dir.at, partition).at;
+		if (access(path, F_OK) == 0)
+			return path;
+		first = first ? first : path;
+	}
+	return first ? first : arena_printf(&l->cli->mem, "%s/data/%s", home, partition).at;
+}
+
 const char *local_log_path(struct cli *cli)
 {
 	const char *broker = cli_flag(cli, "broker");
 	struct local l;
+	int32_t id;
 
 	if (!broker)
 		return cli->args[0];
 	local_init(&l, cli);
-	return arena_printf(&cli->mem, "%s/broker-%s/data/%s", l.dir, broker, cli->args[0]).at;
+	if (parse_i32(str_of(broker), &id)) /* no such folder: whoever opens it says so */
+		return arena_printf(&cli->mem, "%s/broker-%s", l.dir, broker).at;
+	return local_partition_dir(&l, id, cli->args[0]);
 }

@@ -63,6 +63,9 @@ bool local_wait_end(struct local *, struct local_node *, int64_t deadline_ms);
 void local_tell(struct cli *, const char *done, const struct local_node *, int64_t took_ms);
 bool local_tell_nodes(struct local *); /* all nodes as they are now; true: every one runs */
 void local_show_last_words(struct local *, const struct local_node *);
+/* The directory of TOPIC-PARTITION in whichever of the broker's log.dirs holds it; in the first of
+ * them when none does. */
+const char *local_partition_dir(struct local *, int32_t broker, const char *partition);
 /* What cli->args[0] names: a path, or with --broker TOPIC-PARTITION of a local cluster's broker. */
 const char *local_log_path(struct cli *);
 /* Options that the started process does not know, on stderr. */

@@ -133,5 +133,17 @@ def what_cannot_be_moved_is_refused():
         expect_eq(move(c, 1, dirs[1][1], "t", [7]), {7: 3}, "errors")
 
 
+@test
+def files_are_found_in_every_directory():
+    with Cluster() as c:
+        dirs = two_dirs(c)
+        c.create("t", partitions=4)
+        expect_eq(set(where(c, 1).values()), set(dirs[1]), "directories of broker 1 that hold replicas")
+        verdicts = {i["verdict"] for i in c.json("partitions", "verify", "t", "--dir", c.dir)["items"]}
+        expect_eq(verdicts, {"equal"}, "verdicts")
+        for n in range(4):
+            c.weir("log", "segments", f"t-{n}", "--broker", "1", "--dir", c.dir)
+
+
 if __name__ == "__main__":
     main()
