@@ -35,7 +35,9 @@ struct move {
 	struct timer timer;
 	struct job job;
 	bool is_busy, is_ending, is_new, is_flushed;
-	int64_t cut; /* keep nothing from here on; INT64_MAX: nothing was cut meanwhile */
+	int32_t last_epoch;  /* of the last batch that an earlier life copied, and */
+	int64_t last_offset; /* where it ends; -1: it copied none */
+	int64_t cut;         /* keep nothing from here on; INT64_MAX: nothing was cut meanwhile */
 	struct log_read read;
 	struct log_flush *flush;
 	uint8_t *bytes;
@@ -50,7 +52,9 @@ static void submit(struct move *, void (*work)(struct job *), void (*done)(struc
 static bool job_back(struct move *);
 static void fail(struct move *, const char *what, enum err);
 static void open_work(struct job *);
+static void note_last(void *arg, const struct batch *);
 static void open_done(struct job *);
+static bool is_of_now(const struct move *);
 static void on_timer(void *arg);
 static void pump(struct move *);
 static enum err fit(struct move *);
@@ -88,7 +92,8 @@ void move_request(struct partition *p, int dir)
 	submit(m, open_work, open_done);
 }
 
-/* What the replica holds now may be less than what was copied before the start. */
+/* What the replica holds now may be less than what was copied before the start.  A power loss, or a
+ * device that failed, leaves of the copy what it likes: that one is begun again. */
 void move_resume(struct partition *p)
 {
 	struct dirs *dirs = p->shard->broker->dirs;
@@ -102,7 +107,7 @@ void move_resume(struct partition *p)
 		return;
 	}
 	m = move_new(p, row->dir, row->text);
-	m->cut = log_end(p->log);
+	m->cut = dirs_are_unsure(dirs) ? 0 : log_end(p->log);
 	log_info("move", "goes on after the start", F_Z("partition", p->dir_name),
 		 F_Z("to", m->path));
 	submit(m, open_work, open_done);
@@ -174,6 +179,7 @@ static struct move *move_new(struct partition *p, int dir, const char *name)
 	m->dir = dir;
 	m->next_dir = -1;
 	m->cut = INT64_MAX;
+	m->last_offset = -1;
 	snprintf(m->name, sizeof(m->name), "%s", name);
 	snprintf(m->path, sizeof(m->path), "%s/%s", p->shard->broker->dirs->v[dir].path, name);
 	timer_init(&m->timer, on_timer, m);
@@ -233,7 +239,9 @@ static void fail(struct move *m, const char *what, enum err e)
 static void open_work(struct job *job)
 {
 	struct move *m = CONTAINER_OF(job, struct move, job);
-	struct log_options o = { .dir = m->path, .config = partition_log_config(m->p) };
+	struct log_options o = {
+		.dir = m->path, .config = partition_log_config(m->p), .replay = note_last, .arg = m
+	};
 	struct log_recovery found;
 	struct uuid id;
 
@@ -246,16 +254,37 @@ static void open_work(struct job *job)
 		uuid_eq(id, m->p->topic_id) ? log_open(job->home, &o, &m->log, &found) : ERR_EXISTS;
 }
 
+static void note_last(void *arg, const struct batch *b)
+{
+	struct move *m = arg;
+
+	m->last_epoch = b->leader_epoch;
+	m->last_offset = batch_last_offset(b);
+}
+
 static void open_done(struct job *job)
 {
 	struct move *m = CONTAINER_OF(job, struct move, job);
 
 	if (!job_back(m))
 		return;
-	if (m->err)
+	if (m->err) {
 		fail(m, "the directory to move to cannot be opened", m->err);
-	else
-		pump(m);
+		return;
+	}
+	if (!is_of_now(m))
+		m->cut = 0;
+	pump(m);
+}
+
+/* The process may have ended between a truncation of the replica's log and that of the copy.  An
+ * offset of the same epoch has the same batch in both, and all that is before it. */
+static bool is_of_now(const struct move *m)
+{
+	const struct partition *p = m->p;
+
+	return m->last_offset < 0 || (m->last_offset < log_end(p->log) &&
+				      epoch_cache_at(&p->epochs, m->last_offset) == m->last_epoch);
 }
 
 /* ---- copying --------------------------------------------------------------------------------- */

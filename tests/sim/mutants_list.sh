@@ -168,6 +168,8 @@ mutant leader_change_ends_the_copy_KAFKA_9654 broker/shard/partition.c \
 by scenes
 mutant move_is_forgotten_by_a_start broker/shard/partition.c 's/\tmove_resume\(p\);\n//'
 by scenes
+mutant copy_of_before_is_believed broker/shard/move.c 's/if \(!is_of_now\(m\)\)/(void)is_of_now; if (false)/'
+by scenes
 mutant copy_is_not_placed broker/shard/move.c \
 	's/\(e = partition_meta_place\(p->shard->env, m->path.*?\)\)\) \|\|/false ||/'
 # ---- a broker that stops, or was stopped

@@ -226,6 +226,68 @@ static void the_directory_of_before_fails(struct stage *s)
 	expect(s, dir_of(s, X) == to, "the replica to be where it was moved to");
 }
 
+/* X's copy was synced on the way, had to give up S2 and what followed, and took M2 instead: what a
+ * power loss then brings back of the copy need not be what X's log has there. */
+static void a_copy_that_lost_its_power_is_not_believed(struct stage *s)
+{
+	static const char *const alone[] = { "S2", "S3", "S4",  "S5",  "S6", "S7",
+					     "S8", "S9", "S10", "S11", "S12" };
+	static const char *const kept[] = { "M2", "M3", "M4", "M5", "M6", "M7", "M8" };
+	int to;
+
+	open_with_two_dirs(s);
+	acked_apart(s, "M1", ALL, X);
+	wait_whole(s);
+	to = OTHER(s, X);
+	slow_moves(s, "100");
+	isolate(s, X);
+	for (size_t i = 0; i < ARRAY_LEN(alone); i++)
+		acked_apart(s, alone[i], 1, X);
+	begin_dir_move(s, X, to);
+	wait_leader(s, Y);
+	for (size_t i = 0; i < ARRAY_LEN(kept); i++)
+		acked_apart(s, kept[i], 1, Y);
+	wait_copied(s, X, 11);
+	mend_all(s);
+	wait_log(s, X, "M1 M2 M3 M4 M5 M6 M7 M8");
+	wait_copied(s, X, 3);
+	power_off_node(s, X);
+	start_node(s, X);
+	slow_moves(s, NULL);
+	wait_moved(s, X, to);
+	expect_everywhere(s, "M1 M2 M3 M4 M5 M6 M7 M8");
+	expect_one_place(s, X);
+}
+
+/* X is killed when its log has given S2 up for what Y wrote, and its copy has not. */
+static void a_kill_before_the_copy_is_cut(struct stage *s)
+{
+	int to;
+
+	open_with_two_dirs(s);
+	acked_apart(s, "M1", ALL, X);
+	wait_whole(s);
+	to = OTHER(s, X);
+	slow_moves(s, SLOW);
+	isolate(s, X);
+	acked_apart(s, "S2", 1, X);
+	acked_apart(s, "S3", 1, X);
+	begin_dir_move(s, X, to);
+	wait_leader(s, Y);
+	acked_apart(s, "M2", 1, Y);
+	acked_apart(s, "M3", 1, Y);
+	acked_apart(s, "M4", 1, Y);
+	wait_copied(s, X, 2);
+	mend_all(s);
+	wait_log(s, X, "M1 M2 M3 M4");
+	kill_node(s, X);
+	start_node(s, X);
+	slow_moves(s, NULL);
+	wait_moved(s, X, to);
+	expect_everywhere(s, "M1 M2 M3 M4");
+	expect_one_place(s, X);
+}
+
 const struct scene moves_scenes[] = {
 	{ "a_truncation_reaches_the_copy", a_truncation_reaches_the_copy },
 	{ "what_was_synced_stays_so", what_was_synced_stays_so },
@@ -234,5 +296,8 @@ const struct scene moves_scenes[] = {
 	{ "who_moved_and_was_killed_leads", who_moved_and_was_killed_leads },
 	{ "leaders_change_during_a_move", leaders_change_during_a_move },
 	{ "the_directory_of_before_fails", the_directory_of_before_fails },
+	{ "a_copy_that_lost_its_power_is_not_believed",
+	  a_copy_that_lost_its_power_is_not_believed },
+	{ "a_kill_before_the_copy_is_cut", a_kill_before_the_copy_is_cut },
 	{ NULL, NULL },
 };
