@@ -8,6 +8,7 @@
 #include "controller/cli/health.h"
 #include "controller/cli/json.h"
 #include "controller/cli/local_view.h"
+#include "controller/cli/link.h"
 #include "controller/cli/out.h"
 #include "controller/cli/view.h"
 
@@ -101,7 +102,8 @@ static void print_warnings(struct cli *cli, const struct view *v, const struct h
 	const char *mark = text_colored(cli, is_blocked ? OUT_RED : OUT_YELLOW, "!");
 
 	if (v->controller->id < 0)
-		printf("  %s no controller answers: no elections, no changes of topics\n", mark);
+		printf("  %s no controller %s: no elections, no changes of topics\n", mark,
+		       link_refusal(cli) ? "decides" : "answers");
 	if (h->is_leaderless)
 		printf("  %s no controller is active: no elections, no changes of topics; existing "
 		       "leaders serve on\n",
@@ -173,7 +175,9 @@ static void print_text(struct cli *cli, const struct view *v, const struct healt
 	       text_colored(cli, color, health_verdict(h)), c->cluster_id,
 	       h->under_min + h->offline ? "yes" : "no", h->offline + h->under_min ? "yes" : "no");
 	if (c->id < 0)
-		printf("  controllers  none answers: nothing is decided until one does\n");
+		printf("  controllers  %s\n",
+		       link_refusal(cli) ? link_refusal(cli)
+					 : "none answers: nothing is decided until one does");
 	else
 		print_controllers(cli, c, h);
 	printf("  brokers      %d of %d up", h->active, h->brokers);

@@ -30,7 +30,8 @@
 #define AGAIN_MS 300
 #define ALIVE_MS 1000
 #define METADATA_VERSION 12
-#define ANSWER_SPARE_MS 5000 /* beyond the request's own timeout */
+#define ANSWER_SPARE_MS 2000 /* beyond the request's own timeout */
+#define PAUSE_SHARE 10       /* of the time waited so far: what the next try waits for */
 #define CONTROLLER_PORT 9093
 #define BROKER_PORT 9092
 #define HEAD_BYTES 13
@@ -49,6 +50,7 @@ struct link {
 	Weir__Response *probed; /* what it said when it was found; until the first question */
 	bool is_orphan;         /* a broker that reaches no controller: it says what it knows */
 	const char *why_orphan; /* the sentence for what it cannot do */
+	const char *refusal;    /* of the last controller it reached, in its words; or NULL */
 	Weir__Snapshot *snapshot;
 	Weir__ControllerState *controller;
 };
@@ -56,6 +58,8 @@ struct link {
 static int connect_any(struct cli *, const char *what);
 static void wait_for_active(struct cli *, const Weir__Status *, const char *what, bool *was_told);
 static void drop_link(struct cli *);
+static int64_t patience_ms_of(const struct cli *);
+static int fail_silent(struct cli *, const Weir__Request *, const char *what, enum err);
 static struct target active_of(struct cli *, const Weir__Status *);
 static bool is_look(const Weir__Request *);
 static enum err ask_link(struct cli *, const Weir__Request *, int64_t deadline_ms,
@@ -73,21 +77,28 @@ static struct kafka_call call_of(struct weir_control_request *, struct weir_cont
 static enum err ask_broker(struct cli *, struct link *, struct str packed, int64_t deadline_ms,
 			   struct str *reply);
 
+/* A try reads all that a broker knows: the longer none helped, the rarer they become. */
+static int64_t pause_ms(int64_t began_ms)
+{
+	return i64_max(ASK_AGAIN_MS, (cli_now_ms() - began_ms) / PAUSE_SHARE);
+}
+
 int link_call(struct cli *cli, const Weir__Request *request, const char *what, Weir__Response **out)
 {
-	int64_t deadline_ms = cli_now_ms() + cli->timeout_ms + ANSWER_SPARE_MS;
 	int64_t began_ms = cli_now_ms();
+	int64_t wait_ms = is_look(request) ? 0 : cli_wait_ms(cli);
+	int64_t deadline_ms = began_ms + i64_max(cli->timeout_ms, wait_ms) + ANSWER_SPARE_MS;
 	const Weir__Status *status;
 	enum err e;
 	int code;
 
 	if (cli_flag(cli, "saved"))
 		return saved_call(cli, request, what, out);
-	for (bool was_told = false;; cli_sleep_ms(ASK_AGAIN_MS)) {
+	for (bool was_told = false;; cli_sleep_ms(pause_ms(began_ms))) {
 		if (!cli->link && (code = connect_any(cli, what)))
 			return code;
 		if (cli->link->is_orphan) {
-			if (is_look(request) || cli_now_ms() >= began_ms + PROBE_MS)
+			if (is_look(request) || cli_now_ms() >= began_ms + patience_ms_of(cli))
 				return ask_orphan(cli, request, what, out);
 			cli->link = NULL; /* a controller may be on its way */
 			continue;
@@ -99,9 +110,7 @@ int link_call(struct cli *cli, const Weir__Request *request, const char *what, W
 			continue;
 		}
 		if (e)
-			return cli_fail(cli, CLI_UNREACHABLE, "%s: %s:%d gave no answer: %s", what,
-					cli->link->target.addr.host, cli->link->target.addr.port,
-					err_text(e));
+			return fail_silent(cli, request, what, e);
 		status = (*out)->status;
 		if (status->code != KERR_NOT_CONTROLLER ||
 		    cli_now_ms() + ASK_AGAIN_MS >= began_ms + cli->timeout_ms)
@@ -113,6 +122,21 @@ int link_call(struct cli *cli, const Weir__Request *request, const char *what, W
 	return cli_fail_code(cli, status->code,
 			     str_of(status->message ? status->message : kerr_text(status->code)),
 			     "%s", what);
+}
+
+/* Whoever says how long means it; others hear soon that no controller is there. */
+static int64_t patience_ms_of(const struct cli *cli)
+{
+	return cli_flag(cli, "timeout") ? cli->timeout_ms : PROBE_MS;
+}
+
+static int fail_silent(struct cli *cli, const Weir__Request *request, const char *what, enum err e)
+{
+	const struct addr *to = &cli->link->target.addr;
+
+	return cli_fail(cli, CLI_UNREACHABLE, "%s: %s:%d gave no answer: %s%s", what, to->host,
+			to->port, err_text(e),
+			is_look(request) ? "" : "; it may have taken effect, or still do so");
 }
 
 /* What the search for it has asked already is not asked again. */
@@ -165,6 +189,11 @@ enum err link_ask(struct cli *cli, struct addr controller, const Weir__Request *
 	if (!e && (*out)->status->code != KERR_NONE)
 		e = ERR_REFUSED;
 	return e;
+}
+
+const char *link_refusal(const struct cli *cli)
+{
+	return cli->link ? cli->link->refusal : NULL;
 }
 
 void link_close(struct link *link)
@@ -230,6 +259,15 @@ static enum err ask_both(struct cli *cli, struct link *link, const Weir__Request
 	return receive(cli, link, deadline_ms, out);
 }
 
+/* A standby's sentence without a majority (quorum_why), which its broker passes on; whatever else
+ * stands there says no more than that no controller was reached. */
+static const char *refusal_in(const Weir__Status *s)
+{
+	static const char begin[] = "no controller is active";
+
+	return s->message && strncmp(s->message, begin, sizeof(begin) - 1) == 0 ? s->message : NULL;
+}
+
 /* A node may take the connection and never answer (paused), or not know the api: a small question
  * first, so that the next one is tried in time. */
 static enum err try_target(struct cli *cli, struct link *link, struct target to,
@@ -251,8 +289,10 @@ static enum err try_target(struct cli *cli, struct link *link, struct target to,
 		e = link->is_read ? ask_both(cli, link, &request, deadline_ms, &response)
 				  : exchange(cli, link, &request, deadline_ms, &response);
 	link->has_heard = !e;
-	if (!e && response->status->code != KERR_NONE)
+	if (!e && response->status->code != KERR_NONE) {
 		e = ERR_REFUSED;
+		link->refusal = refusal_in(response->status);
+	}
 	if (!e) {
 		link->probed = response;
 		*active = active_of(cli, response->status);
@@ -316,6 +356,17 @@ static bool adopt_orphan(struct cli *cli, struct link *link, struct target broke
 		return false;
 	link->target = broker;
 	link->is_orphan = true;
+	cli->link = link;
+	if (link->refusal) {
+		link->why_orphan =
+			arena_printf(&cli->mem,
+				     "broker %s:%d answers, and the controllers that it reaches do "
+				     "not decide: %s. Start those that are down; of a local "
+				     "cluster: weir local up",
+				     at.host, at.port, link->refusal)
+				.at;
+		return true;
+	}
 	link->why_orphan =
 		arena_printf(&cli->mem,
 			     "broker %s:%d answers, the controller does not: it is down, paused or "
@@ -323,7 +374,6 @@ static bool adopt_orphan(struct cli *cli, struct link *link, struct target broke
 			     "then weir local resume 101 or weir local restart 101",
 			     at.host, at.port, tried)
 			.at;
-	cli->link = link;
 	return true;
 }
 
@@ -357,8 +407,9 @@ static int ask_orphan(struct cli *cli, const Weir__Request *request, const char 
 		r->snapshot = link->snapshot;
 		return CLI_OK;
 	}
-	fprintf(stderr, "note: no controller answers; this is what broker %s:%d knows\n",
-		link->target.addr.host, link->target.addr.port);
+	fprintf(stderr, "note: no controller %s; this is what broker %s:%d knows\n",
+		link->refusal ? "decides" : "answers", link->target.addr.host,
+		link->target.addr.port);
 	r->body_case = WEIR__RESPONSE__BODY_CONTROLLER;
 	r->controller = link->controller;
 	return CLI_OK;

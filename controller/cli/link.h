@@ -20,5 +20,8 @@ must_check int link_call(struct cli *, const Weir__Request *, const char *what, 
 /* The same at a given controller, silently; for those who wait until one answers. */
 must_check enum err link_ask(struct cli *, struct addr controller, const Weir__Request *,
 			     int64_t deadline_ms, Weir__Response **);
+/* When no controller decides: what the last one that our broker reached said of it.  NULL: none was
+ * reached, or one decides. */
+const char *link_refusal(const struct cli *);
 void link_close(struct link *);                  /* NULL is fine */
 ProtobufCAllocator link_allocator(struct cli *); /* of cli->mem */

@@ -437,6 +437,26 @@ def without_a_controller_brokers_tell_what_they_know():
 
 
 @test
+def without_a_majority_of_controllers_it_says_who_is_missing():
+    with Cluster(controllers=3) as c:
+        leader = int(c.json("quorum", "status")["leader"])
+        left = next(n for n in (101, 102, 103) if n != leader)
+        dead = [n for n in (101, 102, 103) if n != left]
+        for n in dead:
+            c.weir("local", "kill", str(n))
+        says = f"controller {left} sees 1 of 3 voters, a majority is needed; not there: {dead[0]} {dead[1]}"
+        wait_for(lambda: says in c.weir("topics", "create", "t", "--timeout", "1", check=False).stderr, 20, "it to be said")
+        began = time.monotonic()
+        got = c.weir("topics", "create", "t", "--timeout", "4", check=False)
+        expect(got.returncode == 3 and says in got.stderr and "weir local up" in got.stderr, got.stderr)
+        expect(3.9 < time.monotonic() - began < 8 * PATIENCE, f"4 s were {time.monotonic() - began:.1f}")
+        health = c.weir("cluster", "health", check=False)
+        expect(health.returncode == 1 and f"controllers  no controller is active: {says}" in health.stdout, health.stdout)
+        c.weir("local", "up")
+        c.weir("topics", "create", "t")
+
+
+@test
 def saved_metadata_answers_like_the_cluster():
     with Cluster() as c:
         c.weir("topics", "create", "orders", "-p", "2")
