@@ -26,6 +26,8 @@ static enum err read_identity(struct env *, const struct broker_conf *, struct d
 			      char *why, size_t cap);
 static enum err read_offsets(struct env *, struct dirs *, int at, const char *name, size_t field);
 static void found_one(void *arg, const char *name);
+static void note_checkpointed(struct dirs *, int dir, const char *name);
+static struct dirs_row *row_new(int dir, const char *name);
 static void settle(struct finding *, struct dirs_row *was, const char *name, bool is_future);
 static struct placement placement_of(const struct dirs *, int dir, const char *name);
 static void remove_copy(struct dirs *, int dir, const char *name);
@@ -40,6 +42,7 @@ enum err dirs_open(struct env *env, const struct broker_conf *c, struct dirs **o
 	d->env = env;
 	strmap_init(&d->found, prng_u64(&env->prng));
 	strmap_init(&d->futures, prng_u64(&env->prng));
+	strmap_init(&d->checkpointed, prng_u64(&env->prng));
 	*out = d;
 	for (int i = 0; !e && i < c->n_dirs; i++) {
 		char *path = mem_alloc(c->dir[i].n + 1);
@@ -134,15 +137,10 @@ static enum err read_identity(struct env *env, const struct broker_conf *c, stru
 static void found_one(void *arg, const char *name)
 {
 	struct finding *f = arg;
-	size_t n = strlen(name);
-	struct dirs_row *row = mem_alloc(sizeof(*row) + n + 1);
+	struct dirs_row *row = row_new(f->dir, name);
 	struct strmap *to = &f->dirs->found;
 	struct dirs_row *was;
 
-	memcpy(row->text, name, n);
-	row->name = (struct str){ row->text, n };
-	row->dir = f->dir;
-	atomic_init(&row->taken, false);
 	if (logdir_future_parse(str_of(row->text), &row->name))
 		to = &f->dirs->futures;
 	was = strmap_find(to, row->name);
@@ -197,6 +195,28 @@ static void remove_copy(struct dirs *d, int dir, const char *name)
 		 F_Z("partition", name), F_Z("how", err_text(e)));
 }
 
+static void note_checkpointed(struct dirs *d, int dir, const char *name)
+{
+	struct dirs_row *row;
+
+	if (strmap_find(&d->checkpointed, str_of(name)))
+		return;
+	row = row_new(dir, name);
+	strmap_put(&d->checkpointed, row->name, row);
+}
+
+static struct dirs_row *row_new(int dir, const char *name)
+{
+	size_t n = strlen(name);
+	struct dirs_row *row = mem_alloc(sizeof(*row) + n + 1);
+
+	memcpy(row->text, name, n);
+	row->name = (struct str){ row->text, n };
+	row->dir = dir;
+	atomic_init(&row->taken, false);
+	return row;
+}
+
 /* An unreadable checkpoint counts as empty: more to scan, a high watermark to learn again. */
 static enum err read_offsets(struct env *env, struct dirs *d, int at, const char *name,
 			     size_t field)
@@ -212,6 +232,9 @@ static enum err read_offsets(struct env *env, struct dirs *d, int at, const char
 			 cp.v[i].topic.at, cp.v[i].partition);
 		struct dirs_row *row = dirs_found(d, str_of(dir_name));
 		d->has_namesakes |= !row;
+		if (!row && field == offsetof(struct dirs_row, high_watermark) &&
+		    cp.v[i].offset > 0)
+			note_checkpointed(d, at, dir_name);
 		if (row && row->dir == at)
 			*(int64_t *)(void *)((char *)row + field) = i64_max(0, cp.v[i].offset);
 	}
@@ -231,6 +254,9 @@ void dirs_free(struct dirs *d)
 		mem_free(slot->value);
 	strmap_fini(&d->found);
 	strmap_fini(&d->futures);
+	STRMAP_FOR (slot, &d->checkpointed)
+		mem_free(slot->value);
+	strmap_fini(&d->checkpointed);
 	mem_free(d);
 }
 
@@ -256,6 +282,11 @@ enum err dirs_adopt_cluster(struct env *env, struct dirs *d, const struct broker
 struct dirs_row *dirs_found(const struct dirs *d, struct str name)
 {
 	return strmap_find(&d->found, name);
+}
+
+bool dirs_had(const struct dirs *d, struct str name)
+{
+	return strmap_find(&d->checkpointed, name) != NULL;
 }
 
 bool dirs_any_offline(const struct dirs *d)

@@ -41,6 +41,7 @@ struct dirs {
 	/* The same of moves that were under way: by the partition's name, text has the future
 	 * one's */
 	struct strmap futures;
+	struct strmap checkpointed; /* the same of those that had records, and no directory now */
 	_Atomic int64_t broker_epoch, n_placed; /* of this process */
 };
 
@@ -51,6 +52,7 @@ void dirs_free(struct dirs *);
 must_check enum err dirs_adopt_cluster(struct env *, struct dirs *, const struct broker_conf *,
 				       const char *cluster_id);
 struct dirs_row *dirs_found(const struct dirs *, struct str name);
+bool dirs_had(const struct dirs *, struct str name); /* records, says a checkpoint; not found */
 bool dirs_any_offline(const struct dirs *);
 /* A new one, for a replica that gets another directory. */
 struct placement dirs_placement(struct dirs *);

@@ -381,9 +381,10 @@ static bool is_unvouched(const struct open_job *j, enum report_of *of)
 	*of = r->bytes_quarantined > 0 ? REPORT_DAMAGED : REPORT_SHORT;
 	if (r->corrupt_offset >= 0)
 		return is_whole || r->corrupt_offset < j->options.recovery_point;
-	/* The directory was taken away; or its making was cut short, which looks the same. */
+	/* Somebody took its directory away.  One that was never made had nothing. */
 	if (!j->found)
-		return is_whole && j->is_of_before;
+		return is_whole && j->is_of_before &&
+		       dirs_had(j->p->shard->broker->dirs, str_of(j->p->dir_name));
 	return is_whole && j->found && !j->is_new &&
 	       (j->found->high_watermark > log_end(j->log) ||
 		(j->options.clean && r->bytes_cut > 0));

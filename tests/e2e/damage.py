@@ -281,11 +281,14 @@ def an_empty_controller_does_not_take_a_cluster_of_another_id():
 
 @test
 def a_replica_whose_directory_was_removed_does_not_lead():
-    """Its broker proves that nothing else is missing; a new replica, it would say, has nothing to lose."""
-    with Cluster() as c:
+    """Its broker proves that nothing else is missing; a new replica, it would say, has nothing to lose.
+    A checkpoint knows better."""
+    with Cluster(conf={"replica.high.watermark.checkpoint.interval.ms": 50}) as c:
         c.create("t", [[2, 1, 3]], min_insync_replicas=2)
         fill(c)
         before = values(c, "t")
+        checkpoint = os.path.join(os.path.dirname(c.log_dir(2, "t")), "replication-offset-checkpoint")
+        wait_for(lambda: os.path.exists(checkpoint) and "t 0 60" in open(checkpoint).read(), 10, "a checkpoint")
         for node in (1, 2, 3):
             c.kill(node)
         shutil.rmtree(c.log_dir(2, "t"))
