@@ -5,6 +5,7 @@
 #include "broker/log/state.h"
 
 static enum err boundary_at(struct log *, int64_t offset, int64_t *end);
+static enum err may_cut(struct log *, int64_t offset);
 static enum err drop_segments(struct log *, int32_t keep);
 static enum err cut_active(struct log *, int64_t offset);
 static enum err cut_index(struct log *, enum index_kind, enum index_field, int64_t below);
@@ -27,14 +28,27 @@ enum err log_truncate(struct log *l, int64_t offset)
 		return log_restart(l, offset);
 	if ((e = boundary_at(l, offset, &end)) != ERR_OK || (e = log_lower_point(l, end)) != ERR_OK)
 		return log_fail(l, e);
+	if ((e = may_cut(l, offset)) != ERR_OK)
+		return e;
 	e = segment_finish(&l->home, log_active(l), &l->writer);
 	if (e == ERR_OK)
 		e = drop_segments(l, log_segment_of(l, offset) + 1);
 	if (e == ERR_OK)
 		e = cut_active(l, offset);
 	note_cut(l);
-	/* Half a truncation is no state to go on from, whatever stopped it. */
-	return e == ERR_OK ? ERR_OK : log_fail(l, ERR_IO);
+	return e == ERR_OK ? ERR_OK : log_fail_midway(l, e);
+}
+
+/* What the cut needs is opened before anything is changed; segments that go make room for the rest.
+ */
+static enum err may_cut(struct log *l, int64_t offset)
+{
+	int32_t i = log_segment_of(l, offset);
+	enum err e = segment_may_finish(&l->home, log_active(l));
+
+	if (e == ERR_OK && i < l->n - 1)
+		e = segment_may_finish(&l->home, &l->v[i]);
+	return e;
 }
 
 /* A follower that is out of range below the leader's log start begins again there. */
@@ -50,12 +64,12 @@ enum err log_restart(struct log *l, int64_t offset)
 	if ((e = log_lower_point(l, i64_min(offset, l->v[0].base))) != ERR_OK)
 		return log_fail(l, e);
 	l->is_blank = false;
-	if (drop_segments(l, 0) != ERR_OK)
-		return log_fail(l, ERR_IO);
+	if ((e = drop_segments(l, 0)) != ERR_OK)
+		return log_fail_midway(l, e);
 	segment_init(&fresh, offset, 0);
 	/* There is no way back to the old segments: even a full disk is the end of this log. */
-	if (segment_create(&l->home, &fresh) != ERR_OK)
-		return log_fail(l, ERR_IO);
+	if ((e = segment_create(&l->home, &fresh)) != ERR_OK)
+		return log_fail_midway(l, e);
 	*log_push_segment(l, offset, 0) = fresh;
 	l->start = l->end = l->recovery_point = offset;
 	l->fresh_bytes = 0;

@@ -100,6 +100,12 @@ enum err log_flush_end(struct log *l, struct log_flush *f)
 	l->flushing = false;
 	for (int i = 0; i < f->n_files; i++)
 		file_put(f->files[i]);
+	/* No descriptor to begin or to end with is no failed sync: all of it is done again. */
+	if (f->err == ERR_NOFILES) {
+		l->names_changed |= f->names_changed;
+		l->rolled_unflushed = true; /* due, whatever the config says */
+		return l->failed ? ERR_IO : ERR_NOFILES;
+	}
 	/* A full disk found at write-back is a lost write like any other: the log is failed. */
 	if (f->err != ERR_OK)
 		return log_fail(l, ERR_IO);

@@ -199,6 +199,8 @@ enum err log_roll(struct log *l, int64_t base)
 	ASSERT(base > old->base && base >= l->end);
 	if ((e = bound_unflushed(l)) != ERR_OK)
 		return e;
+	if ((e = segment_may_finish(&l->home, old)) != ERR_OK)
+		return e;
 	segment_init(&fresh, base, 0);
 	if ((e = segment_create(&l->home, &fresh)) != ERR_OK)
 		return log_fail(l, e);
@@ -404,6 +406,18 @@ enum err log_fail(struct log *l, enum err e)
 			  F_Z("dir", l->dir), F_I64("end", l->end));
 	l->failed = true;
 	return ERR_IO;
+}
+
+/* Half a change is no state to go on from, whatever stopped it. */
+enum err log_fail_midway(struct log *l, enum err e)
+{
+	l->ran_out |= e == ERR_NOFILES;
+	return log_fail(l, ERR_IO);
+}
+
+bool log_ran_out(const struct log *l)
+{
+	return l->ran_out;
 }
 
 struct segment *log_push_segment(struct log *l, int64_t base, int64_t bytes)

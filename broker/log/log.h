@@ -8,9 +8,8 @@
  *
  *   start offset <= recovery point <= end offset; everything below the recovery point is known
  *   to be on the device.  The first failed write or sync makes the log failed for good: every
- *   later call answers ERR_IO, and the partition goes offline (fsync is never retried).  A full
- *   disk is no such failure: the append answers ERR_NOSPACE and leaves no trace.
- */
+ *   later call answers ERR_IO, and the partition goes offline (fsync is never retried).  An append
+ *   to a full disk answers ERR_NOSPACE and leaves no trace; any call may answer ERR_NOFILES. */
 #pragma once
 #include "common/env/env.h"
 #include "common/wire/batch.h"
@@ -75,6 +74,7 @@ int64_t log_end(const struct log *);  /* next offset to be written */
 int64_t log_recovery_point(const struct log *);
 int64_t log_bytes(const struct log *);
 bool log_failed(const struct log *);
+bool log_ran_out(const struct log *); /* it failed for want of a descriptor, half way */
 void log_set_config(struct log *, const struct log_config *);
 
 /* Append batches whose headers (61 bytes, copied and already stamped with base offset and leader

@@ -10,7 +10,7 @@
 #include "common/base/log.h"
 #include <stdio.h>
 
-static void add_entry(const struct segment_home *, struct segment *, enum index_kind,
+static bool add_entry(const struct segment_home *, struct segment *, enum index_kind,
 		      const struct index_entry *);
 static void add_time(const struct segment_home *, struct segment *, struct segment_writer *);
 static enum err finish_index(const struct segment_home *, struct segment *, enum index_kind);
@@ -175,11 +175,24 @@ void segment_note(const struct segment_home *home, struct segment *s, struct seg
 	if (w->since_entry_bytes > w->interval_bytes) {
 		struct index_entry entry = { batch_last_offset(view), at };
 
-		add_entry(home, s, INDEX_OFFSET, &entry);
+		(void)add_entry(home, s, INDEX_OFFSET, &entry);
 		add_time(home, s, w);
 		w->since_entry_bytes = 0;
 	}
 	w->since_entry_bytes += view->size;
+}
+
+enum err segment_may_finish(const struct segment_home *home, struct segment *s)
+{
+	char path[SEGMENT_PATH_MAX];
+
+	for (int kind = 0; kind < INDEX_KINDS; kind++) {
+		segment_path(path, home, s->base, index_suffix((enum index_kind)kind));
+		if (!s->index[kind].broken &&
+		    index_open(&s->index[kind], home->env, path, true) == ERR_NOFILES)
+			return ERR_NOFILES;
+	}
+	return ERR_OK;
 }
 
 /* The last time entry says how young the segment's youngest record is: retention asks only that. */
@@ -290,29 +303,34 @@ static void add_time(const struct segment_home *home, struct segment *s, struct 
 
 	if (s->max_time_ms <= w->last_time_ms)
 		return;
-	add_entry(home, s, INDEX_TIME, &entry);
-	w->last_time_ms = s->max_time_ms;
+	if (add_entry(home, s, INDEX_TIME, &entry))
+		w->last_time_ms = s->max_time_ms;
 }
 
 /* A full tail that cannot be written leaves the index broken, not the log: the index is dropped
- * when the segment is finished, and rebuilt from the log when it is next needed. */
-static void add_entry(const struct segment_home *home, struct segment *s, enum index_kind kind,
+ * when the segment is finished, and rebuilt from the log when it is next needed.  Without a
+ * descriptor for it the entry is left out: the next one comes soon. */
+static bool add_entry(const struct segment_home *home, struct segment *s, enum index_kind kind,
 		      const struct index_entry *entry)
 {
 	struct index *ix = &s->index[kind];
 	char path[SEGMENT_PATH_MAX];
+	enum err e;
 
 	if (ix->broken)
-		return;
+		return true;
 	if (index_tail_full(ix)) {
 		segment_path(path, home, s->base, index_suffix(kind));
-		if (index_open(ix, home->env, path, true) != ERR_OK ||
-		    index_write_tail(ix) != ERR_OK) {
+		e = index_open(ix, home->env, path, true);
+		if (e == ERR_NOFILES)
+			return false;
+		if (e != ERR_OK || index_write_tail(ix) != ERR_OK) {
 			ix->broken = true;
-			return;
+			return true;
 		}
 	}
 	index_add(ix, entry);
+	return true;
 }
 
 /* An index that could not be written is taken away, so that the next start rebuilds it. */

@@ -61,6 +61,8 @@ void segment_attach(struct segment *, struct segment_writer *, int64_t interval_
 void segment_detach(struct segment *);
 void segment_note(const struct segment_home *, struct segment *, struct segment_writer *,
 		  const struct batch *view, int64_t at);
+/* ERR_NOFILES: segment_finish would find no descriptor for an index.  Opens them otherwise. */
+must_check enum err segment_may_finish(const struct segment_home *, struct segment *);
 /* Writes the last time entry and the tails; on return both index files exist and are whole, or
  * are gone so that the next start rebuilds them. */
 must_check enum err segment_finish(const struct segment_home *, struct segment *,

@@ -51,7 +51,7 @@ struct log {
 	struct segment *v;
 	int32_t n, cap;
 	int64_t start, end, recovery_point;
-	bool failed;
+	bool failed, ran_out; /* ran_out: for want of a descriptor half way, not by its device */
 
 	struct segment_writer writer;
 	int64_t first_time_ms; /* max timestamp of the active segment's first batch; TIME_UNKNOWN */
@@ -91,6 +91,7 @@ static inline int64_t log_segment_end(const struct log *l, int32_t i)
 
 /* Marks the log failed when e is ERR_IO; returns e. */
 enum err log_fail(struct log *, enum err e);
+enum err log_fail_midway(struct log *, enum err e); /* marks it failed and returns ERR_IO */
 struct segment *log_push_segment(struct log *, int64_t base, int64_t bytes);
 /* The segment that holds offset: the last with base <= offset, or the first. */
 int32_t log_segment_of(const struct log *, int64_t offset);

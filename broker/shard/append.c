@@ -30,6 +30,7 @@ static void append_one(struct append_call *, struct append_op *);
 static enum kerr admit(const struct append_call *, struct append_op *, const struct partition *);
 static bool is_here(const struct append_op *, const struct partition *);
 static enum kerr refuse_full(struct append_op *, const struct partition *);
+static enum kerr refuse_short(struct append_op *);
 static enum kerr explain(struct append_op *, enum kerr, const char *fmt, ...) printf_like(3, 4);
 static enum kerr validate(struct append_call *, struct append_op *, struct partition *,
 			  struct validate_result *);
@@ -83,7 +84,7 @@ static void append_one(struct append_call *c, struct append_op *op)
 		op->is_unsure = by.id < 0;
 		required = by.last_offset + 1;
 		if (partition_is_full(p, e)) {
-			op->error = refuse_full(op, p);
+			op->error = e == ERR_NOFILES ? refuse_short(op) : refuse_full(op, p);
 		} else if (e) {
 			op->error = KERR_KAFKA_STORAGE_ERROR;
 			partition_fail(p, e);
@@ -156,6 +157,13 @@ static enum kerr refuse_full(struct append_op *op, const struct partition *p)
 	return explain(op, KERR_KAFKA_STORAGE_ERROR,
 		       "%s has %lld bytes left: delete topics or records, or add room", dir->path,
 		       (long long)atomic_load(&dir->free_bytes));
+}
+
+static enum kerr refuse_short(struct append_op *op)
+{
+	return explain(op, KERR_KAFKA_STORAGE_ERROR,
+		       "the broker is out of file descriptors: raise LimitNOFILE, or have fewer "
+		       "clients or partitions; nothing was written");
 }
 
 /* Why, in words, with the numbers: for the reply's error_message. */

@@ -201,7 +201,7 @@ static void write_done(struct job *job)
 		for (int k = 0; k < KINDS; k++)
 			if (c->rows[i][k].err == ERR_NOSPACE)
 				dirs_fill(c->broker->dirs, i);
-			else if (c->rows[i][k].err)
+			else if (c->rows[i][k].err && c->rows[i][k].err != ERR_NOFILES)
 				dirs_fail(c->broker->dirs, i);
 }
 

@@ -339,6 +339,12 @@ void dirs_fill(struct dirs *d, int dir)
 			  F_Z("path", d->v[dir].path));
 }
 
+void dirs_unsettle(struct dirs *d, int dir)
+{
+	if (dir >= 0)
+		atomic_store(&d->v[dir].is_unsettled, true);
+}
+
 int64_t dirs_previous_epoch(const struct dirs *d)
 {
 	int64_t low = INT64_MAX;
@@ -366,9 +372,9 @@ void dirs_registered(struct dirs *d, int64_t broker_epoch)
 				     ? ERR_OK
 				     : run_marker_write(d->env, d->v[i].path, broker_epoch);
 
-		if (e == ERR_NOSPACE)
-			log_warn("dirs", "full: after a kill it will count as incomplete",
-				 F_Z("path", d->v[i].path));
+		if (e == ERR_NOSPACE || e == ERR_NOFILES)
+			log_warn("dirs", "cannot be marked: after a kill it counts as incomplete",
+				 F_Z("path", d->v[i].path), F_Z("why", err_text(e)));
 		else if (e != ERR_OK)
 			dirs_fail(d, i);
 	}
@@ -388,9 +394,16 @@ static bool is_recovered(const struct dirs *d, int dir)
 
 void dirs_mark_clean(struct env *env, struct dirs *d, int64_t broker_epoch)
 {
-	for (int i = 0; i < d->n; i++)
-		if (!atomic_load(&d->v[i].offline) && (d->v[i].was_clean || is_recovered(d, i)) &&
-		    clean_marker_write(env, d->v[i].path,
-				       broker_epoch >= 0 ? broker_epoch : d->v[i].previous_epoch))
+	for (int i = 0; i < d->n; i++) {
+		struct dir *dir = &d->v[i];
+		enum err e;
+
+		if (atomic_load(&dir->offline) || atomic_load(&dir->is_unsettled) ||
+		    !(dir->was_clean || is_recovered(d, i)))
+			continue;
+		e = clean_marker_write(env, dir->path,
+				       broker_epoch >= 0 ? broker_epoch : dir->previous_epoch);
+		if (e != ERR_OK && e != ERR_NOFILES)
 			dirs_fail(d, i);
+	}
 }

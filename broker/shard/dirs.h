@@ -27,6 +27,7 @@ struct dir {
 	bool was_clean;         /* the marker was there at start */
 	int64_t previous_epoch; /* it has all that it had under this broker epoch; -1: unknown */
 	_Atomic bool offline;
+	_Atomic bool is_unsettled;    /* the next start must scan: a log was left half way */
 	_Atomic bool is_full;         /* space.h */
 	_Atomic int64_t free_bytes;   /* as of the last look */
 	_Atomic int32_t n_partitions; /* for placement */
@@ -58,6 +59,8 @@ bool dirs_any_offline(const struct dirs *);
 struct placement dirs_placement(struct dirs *);
 int dirs_place(const struct dirs *); /* the online directory with the fewest partitions; -1: none */
 void dirs_fail(struct dirs *, int dir); /* any thread; logs once */
+/* Sound, but it gets no clean-shutdown marker; any thread; dir may be -1. */
+void dirs_unsettle(struct dirs *, int dir);
 /* A write met a full disk: no more is produced to it until space.h finds room; any thread. */
 void dirs_fill(struct dirs *, int dir);
 /* Under which nothing was lost, in no directory; -1: something may be missing. */

@@ -111,7 +111,7 @@ static enum follow_verdict cut(struct partition *p, struct epoch_entry leader_en
 		return FOLLOW_REST; /* nothing to cut: the leader will see it differently soon */
 	MARK(follower_truncates);
 	e = partition_truncate(p, to);
-	if (partition_is_full(p, e))
+	if (log_end(p->log) == end && partition_is_full(p, e))
 		return FOLLOW_REST; /* not one byte was left to write down that it will be cut */
 	if (e) {
 		partition_fail(p, e);
@@ -220,6 +220,8 @@ enum follow_verdict follow_fit_range(struct partition *p, int64_t leader_start, 
 	}
 	if (!e)
 		return FOLLOW_GO_ON;
+	if (e == ERR_NOFILES && log_end(p->log) == end)
+		return FOLLOW_REST; /* nothing was changed */
 	partition_fail(p, e);
 	return FOLLOW_DEAD;
 }

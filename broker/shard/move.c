@@ -503,7 +503,8 @@ static enum err rename_both(struct move *m, char retired[LOGDIR_NAME_MAX])
 	snprintf(to, sizeof(to), "%s/%s", dirs->v[m->dir].path, p->dir_name);
 	if ((e = env->files->rename(env, m->path, to)) ||
 	    (e = env->files->sync_dir(env, dirs->v[m->dir].path))) {
-		dirs_fail(dirs, m->dir);
+		if (e != ERR_NOFILES)
+			dirs_fail(dirs, m->dir);
 		stay(p);
 		return e;
 	}

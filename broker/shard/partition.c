@@ -316,7 +316,7 @@ static void high_watermark_moved(struct partition *p)
 }
 
 /* The whole directory goes offline with it: a device that failed once is not trusted again
- * (KIP-112). */
+ * (KIP-112).  Unless it was half way out of descriptors, which says nothing about the device. */
 void partition_fail(struct partition *p, enum err e)
 {
 	if (p->state == PARTITION_OFFLINE)
@@ -325,7 +325,9 @@ void partition_fail(struct partition *p, enum err e)
 	log_error("partition", "offline: its log cannot be used", F_Z("partition", p->dir_name),
 		  F_Z("error", err_text(e)));
 	p->state = PARTITION_OFFLINE;
-	if (p->dir >= 0)
+	if (e == ERR_NOFILES || (p->log && log_ran_out(p->log)))
+		dirs_unsettle(p->shard->broker->dirs, p->dir);
+	else if (p->dir >= 0)
 		dirs_fail(p->shard->broker->dirs, p->dir);
 	move_end(p);
 	follow_stop(p);
@@ -346,6 +348,8 @@ bool partition_is_lost(struct partition *p)
 
 bool partition_is_full(struct partition *p, enum err e)
 {
+	if (e == ERR_NOFILES)
+		return true;
 	if (e != ERR_NOSPACE)
 		return false;
 	dirs_fill(p->shard->broker->dirs, p->dir);

@@ -102,8 +102,8 @@ void partition_step(struct partition *, const struct replica_event *);
 void partition_fail(struct partition *, enum err);
 /* True: it is offline; also when its directory failed with another partition (KIP-112). */
 bool partition_is_lost(struct partition *);
-/* Was it only a full disk?  Then nothing is lost: writing goes on when there is room (dirs_fill).
- */
+/* Was it only a full disk, or no descriptor for a file?  Then nothing is lost: writing goes on when
+ * there is room (dirs_fill). */
 bool partition_is_full(struct partition *, enum err);
 /* Follower: cuts the log, and with it epochs, producers and high watermark. */
 must_check enum err partition_truncate(struct partition *, int64_t offset);

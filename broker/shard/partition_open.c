@@ -349,7 +349,10 @@ static void open_done(struct job *job)
 		p->state = PARTITION_OFFLINE; /* it never was there */
 	} else if (j->err) {
 		p->state = PARTITION_OFFLINE;
-		dirs_fail(s->broker->dirs, p->dir);
+		if (j->err == ERR_NOFILES)
+			dirs_unsettle(s->broker->dirs, p->dir);
+		else
+			dirs_fail(s->broker->dirs, p->dir);
 		log_error("partition", "its log cannot be opened", F_Z("partition", p->dir_name),
 			  F_Z("error", err_text(j->err)));
 	}
@@ -396,7 +399,7 @@ static void open_again(void *arg)
 	const struct partition *p = j->p;
 	bool ends = p->is_dropped || p->shard->is_stopping;
 
-	if (ends && j->err != ERR_NOSPACE) {
+	if (ends && j->err != ERR_NOSPACE && j->err != ERR_NOFILES) {
 		j->err = ERR_EXISTS; /* it was never begun */
 		open_done(&j->job);
 	} else if (!ends && must_wait(p))
@@ -488,7 +491,7 @@ static void forget(struct partition *p)
 /* Failing here only means that the next start scans: no marker is written for this directory. */
 void partition_close(struct partition *p)
 {
-	enum err e;
+	enum err e, closed;
 
 	move_close(p);
 	if (p->state != PARTITION_OPEN)
@@ -497,9 +500,13 @@ void partition_close(struct partition *p)
 	if (!e && log_end(p->log) > 0)
 		e = persist_producers_now(p);
 	p->recovery_point = log_end(p->log);
-	if (log_close(p->log) || e) {
+	closed = log_close(p->log);
+	if (closed || e) {
 		p->state = PARTITION_OFFLINE;
-		dirs_fail(p->shard->broker->dirs, p->dir);
+		if ((!closed || closed == ERR_NOFILES) && (!e || e == ERR_NOFILES))
+			dirs_unsettle(p->shard->broker->dirs, p->dir);
+		else
+			dirs_fail(p->shard->broker->dirs, p->dir);
 		log_error("partition", "its log did not close well", F_Z("partition", p->dir_name));
 	}
 	p->log = NULL;

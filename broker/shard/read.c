@@ -108,7 +108,7 @@ static void read_one(struct read_call *c, struct read_op *op, bool min_one, int6
 		op->error = KERR_OFFSET_OUT_OF_RANGE;
 	else if (e)
 		op->error = KERR_KAFKA_STORAGE_ERROR;
-	if (op->error == KERR_KAFKA_STORAGE_ERROR)
+	if (op->error == KERR_KAFKA_STORAGE_ERROR && e != ERR_NOFILES)
 		partition_fail(p, e);
 	else if (c->replica >= 0 && partition_throttles(p, c->replica))
 		throttle_take(&p->shard->broker->leader_throttle, p->shard->dynamic.leader_throttle,

@@ -109,9 +109,10 @@ static void flush_done(struct job *job)
 	struct flush_job *j = CONTAINER_OF(job, struct flush_job, job);
 	enum err e = log_flush_end(j->p->log, j->flush);
 
-	if (e && !j->p->is_dropped)
+	/* Without a descriptor the next look at what is due tries again. */
+	if (e && e != ERR_NOFILES && !j->p->is_dropped)
 		partition_fail(j->p, e);
-	else if (!j->p->is_dropped && j->p->state == PARTITION_OPEN)
+	else if (!e && !j->p->is_dropped && j->p->state == PARTITION_OPEN)
 		retention_flush_due(j->p);
 	partition_job_back(j->p);
 	mem_free(j);
@@ -132,6 +133,8 @@ static void retain(struct partition *p)
 	e = keep_producers(p, now_ms);
 	if (!e)
 		e = log_retain(p->log, p->replica.high_watermark, now_ms, &n);
+	if (partition_is_full(p, e))
+		return; /* the next round tries again */
 	if (e) {
 		partition_fail(p, e);
 		return;

@@ -26,6 +26,7 @@ const char *err_text(enum err e)
 	case ERR_OK: return "ok";
 	case ERR_IO: return "input/output error";
 	case ERR_NOSPACE: return "no space left";
+	case ERR_NOFILES: return "out of file descriptors";
 	case ERR_CORRUPT: return "corrupt data";
 	case ERR_NOT_FOUND: return "not found";
 	case ERR_EXISTS: return "already exists";
@@ -48,6 +49,8 @@ enum err err_of_errno(int errno_value)
 	case 0: return ERR_OK;
 	case ENOSPC:
 	case EDQUOT: return ERR_NOSPACE;
+	case EMFILE:
+	case ENFILE: return ERR_NOFILES;
 	case ENOENT: return ERR_NOT_FOUND;
 	case EEXIST: return ERR_EXISTS;
 	case ETIMEDOUT: return ERR_TIMEOUT;

@@ -31,6 +31,7 @@ enum err {
 	ERR_OK = 0,
 	ERR_IO,          /* the device or the kernel refused: errno was logged where it happened */
 	ERR_NOSPACE,     /* ENOSPC, EDQUOT */
+	ERR_NOFILES,     /* EMFILE, ENFILE: nothing was done, and later it may work */
 	ERR_CORRUPT,     /* bytes that fail a check */
 	ERR_NOT_FOUND,
 	ERR_EXISTS,

@@ -76,7 +76,8 @@ struct file_name { /* what files->list hands out */
 	int64_t size_bytes;
 };
 
-/* Every call may block; each reports ERR_IO or ERR_NOSPACE after logging path and errno.  Writes
+/* Every call may block; each reports ERR_IO or ERR_NOSPACE after logging path and errno; those
+ * without a struct file also ERR_NOFILES, which is nobody's device failing.  Writes
  * are whole or failed: a short write is retried inside, and after a failure the caller must
  * treat the bytes past its last known end as unknown. */
 struct files_ops {

@@ -332,7 +332,7 @@ static enum err failed(const char *op, const char *path)
 	enum err e = err_of_errno(code);
 	log_error("files", "a file operation failed", F_Z("op", op), F_Z("path", path),
 		  F_I64("errno", code), F_Z("reason", strerror_r(code, text, sizeof(text))));
-	return e == ERR_NOSPACE ? e : ERR_IO;
+	return e == ERR_NOSPACE || e == ERR_NOFILES ? e : ERR_IO;
 }
 
 /* Numbers of files are used again, but not at the same time of birth. */

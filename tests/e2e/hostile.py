@@ -3,6 +3,7 @@
 other clients.  Every test ends by producing and reading through an ordinary client."""
 import os
 import random
+import resource
 import socket
 import struct
 import sys
@@ -215,6 +216,64 @@ def many_connections_come_and_go_without_a_leak():
         for w in workers:
             w.join()
         wait_for(lambda: fds() <= before + 4, 5, f"{fds()} file descriptors to go back to {before}")
+    with_cluster(story)
+
+
+def limit_files(c, n):
+    pid = c.nodes[1]["pid"]
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (n, resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]))
+
+
+def n_files(c):
+    return len(os.listdir(f"/proc/{c.nodes[1]['pid']}/fd"))
+
+
+def all_dirs_are_online(c):
+    expect("offline until restart" not in c.log_text(1), "a log directory went offline")
+
+
+@test
+def a_crowd_of_idle_clients_leaves_room_for_files():
+    def story(c):
+        c.weir("configs", "set", "topics/t", "segment.bytes=1048576")
+        limit_files(c, 100)
+        crowd = [connect(c) for _ in range(40)]
+        p = producer(c)
+        send_ok(p, "t", b"first")
+        crowd += [connect(c) for _ in range(200)]
+        for _ in range(60):
+            send_ok(p, "t", os.urandom(100000))
+        expect(len([f for f in os.listdir(c.log_dir(1, "t")) if f.endswith(".log")]) > 3, "no segment was rolled")
+        expect(n_files(c) < 100 - 4, f"the crowd took {n_files(c)} of 100 descriptors")
+        expect("raise LimitNOFILE" in c.log_text(1), "the log does not say what to do")
+        for s in crowd:
+            s.close()
+        all_dirs_are_online(c)
+    with_cluster(story)
+
+
+@test
+def without_descriptors_produces_wait_and_nothing_goes_offline():
+    def story(c):
+        c.weir("configs", "set", "topics/t", "segment.bytes=1048576")
+        p = producer(c)
+        send_ok(p, "t", b"first")
+        limit_files(c, n_files(c))
+        sent = []
+
+        def send_all():
+            for _ in range(30):
+                send_ok(p, "t", os.urandom(100000))
+                sent.append(1)
+        sender = threading.Thread(target=send_all)
+        sender.start()
+        wait_for(lambda: "Too many open files" in c.log_text(1), 20, "the broker to run out of descriptors")
+        time.sleep(0.5)
+        expect(len(sent) < 30, "the segment rolled without a descriptor")
+        limit_files(c, 1000)
+        sender.join()
+        expect_eq(len(sent), 30, "records acknowledged")
+        all_dirs_are_online(c)
     with_cluster(story)
 
 

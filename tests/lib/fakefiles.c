@@ -136,6 +136,8 @@ static enum err fake_open(struct env *env, const char *path, unsigned flags, str
 
 	fs->opens++;
 	fs->changes.calls++;
+	if (fs->n_open >= fs->n_open_max)
+		return ERR_NOFILES;
 	if (fails(fs, FAKE_OPEN))
 		return ERR_IO;
 	if (i < 0 && !(flags & FILE_CREATE))
@@ -274,6 +276,8 @@ static enum err fake_sync_dir(struct env *env, const char *path)
 
 	(void)path;
 	fs->syncs++;
+	if (fs->n_open >= fs->n_open_max)
+		return ERR_NOFILES;
 	if (fails(fs, FAKE_SYNC))
 		return ERR_IO;
 	while (fs->changes.n > 0)
@@ -356,6 +360,8 @@ static enum err fake_list(struct env *env, const char *path,
 	struct fakefs *fs = disk(env);
 	bool seen = find(&fs->names, path) >= 0;
 
+	if (fs->n_open >= fs->n_open_max)
+		return ERR_NOFILES;
 	for (int i = 0; i < fs->names.n; i++) {
 		const struct fake_name *name = &fs->names.v[i];
 
@@ -413,7 +419,10 @@ const struct files_ops fakefs_ops = {
 
 void fakefs_init(struct fakefs *fs, uint64_t seed)
 {
-	*fs = (struct fakefs){ .bytes_max = INT64_MAX, .fail_after = -1, .fail_kinds = FAKE_ANY };
+	*fs = (struct fakefs){ .n_open_max = INT32_MAX,
+			       .bytes_max = INT64_MAX,
+			       .fail_after = -1,
+			       .fail_kinds = FAKE_ANY };
 	fs->env.files = &fakefs_ops;
 	prng_seed(&fs->env.prng, seed);
 }

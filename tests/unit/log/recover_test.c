@@ -283,6 +283,68 @@ TEST(a_full_disk_refuses_and_the_log_goes_on_when_there_is_room)
 	kit_fini(&k);
 }
 
+/* One step of a busy log; what has not worked must have changed nothing. */
+static enum err step_of_log(struct kit *k)
+{
+	uint64_t dice = prng_below(&k->prng, 20);
+	struct log_flush *f;
+	struct log_read out;
+	int64_t to;
+	enum err e;
+
+	if (dice < 12)
+		return kit_append(k, 3);
+	if (dice < 15) {
+		if ((f = log_flush_begin(k->l)) == NULL)
+			return ERR_OK;
+		log_flush_work(f);
+		return log_flush_end(k->l, f);
+	}
+	to = k->end > 0 ? (int64_t)prng_below(&k->prng, (uint64_t)k->end) : 0;
+	if (dice < 19) {
+		e = log_read(k->l, to, k->end, 1000, true, &out);
+		if (e == ERR_OK)
+			file_put(out.file);
+		return e;
+	}
+	e = log_truncate(k->l, i64_max(to, k->end - 60));
+	if (e == ERR_OK)
+		kit_forget_from(k, log_end(k->l));
+	return e;
+}
+
+TEST(without_descriptors_work_is_put_off_and_nothing_is_lost)
+{
+	struct kit k;
+	int put_off = 0;
+
+	for (uint64_t seed = 1; seed <= 20 && !test_failed(); seed++) {
+		kit_init(&k, seed);
+		EXPECT_OK(kit_open(&k));
+		for (int i = 0; i < 400 && !test_failed(); i++) {
+			enum err e;
+
+			k.fs.n_open_max = k.fs.n_open + (int)prng_below(&k.prng, 4);
+			e = step_of_log(&k);
+			EXPECT(e == ERR_OK || e == ERR_NOFILES);
+			put_off += e == ERR_NOFILES;
+			EXPECT_EQ(log_end(k.l), k.end);
+			EXPECT(!log_failed(k.l));
+		}
+		k.fs.n_open_max = INT32_MAX;
+		kit_check(&k, 100);
+		kit_flush(&k);
+		kit_crash(&k);
+		EXPECT_OK(kit_open(&k));
+		EXPECT_EQ(k.rec.corrupt_offset, -1);
+		kit_check(&k, 100);
+		kit_close(&k);
+		kit_check_files(&k);
+		kit_fini(&k);
+	}
+	EXPECT(put_off > 400);
+}
+
 TEST(the_first_error_of_the_device_is_final)
 {
 	for (int after = 0; after < 12; after++) {
