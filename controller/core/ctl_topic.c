@@ -177,6 +177,9 @@ static struct kerr_why check_name(struct ctl_result *r, struct str name)
 	if (str_eq(name, STR(".")) || str_eq(name, STR("..")))
 		return WHY(KERR_INVALID_TOPIC_EXCEPTION,
 			   "Topic name is invalid: it cannot be '.' or '..'");
+	if (str_eq(name, STR("__cluster_metadata"))) /* Kafka's own log has that name */
+		return WHY(KERR_INVALID_REQUEST,
+			   "Creation of internal topic __cluster_metadata is prohibited.");
 	if (name.n > TOPIC_NAME_MAX)
 		return WHY(KERR_INVALID_TOPIC_EXCEPTION,
 			   "Topic name is invalid: it has %zu characters, the most is %d", name.n,
