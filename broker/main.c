@@ -14,6 +14,7 @@
 #include "common/base/log.h"
 #include "common/base/text.h"
 #include "common/base/version.h"
+#include "common/env/files_posix.h"
 #include "common/net/loop.h"
 
 #define CONFIG_SIZE_MAX (1 << 20)
@@ -45,8 +46,10 @@ int main(int argc, char **argv)
 {
 	static struct process process;
 	struct arguments a = { 0 };
-	int status = parse_arguments(argc, argv, &a);
+	int status;
 
+	files_open_standard();
+	status = parse_arguments(argc, argv, &a);
 	if (status >= 0)
 		return status;
 	boot_init(&process.boot);

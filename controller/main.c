@@ -6,6 +6,7 @@
 
 #include "common/base/log.h"
 #include "common/base/version.h"
+#include "common/env/files_posix.h"
 #include "common/net/loop.h"
 #include "controller/server/boot.h"
 
@@ -41,6 +42,7 @@ int main(int argc, char **argv)
 	int code = 0;
 	enum err e = ERR_OK;
 
+	files_open_standard();
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--version") == 0)
 			return printf("weir-controller %s\n", WEIR_VERSION) < 0;

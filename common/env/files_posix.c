@@ -19,6 +19,13 @@
  * warm the page cache; how deep a directory may be that posix_rmdir removes. */
 enum { IOV_AT_ONCE = 64, WARM_BYTES = 64 << 10, DEPTH_MAX = 32 };
 
+void files_open_standard(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0) /* the lowest free one is taken: fd itself */
+			ASSERT(open("/dev/null", O_RDONLY) == fd);
+}
+
 struct posix_file {
 	struct file file;
 	char *path;

@@ -6,3 +6,8 @@
 #include "common/env/env.h"
 
 extern const struct files_ops files_posix;
+
+/* First thing in main: whoever was started without a standard descriptor (>&-) would get a socket
+ * or a log for it, and print into that.  What stands there instead can only be read, so that
+ * printing still fails. */
+void files_open_standard(void);

@@ -10,6 +10,7 @@
 #include "controller/cli/link.h"
 #include "controller/cli/watch.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 #define DURATION_MAX_MS 86400000
 
 static bool has_format(struct cli *);
+static int flush_answer(struct cli *, int code);
 static bool read_globals(struct cli *);
 static bool wants_color(const char *mode);
 static enum cli_exit exit_of(int code);
@@ -45,12 +47,23 @@ int cli_main(int argc, char **argv)
 		code = cli_switch(&cli, "watch") ? watch_run(&cli) : cli_run(&cli);
 	else
 		code = CLI_USAGE;
-	if (fflush(stdout) != 0 || ferror(stdout))
-		code = code ? code : CLI_FAILED;
+	code = flush_answer(&cli, code);
 	link_close(cli.link);
 	bufpool_free(cli.bufs);
 	arena_fini(&cli.mem);
 	return code;
+}
+
+/* A full disk, a closed descriptor. */
+static int flush_answer(struct cli *cli, int code)
+{
+	errno = 0;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return code;
+	clearerr(stdout); /* cli_fail flushes it again */
+	(void)cli_fail(cli, CLI_FAILED, "the answer cannot be written: %s",
+		       errno ? strerror(errno) : "input/output error");
+	return code ? code : CLI_FAILED;
 }
 
 int cli_run(struct cli *cli)

@@ -5,6 +5,7 @@
 #include "controller/cli/json.h"
 #include "controller/cli/out.h"
 #include "controller/cli/profile.h"
+#include "controller/cli/sock.h"
 #include "controller/cli/view.h"
 
 #include <inttypes.h>
@@ -156,12 +157,32 @@ int cmd_profile_show(struct cli *cli)
 	return CLI_OK;
 }
 
+/* host:port,...: what no later command could take is not kept for all of them. */
+static bool are_addresses(struct cli *cli, const char *list)
+{
+	struct str rest = str_of(list), one;
+	struct addr addr;
+
+	while (str_cut(&rest, ',', &one)) {
+		size_t n = strspn(cli_z(cli, one), "abcdefghijklmnopqrstuvwxyz"
+						   "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]%");
+
+		if (n == one.n && addr_parse(cli, one, 1, &addr))
+			continue;
+		cli_fail(cli, CLI_USAGE, "%.*s is no address: write host:port", (int)one.n, one.at);
+		return false;
+	}
+	return true;
+}
+
 int cmd_profile_use(struct cli *cli)
 {
 	const char *controller = cli->n_args > 1 ? cli->args[1] : "";
 	struct profile old;
 	enum err e;
 
+	if (!are_addresses(cli, cli->args[0]) || (*controller && !are_addresses(cli, controller)))
+		return CLI_USAGE;
 	if (!profile_load(cli, &old))
 		old.bootstrap = "localhost:9092";
 	e = profile_save(cli, &(struct profile){ "", cli->args[0], controller });

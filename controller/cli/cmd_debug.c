@@ -139,7 +139,7 @@ static void add_all(struct bundle *b)
 	add_brokers(b);
 	local_init(&l, b->cli);
 	if (!cli_flag(b->cli, "bootstrap") && local_exists(&l))
-		add(b, &(struct piece){ .file = "local-logs.jsonl",
+		add(b, &(struct piece){ .file = "local-logs.json",
 					.path = "local logs",
 					.flag = "lines",
 					.value = "1000" });

@@ -11,31 +11,28 @@
 #define BLOCK (64 << 10)
 #define FOLLOW_MS 100
 
+static const struct out_column columns[] = {
+	{ "NODE", "id", OUT_RIGHT },
+	{ "LINE", "line", OUT_LEFT },
+};
+
 struct tailed {
 	const struct local_node *node;
 	int64_t at; /* how much of its log was printed */
 };
 
-static void print_line(struct cli *cli, const struct local_node *n, struct str line)
+static void print_line(struct cli *cli, struct out *o, const struct local_node *n, struct str line)
 {
-	static const struct out_column columns[] = {
-		{ "NODE", "id", OUT_RIGHT },
-		{ "LINE", "line", OUT_LEFT },
-	};
-	struct out o;
-
 	if (out_is_for_people(cli)) {
 		printf("%3d  %.*s\n", n->id, (int)line.n, line.at);
 		return;
 	}
-	out_begin(&o, cli, "LogLine", columns, ARRAY_LEN(columns));
-	out_i64(&o, n->id);
-	out_str(&o, line);
-	out_end(&o);
+	out_i64(o, n->id);
+	out_str(o, line);
 }
 
 /* Whole lines only; a line that is still being written comes later. */
-static void print_new(struct cli *cli, struct tailed *t, char *block)
+static void print_new(struct cli *cli, struct out *o, struct tailed *t, char *block)
 {
 	FILE *f = fopen(t->node->log, "re");
 	size_t n, done = 0;
@@ -46,7 +43,7 @@ static void print_new(struct cli *cli, struct tailed *t, char *block)
 		for (size_t i = 0; i < n; i++) {
 			if (block[i] != '\n')
 				continue;
-			print_line(cli, t->node, (struct str){ block + done, i - done });
+			print_line(cli, o, t->node, (struct str){ block + done, i - done });
 			done = i + 1;
 		}
 		t->at += (int64_t)(done ? done : n == BLOCK ? n : 0);
@@ -94,6 +91,20 @@ static int choose(struct cli *cli, struct local *l, struct tailed *v, int *n)
 	return CLI_OK;
 }
 
+/* What is new in all of them, as one list. */
+static void print_all(struct cli *cli, struct tailed *v, int n, char *block)
+{
+	struct out o;
+
+	out_begin(&o, cli, "LogLineList", columns, ARRAY_LEN(columns));
+	for (int i = 0; i < n; i++)
+		print_new(cli, &o, &v[i], block);
+	if (out_is_for_people(cli) || (o.n_cells == 0 && cli_switch(cli, "follow")))
+		out_drop(&o);
+	else
+		out_end(&o);
+}
+
 int cmd_local_logs(struct cli *cli)
 {
 	struct tailed v[LOCAL_NODES_MAX] = { 0 };
@@ -104,15 +115,15 @@ int cmd_local_logs(struct cli *cli)
 
 	if (!cli_number(cli, "lines", LINES_DEFAULT, &lines))
 		return CLI_USAGE;
-	if (cli->format == FORMAT_JSON)
-		cli->format = FORMAT_JSONL; /* lines, as they come */
+	if (cli_switch(cli, "follow") && cli->format == FORMAT_JSON)
+		cli->format = FORMAT_JSONL; /* there is no end at which to close the list */
 	if ((code = choose(cli, &l, v, &n)))
 		return code;
 	for (int i = 0; i < n; i++)
 		v[i].at = begin_of_last(v[i].node->log, lines, block);
 	for (;;) {
-		for (int i = 0; i < n; i++)
-			print_new(cli, &v[i], block);
+		print_all(cli, v, n, block);
+		cli->headers = false; /* once is enough */
 		if (!cli_switch(cli, "follow"))
 			return CLI_OK;
 		fflush(stdout);

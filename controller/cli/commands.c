@@ -607,8 +607,8 @@ const struct cmd commands[] = {
 
 	{ "local logs", "[NODE|leader-of TOPIC-PARTITION]", 0, 2,
 	  "the last lines that the processes of the local cluster wrote", NULL,
-	  "weir local logs -n 100\nweir local logs 2 -f", .complete = COMPLETE_NODES,
-	  .run = cmd_local_logs,
+	  "weir local logs -n 100\nweir local logs 2 -f", .json = "LogLineList[id:int line:str]",
+	  .complete = COMPLETE_NODES, .run = cmd_local_logs,
 	  .flags = { { "follow", 'f', NULL, "go on with lines as they are written" },
 		     { "lines", 'n', "N", "of each node (default: 20)" },
 		     DIR,

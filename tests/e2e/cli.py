@@ -69,6 +69,34 @@ def mistakes_get_one_sentence_and_an_exit_code():
     refused(2, "partitions", "describe", "orders", says="write TOPIC-NUMBER")
     refused(2, "configs", "set", "topics/a", "key", says="KEY=VALUE")
     refused(2, "configs", "get", "orders", says="topics/NAME")
+    for what in ("a host:9092", "host:0", "", "x=y", "a:1,b:99999"):
+        refused(2, "profile", "use", what, says="is no address")
+    refused(2, "profile", "use", "a:1", "\\n", says="is no address")
+
+
+@test
+def an_answer_that_cannot_be_written_is_an_error():
+    for to, why in ((">/dev/full", "No space left"), (">&-", "Bad file descriptor")):
+        got = subprocess.run(["sh", "-c", f"{WEIR} version {to}"], stderr=subprocess.PIPE, text=True, timeout=60)
+        expect_eq(got.returncode, 1, f"exit code with {to}")
+        expect(got.stderr.startswith("error: the answer cannot be written") and why in got.stderr, f"{to}: {got.stderr!r}")
+
+
+@test
+def a_closed_descriptor_is_never_reused():
+    with Cluster(brokers=1) as c:
+        for node in (101, 1):
+            os.kill(c.nodes[node]["pid"], signal.SIGKILL)
+            program = os.path.join(os.path.dirname(WEIR), f"weir-{c.nodes[node]['role']}")
+            conf = os.path.join(c.nodes[node]["dir"], f"{c.nodes[node]['role']}.properties")
+            wait_for(lambda: c.json("local", "status", check=False)["items"][node == 1]["state"] != "running", 5, "the end")
+            p = subprocess.Popen(["sh", "-c", f"exec {program} {conf} <&- >&- 2>&-"])
+            try:
+                wait_for(lambda: [os.readlink(f"/proc/{p.pid}/fd/{n}") for n in (0, 1, 2)] == ["/dev/null"] * 3
+                         if os.path.exists(f"/proc/{p.pid}/fd/2") else False, 10, "three descriptors of nothing")
+            finally:
+                p.kill()
+                p.wait()
     refused(2, "leaders", "elect", says="--all")
     refused(2, "brokers", "list", "-o", "kafka", says="weir cheat kafka")
     refused(2, "metadata", "log", "dump", "--offset", "x..y", says="N..M")

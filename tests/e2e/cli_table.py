@@ -32,7 +32,7 @@ LOOKS = {
     "metadata snapshot save": ["FILE"], "metadata ls": [], "metadata cat": [], "metadata diff": ["1"],
     "log dump": ["SEGMENT"], "log segments": ["LOGDIR"], "log index": ["INDEX"],
     "log compare": ["DATA1", "DATA2", "--partition", "t-0"],
-    "local status": [], "local env": [], "events": [], "debug bundle": ["DIR"], "doctor": [], "version": [],
+    "local status": [], "local logs": [], "local env": [], "events": [], "debug bundle": ["DIR"], "doctor": [], "version": [],
 }
 # In this order: what one leaves behind the next may need.
 CHANGES = (
