@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "broker/api/api.h"
+#include "broker/api/client_limits.h"
 #include "broker/shard/checkpoints.h"
 #include "broker/shard/ctllink.h"
 #include "broker/shard/dirs.h"
@@ -67,6 +68,7 @@ enum err boot_start(struct boot *p, struct env *const *env, int n_envs, char *wh
 	ASSERT(n_envs > 0 && n_envs <= BROKER_SHARDS_MAX);
 	memcpy(p->env, env, sizeof(*env) * (size_t)n_envs);
 	b->conf = &p->conf;
+	b->limits = client_limits_new(b->conf);
 	b->store = p->store;
 	b->rows = p->rows;
 	b->n_rows = p->n_rows;
@@ -189,6 +191,7 @@ void boot_free(struct boot *p, bool is_clean)
 {
 	if (p->checkpoints)
 		close_shards(p, is_clean);
+	client_limits_free(p->broker.limits);
 	if (p->broker.dirs)
 		dirs_free(p->broker.dirs);
 	conf_free(p->store);

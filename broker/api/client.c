@@ -15,6 +15,7 @@
 
 #include <stdatomic.h>
 
+#include "broker/api/client_limits.h"
 #include "broker/api/producer_ids.h"
 #include "broker/api/relay.h"
 #include "broker/api/versions.h"
@@ -85,6 +86,12 @@ void api_accept(void *arg, struct env *env, struct conn *conn)
 	list_init(&c->started);
 	list_init(&c->waiting);
 	list_init(&c->paused);
+	list_init(&c->same_ip);
+	if (!client_limits_enter(b->limits, c)) {
+		env->peers->close(conn);
+		mem_free(c);
+		return;
+	}
 	list_push_back(&s->api->clients, &c->node);
 	env->peers->bind(conn, &events, c, (uint32_t)b->conf->request_bytes_max);
 }
@@ -170,6 +177,7 @@ static void client_free(struct client *c)
 {
 	struct req *q;
 
+	client_limits_leave(c->api->shard->broker->limits, c);
 	list_remove(&c->node);
 	list_remove(&c->paused);
 	while ((q = first_of(&c->started)) || (q = first_of(&c->waiting))) {

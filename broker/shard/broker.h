@@ -20,6 +20,7 @@ struct broker {
 	const struct conf_row *rows;
 	int n_rows;
 	struct dirs *dirs;
+	struct client_limits *limits; /* broker/api's */
 	struct uuid incarnation; /* random per start */
 	int n_shards;
 	struct shard *shards[BROKER_SHARDS_MAX];

@@ -99,6 +99,11 @@ static const struct conf_row rows[] = {
 	I64("connections.max.idle.ms", idle_ms_max, -1, INT64_MAX / 4, "600000",
 	    "a connection that asks nothing for this long is closed; -1 is never",
 	    "-1|1000|600000"),
+	I32("max.connections", connections_max, 0, INT32_MAX, "2147483647",
+	    "connections of the broker; one more is closed, unless on an inter-broker listener of "
+	    "its own"),
+	I32("max.connections.per.ip", connections_per_ip_max, 0, INT32_MAX, "2147483647",
+	    "connections from one address; one more is closed"),
 	I64("queued.max.request.bytes", queued_bytes_max, -1, INT64_MAX, "-1",
 	    "request bytes in flight per shard before it stops reading; -1 is 256 MiB", "-1|65536"),
 	I64("connection.max.request.bytes", conn_bytes_max, 1024, INT64_MAX, "67108864",

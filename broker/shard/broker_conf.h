@@ -45,6 +45,7 @@ struct broker_conf {
 	/* requests */
 	int32_t request_bytes_max, fetch_bytes_max;
 	int64_t idle_ms_max;
+	int32_t connections_max, connections_per_ip_max;
 	int64_t queued_bytes_max, conn_bytes_max;
 	int32_t session_slots;
 	int32_t partitions_per_reply_max;

@@ -219,6 +219,29 @@ def many_connections_come_and_go_without_a_leak():
     with_cluster(story)
 
 
+@test
+def connections_are_limited_in_all_and_per_address():
+    def is_served(s):
+        s.sendall(frame(header(18, 0)))
+        return closed_or_answered(s) != b""
+
+    for conf, most in (({"max.connections": 12}, 12), ({"max.connections.per.ip": 8}, 8)):
+        with Cluster(brokers=1, conf=conf) as c:
+            crowd, served = [], 0
+            for _ in range(20):
+                crowd.append(connect(c))
+                try:
+                    served += is_served(crowd[-1])
+                except OSError:
+                    pass
+            expect(most - 4 <= served <= most, f"{conf}: {served} of 20 were served")
+            expect(next(iter(conf)) in c.log_text(1), "the log does not name the limit")
+            for s in crowd:
+                s.close()
+            c.create("t", rf=1)
+            still_serves(c)
+
+
 def limit_files(c, n):
     pid = c.nodes[1]["pid"]
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (n, resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]))
