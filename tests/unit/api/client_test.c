@@ -1,5 +1,5 @@
 /* A connection's requests in order: what waits, what leaves, what closes it. */
-#include "broker/api/client.h"
+#include "broker/api/client_limits.h"
 
 #include "kafka/api_versions.h"
 #include "kafka/apis.h"
@@ -23,7 +23,9 @@ static void begin(struct rig *r)
 	r->conf.listener[0].bind.port = 9092;
 	r->conf.queued_bytes_max = r->conf.conn_bytes_max = 1 << 20;
 	r->conf.request_bytes_max = 1 << 20;
+	r->conf.connections_max = r->conf.connections_per_ip_max = INT32_MAX;
 	r->broker.conf = &r->conf;
+	r->broker.limits = client_limits_new(&r->conf);
 	r->broker.n_shards = 1;
 	r->broker.shards[0] = &r->shard;
 	r->shard.broker = &r->broker;
@@ -38,6 +40,7 @@ static void end(struct rig *r)
 		buf_put(r->conn.sent[i]);
 	api_shard_stop(r->shard.api);
 	api_shard_free(r->shard.api);
+	client_limits_free(r->broker.limits);
 	image_put(r->shard.image);
 	fake_env_fini(&r->fake);
 }

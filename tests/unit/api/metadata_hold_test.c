@@ -1,5 +1,5 @@
 /* metadata_hold_test.c - whose leader was just killed gets the new one, not the old one. */
-#include "broker/api/client.h"
+#include "broker/api/client_limits.h"
 
 #include "kafka/apis.h"
 #include "kafka/metadata.h"
@@ -46,7 +46,9 @@ static void begin(struct rig *r)
 	r->conf.n_listeners = 1;
 	r->conf.listener[0].bind.port = 9092;
 	r->conf.queued_bytes_max = r->conf.conn_bytes_max = r->conf.request_bytes_max = 1 << 20;
+	r->conf.connections_max = r->conf.connections_per_ip_max = INT32_MAX;
 	r->broker.conf = &r->conf;
+	r->broker.limits = client_limits_new(&r->conf);
 	r->broker.n_shards = 1;
 	r->broker.shards[0] = &r->shard;
 	r->shard.broker = &r->broker;
@@ -62,6 +64,7 @@ static void end(struct rig *r)
 		buf_put(r->conn.sent[i]);
 	api_shard_stop(r->shard.api);
 	api_shard_free(r->shard.api);
+	client_limits_free(r->broker.limits);
 	image_put(r->shard.image);
 	fake_env_fini(&r->fake);
 }
