@@ -23,8 +23,6 @@ void isr_propose(struct partition *p, uint32_t isr, uint32_t proposal)
 
 	if (item->is_out) {
 		item->is_again = true;
-		item->wanted = isr;
-		item->wanted_proposal = proposal;
 		return;
 	}
 	item->is_out = true;
@@ -79,9 +77,10 @@ static void comes_home(struct mail *m)
 		ev.answer.partition_epoch = item->answer_partition_epoch;
 		ev.answer.isr = replica_mask_of(&p->replica, item->answer_id, item->n_answer);
 		partition_step(p, &ev);
-		if (item->is_again && !item->is_out && partition_is_leader(p) &&
-		    item->wanted_proposal == p->replica.proposal)
-			isr_propose(p, item->wanted, item->wanted_proposal);
+		/* Of now: what was noted may have been settled by metadata since, and its bits
+		 * stood for other replicas then. */
+		if (item->is_again && !item->is_out && p->replica.is_pending)
+			isr_propose(p, p->replica.isr_pending, p->replica.proposal);
 	}
 	partition_job_back(p);
 }

@@ -2,7 +2,7 @@
  *
  * A partition's proposal travels by mail to shard 0, which puts all that wait into one
  * AlterPartition (one in flight per broker) and mails each answer back.  The item is embedded in
- * the partition; while is_out everything but `partition`, `is_again` and `wanted` is shard 0's. */
+ * the partition; while is_out everything but `partition` and `is_again` is shard 0's. */
 #pragma once
 #include "broker/core/isr_cause.h"
 #include "broker/core/replica.h"
@@ -17,8 +17,7 @@ struct isr_item {
 	struct shard *home;
 	struct partition *partition;
 	bool is_out;
-	bool is_again; /* metadata settled it while it was out; a new one waits */
-	uint32_t wanted, wanted_proposal;
+	bool is_again; /* metadata settled it while it was out; a new one waits, if it still does */
 	struct list node; /* on shard 0's queue */
 	struct uuid topic_id;
 	int32_t number, leader_epoch, partition_epoch;
