@@ -18,7 +18,7 @@ enum err file_read_all(struct cli *cli, const char *path, struct str *out)
 	size_t n = 0, cap = CHUNK;
 	enum err e = ERR_OK;
 	char *at = NULL;
-	ssize_t got;
+	ssize_t got = 0;
 
 	if (fd < 0)
 		return errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : err_of_errno(errno);
