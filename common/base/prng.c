@@ -53,6 +53,7 @@ bool prng_chance(struct prng *p, uint32_t num, uint32_t den)
 
 /* RFC 9562 version 4: six bits say so, the rest is random.  Half native order is fine,
  * it is random. */
+/* Never one whose text begins with '-': tools would take it for an option, and Kafka makes none. */
 struct uuid prng_uuid(struct prng *p)
 {
 	uint64_t half[2] = { prng_u64(p), prng_u64(p) };
@@ -61,5 +62,7 @@ struct uuid prng_uuid(struct prng *p)
 	memcpy(u.b, half, sizeof(u.b));
 	u.b[6] = (uint8_t)((u.b[6] & 0x0f) | 0x40);
 	u.b[8] = (uint8_t)((u.b[8] & 0x3f) | 0x80);
+	if (u.b[0] >> 2 == 62)
+		u.b[0] ^= 0x80;
 	return u;
 }

@@ -194,12 +194,12 @@ static int print_diff(struct cli *cli, const struct tree *a, const struct tree *
 	out_begin(&o, cli, "MetadataDiff", columns, ARRAY_LEN(columns));
 	while (i < a->n || j < b->n) {
 		int d = i == a->n ? 1 : j == b->n ? -1 : tree_order(&a->v[i], &b->v[j]);
-		const struct tree_leaf *old = d <= 0 ? &a->v[i] : NULL;
-		const struct tree_leaf *new = d >= 0 ? &b->v[j] : NULL;
-		bool same = old && new &&strcmp(old->json, new->json) == 0;
+		const struct tree_leaf *was = d <= 0 ? &a->v[i] : NULL;
+		const struct tree_leaf *now = d >= 0 ? &b->v[j] : NULL;
+		bool same = was && now && strcmp(was->json, now->json) == 0;
 
-		if (!same && !is_dull(cli, old, new))
-			diff_row(&o, old, new);
+		if (!same && !is_dull(cli, was, now))
+			diff_row(&o, was, now);
 		n += !same;
 		i += d <= 0;
 		j += d >= 0;

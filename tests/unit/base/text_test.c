@@ -102,6 +102,18 @@ TEST(text_views_compare)
 	EXPECT_EQ(str_cmp(STR("ab"), STR("ab")), 0);
 }
 
+TEST(a_drawn_uuid_is_never_taken_for_an_option)
+{
+	struct prng p;
+	char text[UUID_TEXT];
+
+	prng_seed(&p, 7);
+	for (int i = 0; i < 1000; i++) {
+		uuid_text(prng_uuid(&p), text);
+		EXPECT(text[0] != '-');
+	}
+}
+
 TEST(uuids_have_kafkas_text)
 {
 	struct uuid u = { { 0xff, 0xee, 0xdd, 0xcc, 0xbb, 0xaa, 0x99, 0x88, 1, 2, 3, 4, 5, 6, 7,
