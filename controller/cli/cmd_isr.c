@@ -29,24 +29,13 @@ static void replica_row(struct out *o, const struct image_partition *p, const st
 {
 	const struct story_event *e = last_change(s, p->replicas.v[i]);
 	bool in = image_ids_has(&p->isr, p->replicas.v[i]);
-	int64_t leader_end = -1;
 
-	for (int32_t k = 0; k < p->replicas.n; k++)
-		if (p->replicas.v[k] == p->leader)
-			leader_end = at->end[k];
 	out_i64(o, p->replicas.v[i]);
 	o->color = in ? OUT_PLAIN : OUT_YELLOW;
 	out_z(o, in ? "in" : image_ids_has(&p->elr, p->replicas.v[i]) ? "out, eligible" : "out");
 	out_z(o, e && e->time_ms >= 0 ? text_of_time(o->cli, e->time_ms) : NULL);
 	out_z(o, e ? e->reason : NULL);
-	if (at->end[i] < 0)
-		out_none(o);
-	else
-		out_i64(o, at->end[i]);
-	if (at->end[i] < 0 || leader_end < 0)
-		out_none(o);
-	else
-		out_i64(o, i64_max(0, leader_end - at->end[i]));
+	offsets_end_and_lag(o, p, at, i);
 }
 
 int cmd_isr_describe(struct cli *cli)

@@ -91,24 +91,13 @@ static void replica_row(struct out *o, const struct image *image, const struct i
 			const struct replica_offsets *at, int32_t i)
 {
 	const struct image_broker *b = image_broker(image, p->replicas.v[i]);
-	int64_t leader_end = -1;
 
-	for (int32_t r = 0; r < p->replicas.n; r++)
-		if (p->replicas.v[r] == p->leader)
-			leader_end = at->end[r];
 	out_i64(o, p->replicas.v[i]);
 	out_z(o, p->replicas.v[i] == p->leader ? "leader" : "follower");
 	o->color = image_ids_has(&p->isr, p->replicas.v[i]) ? OUT_PLAIN : OUT_YELLOW;
 	out_bool(o, image_ids_has(&p->isr, p->replicas.v[i]));
 	out_z(o, b ? view_broker_text(b) : "unregistered");
-	if (at->end[i] < 0)
-		out_none(o);
-	else
-		out_i64(o, at->end[i]);
-	if (at->end[i] < 0 || leader_end < 0)
-		out_none(o);
-	else
-		out_i64(o, i64_max(0, leader_end - at->end[i]));
+	offsets_end_and_lag(o, p, at, i);
 	out_bool(o, image_ids_has(&p->elr, p->replicas.v[i]));
 }
 

@@ -3,6 +3,7 @@
 #include "common/wire/kerr.h"
 #include "controller/cli/ask.h"
 #include "controller/cli/compat.h"
+#include "controller/cli/configs.h"
 #include "controller/cli/files.h"
 #include "controller/cli/link.h"
 #include "controller/cli/view.h"
@@ -28,8 +29,6 @@ const struct flag compat_configs_flags[COMPAT_CONFIGS_FLAGS] = {
 	{ "force", 0, NULL, "Nothing is asked anyway." },
 };
 
-#define ASK_MS 5000
-enum { DESCRIBE_VERSION = 4 };
 enum { SOURCE_TOPIC = 1, SOURCE_BROKER = 2, SOURCE_DEFAULT_BROKER = 3 };
 
 struct entity {
@@ -123,30 +122,6 @@ static void print_config(const struct describe_configs_response_config *c)
 	puts("}");
 }
 
-static enum err ask(struct cli *cli, const struct view *v, const struct entity *e, const char *name,
-		    struct describe_configs_response *out)
-{
-	struct describe_configs_request_resource one;
-	struct describe_configs_request in;
-	int32_t id = -1;
-
-	schema_init(&describe_configs_request_schema, &in);
-	schema_init(&describe_configs_request_resource_schema, &one);
-	one.resource_type = (int8_t)e->type;
-	one.resource_name = str_of(name);
-	one.n_configuration_keys = -1;
-	in.resources = &one;
-	in.n_resources = 1;
-	in.include_synonyms = true;
-	if (e->type == IMAGE_BROKER && *name && parse_i32(str_of(name), &id))
-		id = -1;
-	return ask_any(cli, v->image, id,
-		       &(struct kafka_call){ API_DESCRIBE_CONFIGS, DESCRIBE_VERSION,
-					     &describe_configs_request_schema,
-					     &describe_configs_response_schema, &in, out },
-		       ASK_MS);
-}
-
 /* Without --all: what was set for this entity itself. */
 static bool is_shown(struct cli *cli, const struct entity *e, const char *name,
 		     const struct describe_configs_response_config *c)
@@ -170,7 +145,7 @@ static int describe_one(struct cli *cli, const struct view *v, const struct enti
 	else
 		printf("%s configs for %s %s are:\n", cli_switch(cli, "all") ? "All" : "Dynamic",
 		       kind, name);
-	failed = ask(cli, v, e, name, &out);
+	failed = configs_ask(cli, v, &(struct config_resource){ e->type, name }, &out);
 	if (!failed && (out.n_results != 1 || out.results[0].error_code))
 		failed = ERR_REFUSED;
 	if (failed) {

@@ -3,6 +3,7 @@
  * All questions go out to all brokers before the first answer is read: together they take as long
  * as the slowest broker, not as long as all of them. */
 #include "controller/cli/offsets.h"
+#include "controller/cli/out.h"
 #include "controller/cli/kafka_client.h"
 #include "kafka/apis.h"
 #include "kafka/list_offsets.h"
@@ -225,4 +226,24 @@ static void receive_all(struct asked *a, struct offsets *o, int64_t deadline_ms)
 				put_answer(&a->q[i], o, out.topics[t].name,
 					   &out.topics[t].partitions[p]);
 	}
+}
+
+/* ---- shown ----------------------------------------------------------------------------------- */
+
+void offsets_end_and_lag(struct out *o, const struct image_partition *p,
+			 const struct replica_offsets *at, int32_t i)
+{
+	int64_t leader_end = -1;
+
+	for (int32_t k = 0; k < p->replicas.n; k++)
+		if (p->replicas.v[k] == p->leader)
+			leader_end = at->end[k];
+	if (at->end[i] < 0)
+		out_none(o);
+	else
+		out_i64(o, at->end[i]);
+	if (at->end[i] < 0 || leader_end < 0)
+		out_none(o);
+	else
+		out_i64(o, i64_max(0, leader_end - at->end[i]));
 }

@@ -23,3 +23,7 @@ void offsets_load(struct cli *, const struct view *, const char *const *names, i
 		  struct offsets *);
 const struct replica_offsets *offsets_find(const struct offsets *, const struct image_topic *,
 					   int32_t number);
+struct out;
+/* Two columns of the replica in place i: its log end, and what it lacks of the leader's. */
+void offsets_end_and_lag(struct out *, const struct image_partition *,
+			 const struct replica_offsets *, int32_t i);
