@@ -1,13 +1,11 @@
 /* compat_configs.c - kafka-configs for topics and brokers. */
 #include "common/base/text.h"
 #include "common/wire/kerr.h"
-#include "controller/cli/ask.h"
 #include "controller/cli/compat.h"
 #include "controller/cli/configs.h"
 #include "controller/cli/files.h"
 #include "controller/cli/link.h"
 #include "controller/cli/view.h"
-#include "kafka/apis.h"
 #include "kafka/describe_configs.h"
 
 #include <stdio.h>
