@@ -89,9 +89,10 @@ mutant epochs_of_the_scan_are_forgotten broker/shard/partition_open.c \
 	's/p->epochs_saved = j->epochs_loaded;/p->epochs_saved = p->epochs.version;/'
 by scenes
 mutant clean_mark_over_torn_logs broker/shard/dirs.c \
-	's/\(dir->was_clean \|\| is_recovered\(d, i\)\)/is_recovered(d, i) + 1 > 0/'
+	's/\(dir->was_clean \|\| is_recovered\(d, i\)\)/(is_recovered(d, i) + 1 > 0)/'
 mutant clean_mark_before_the_sync broker/log/log.c \
 	's/\t\t\te = log_sync_segment\(&l->v\[i\]\);/\t\t\te = ERR_OK;/'
+by unit/log/crash_test
 mutant names_are_not_synced broker/log/flush.c \
 	's/if \(f->names_changed && !f->err\)/if (false)/'
 mutant home_is_not_synced_KAFKA_3968 broker/log/flush.c \
