@@ -63,17 +63,19 @@ enum err boot_conf_finish(struct boot *b, char *why, size_t cap)
 enum err boot_start(struct boot *p, struct env *const *env, int n_envs, char *why, size_t cap)
 {
 	struct broker *b = &p->broker;
+	uint64_t seed;
 	enum err e;
 
 	ASSERT(n_envs > 0 && n_envs <= BROKER_SHARDS_MAX);
 	memcpy(p->env, env, sizeof(*env) * (size_t)n_envs);
 	b->conf = &p->conf;
-	b->limits = client_limits_new(b->conf);
 	b->store = p->store;
 	b->rows = p->rows;
 	b->n_rows = p->n_rows;
 	b->n_shards = n_envs;
 	b->incarnation = prng_uuid(&env[0]->prng);
+	memcpy(&seed, b->incarnation.b, sizeof(seed));
+	b->limits = client_limits_new(b->conf, seed);
 	if ((e = dirs_open(env[0], &p->conf, &b->dirs, why, cap)))
 		return e;
 	if (b->dirs->has_namesakes) /* until the checkpoints are written anew */

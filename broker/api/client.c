@@ -86,7 +86,6 @@ void api_accept(void *arg, struct env *env, struct conn *conn)
 	list_init(&c->started);
 	list_init(&c->waiting);
 	list_init(&c->paused);
-	list_init(&c->same_ip);
 	if (!client_limits_enter(b->limits, c)) {
 		env->peers->close(conn);
 		mem_free(c);

@@ -31,8 +31,7 @@ struct api_shard {
 };
 struct client {
 	struct list node, paused;
-	struct list same_ip; /* client_limits.h */
-	char ip[80];
+	struct client_ip *ip; /* client_limits.h; NULL: not counted */
 	struct api_shard *api;
 	struct conn *conn;
 	int32_t listener;  /* index in broker_conf.listener */

@@ -1,41 +1,47 @@
-/* client_limits.c - a count of all, and per address lists of its connections in a small hash: a
- * walk ends at the limit, and nobody walks where there is none. */
+/* client_limits.c - a count of all, and one for each address that has any. */
 #include "broker/api/client_limits.h"
 
 #include <stdatomic.h>
 
 #include "common/base/log.h"
+#include "common/base/map.h"
 
-#define BUCKETS 256
 #define WARN_EVERY_MS 1000
 
+struct client_ip {
+	int32_t n;
+	struct str name; /* its text */
+	char text[];
+};
 struct client_limits {
 	const struct broker_conf *conf;
 	atomic_flag busy;
 	int32_t n;
 	int64_t warned_ms;
-	struct list by_ip[BUCKETS]; /* struct client.same_ip */
+	struct strmap ips; /* name -> struct client_ip */
 };
 
-static void name_ip(struct client *);
-static struct list *bucket_of(struct client_limits *, const struct client *);
-static const char *over_limit(struct client_limits *, const struct client *);
+static struct str name_ip(const struct client *, char *buf, size_t cap);
+static const char *over_limit(const struct client_limits *, const struct client *, int32_t of_ip);
+static struct client_ip *ip_new(struct str name);
 static void lock(struct client_limits *);
 static void unlock(struct client_limits *);
 
-struct client_limits *client_limits_new(const struct broker_conf *conf)
+struct client_limits *client_limits_new(const struct broker_conf *conf, uint64_t seed)
 {
 	struct client_limits *l = mem_alloc(sizeof(*l));
 
 	l->conf = conf;
 	atomic_flag_clear(&l->busy);
-	for (int i = 0; i < BUCKETS; i++)
-		list_init(&l->by_ip[i]);
+	strmap_init(&l->ips, seed);
 	return l;
 }
 
 void client_limits_free(struct client_limits *l)
 {
+	if (!l)
+		return;
+	strmap_fini(&l->ips);
 	mem_free(l);
 }
 
@@ -44,13 +50,22 @@ bool client_limits_enter(struct client_limits *l, struct client *c)
 	int64_t now_ms = env_mono_ms(c->api->shard->env);
 	bool may_warn = false;
 	const char *limit;
+	struct client_ip *ip;
+	struct str name;
+	char buf[80];
 
-	name_ip(c);
+	name = name_ip(c, buf, sizeof(buf));
 	lock(l);
-	limit = over_limit(l, c);
+	ip = strmap_find(&l->ips, name);
+	limit = over_limit(l, c, ip ? ip->n : 0);
 	if (!limit) {
+		if (!ip) {
+			ip = ip_new(name);
+			strmap_put(&l->ips, ip->name, ip);
+		}
 		l->n++;
-		list_push_back(bucket_of(l, c), &c->same_ip);
+		ip->n++;
+		c->ip = ip;
 	} else if (l->warned_ms == 0 || now_ms - l->warned_ms > WARN_EVERY_MS) {
 		l->warned_ms = now_ms;
 		may_warn = true;
@@ -58,7 +73,7 @@ bool client_limits_enter(struct client_limits *l, struct client *c)
 	unlock(l);
 	if (may_warn)
 		log_warn("client", "turned a connection away: raise the limit or have fewer",
-			 F_Z("limit", limit), F_Z("address", c->ip));
+			 F_Z("limit", limit), F_STR("address", name));
 	return limit == NULL;
 }
 
@@ -66,47 +81,42 @@ void client_limits_leave(struct client_limits *l, struct client *c)
 {
 	lock(l);
 	l->n--;
-	list_remove(&c->same_ip);
+	if (--c->ip->n == 0) {
+		strmap_remove(&l->ips, c->ip->name);
+		mem_free(c->ip);
+	}
 	unlock(l);
+	c->ip = NULL;
 }
 
 /* Without the port, which the last colon separates. */
-static void name_ip(struct client *c)
+static struct str name_ip(const struct client *c, char *buf, size_t cap)
 {
 	char *colon;
 
-	c->api->shard->env->peers->name(c->conn, c->ip, sizeof(c->ip));
-	colon = strrchr(c->ip, ':');
-	if (colon)
-		*colon = '\0';
-}
-
-static struct list *bucket_of(struct client_limits *l, const struct client *c)
-{
-	uint32_t h = 2166136261u;
-
-	for (const char *at = c->ip; *at; at++)
-		h = (h ^ (uint8_t)*at) * 16777619u;
-	return &l->by_ip[h % BUCKETS];
+	c->api->shard->env->peers->name(c->conn, buf, cap);
+	colon = strrchr(buf, ':');
+	return (struct str){ buf, colon ? (size_t)(colon - buf) : strlen(buf) };
 }
 
 /* The name of the limit that it would pass, or NULL. */
-static const char *over_limit(struct client_limits *l, const struct client *c)
+static const char *over_limit(const struct client_limits *l, const struct client *c, int32_t of_ip)
 {
 	const struct broker_conf *conf = l->conf;
 	bool is_peer = conf->n_listeners > 1 && c->listener == conf->inter_broker;
-	int32_t n = 0;
 
 	if (l->n >= conf->connections_max && !is_peer)
 		return "max.connections";
-	if (conf->connections_per_ip_max == INT32_MAX)
-		return NULL;
-	LIST_FOR (other, bucket_of(l, c), struct client, same_ip) {
-		if (n >= conf->connections_per_ip_max)
-			break;
-		n += strcmp(other->ip, c->ip) == 0;
-	}
-	return n >= conf->connections_per_ip_max ? "max.connections.per.ip" : NULL;
+	return of_ip >= conf->connections_per_ip_max ? "max.connections.per.ip" : NULL;
+}
+
+static struct client_ip *ip_new(struct str name)
+{
+	struct client_ip *ip = mem_alloc(sizeof(*ip) + name.n);
+
+	memcpy(ip->text, name.at, name.n);
+	ip->name = (struct str){ ip->text, name.n };
+	return ip;
 }
 
 static void lock(struct client_limits *l)

@@ -25,7 +25,7 @@ static void begin(struct rig *r)
 	r->conf.request_bytes_max = 1 << 20;
 	r->conf.connections_max = r->conf.connections_per_ip_max = INT32_MAX;
 	r->broker.conf = &r->conf;
-	r->broker.limits = client_limits_new(&r->conf);
+	r->broker.limits = client_limits_new(&r->conf, 1);
 	r->broker.n_shards = 1;
 	r->broker.shards[0] = &r->shard;
 	r->shard.broker = &r->broker;
