@@ -3,7 +3,8 @@
  * Words that are no flags choose the command as long as they continue the path of one; the words
  * after that are its arguments.  Flags of every command may stand anywhere, flags of one command
  * after its name; `--flag value`, `--flag=value`, `-f value` and `-fvalue` are the same, `--` ends
- * the flags.
+ * the flags.  What looks like a flag is never the value of the flag before it, unless `=` ties it
+ * there: `--timeout --yes` lacks a number.
  *
  *   take_flag, take_word, for each of argv -> settle: the command, or help on what was said so far
  *
@@ -125,6 +126,26 @@ static const char *attached_value(const char *arg, bool is_long, struct str *nam
 	return at[1] ? at + 1 + (at[1] == '=') : NULL;
 }
 
+/* A value may begin with a dash (--sort-by -lag), as long as it is no letter that is a flag. */
+static bool next_is_value(const struct parse *p)
+{
+	const char *next = p->at + 1 < p->argc ? p->argv[p->at + 1] : "--";
+
+	if (next[0] != '-' || next[1] == '\0')
+		return true;
+	return next[1] != '-' && (next[2] != '\0' || !command_flag(p->cli->cmd, str_of(next + 1)));
+}
+
+static bool lacks_value(struct parse *p, const char *arg, const struct flag *f)
+{
+	const char *next = p->at + 1 < p->argc ? p->argv[p->at + 1] : NULL;
+
+	cli_fail(p->cli, CLI_USAGE, "%s needs a value%s%s: --%s %s, for example --%s %s", arg,
+		 next ? ", and next comes " : "", next ? next : "", f->name, f->value, f->name,
+		 flag_example(f));
+	return false;
+}
+
 static bool take_flag(struct parse *p, const char *arg)
 {
 	bool is_long = arg[1] == '-';
@@ -140,14 +161,11 @@ static bool take_flag(struct parse *p, const char *arg)
 		cli_fail(p->cli, CLI_USAGE, "--%s takes no value, and %s gives one", f->name, arg);
 		return false;
 	}
-	if (!attached && f->value[0] == '=')
-		return give(p, f->name, "");
-	if (!attached && p->at + 1 < p->argc)
+	if (!attached && f->value[0] != '=' && next_is_value(p))
 		attached = p->argv[++p->at];
-	if (attached)
-		return give(p, f->name, attached);
-	cli_fail(p->cli, CLI_USAGE, "%s needs a value: --%s %s", arg, f->name, f->value);
-	return false;
+	if (attached || f->value[0] == '=' || f->value[0] == '?')
+		return give(p, f->name, attached ? attached : "");
+	return lacks_value(p, arg, f);
 }
 
 /* ---- words --------------------------------------------------------------------------------- */

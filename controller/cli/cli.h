@@ -34,7 +34,8 @@ enum cli_format {
 struct flag {
 	const char *name; /* without the dashes */
 	char letter;      /* 0: none */
-	/* What to write for its value; NULL: a switch; "=X": it may have one, as --name=X only. */
+	/* What to write for its value; NULL: a switch; "=X": it may have one, as --name=X only;
+	 * "?X": it may have one, also as the next word, in commands without arguments. */
 	const char *value;
 	const char *doc;
 };

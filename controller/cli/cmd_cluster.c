@@ -18,18 +18,18 @@
 #define WAIT_STEP_MS 20
 #define WAITING_SHOWN 5
 
+static bool read_patience(struct cli *, int64_t *wait_ms);
 static void print_text(struct cli *, const struct view *, const struct health *);
 static void print_json(const struct view *, const struct health *);
 
 int cmd_cluster_health(struct cli *cli)
 {
-	int64_t wait_s, wait_ms, deadline_ms;
+	int64_t wait_ms, deadline_ms;
 	struct health h;
 	struct view v;
 	int code;
 
-	if (!cli_number(cli, "wait", 0, &wait_s) ||
-	    !cli_duration(cli, "until-healthy", i64_min(wait_s, 86400) * 1000, &wait_ms))
+	if (!read_patience(cli, &wait_ms))
 		return CLI_USAGE;
 	deadline_ms = cli_now_ms() + wait_ms;
 	for (;;) {
@@ -47,6 +47,14 @@ int cmd_cluster_health(struct cli *cli)
 		print_text(cli, &v, &h);
 	view_fini(&v);
 	return h.is_well ? CLI_OK : CLI_FAILED;
+}
+
+/* Without a time of its own: as long as the cluster may take for anything, --timeout. */
+static bool read_patience(struct cli *cli, int64_t *wait_ms)
+{
+	const char *flag = cli_switch(cli, "until-healthy") ? "until-healthy" : "wait";
+
+	return cli_duration(cli, flag, cli_switch(cli, flag) ? cli->timeout_ms : 0, wait_ms);
 }
 
 static const char *partitions(struct cli *cli, int32_t n)

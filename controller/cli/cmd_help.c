@@ -128,13 +128,15 @@ static void print_command(const struct cmd *c)
 
 void flag_text(const struct flag *f, char *out, size_t cap)
 {
-	bool optional = f->value && f->value[0] == '=';
+	bool attached = f->value && f->value[0] == '=', optional = f->value && f->value[0] == '?';
 	struct text t;
 
 	text_init(&t, out, cap);
 	text_printf(&t, "--%s", f->name);
-	if (f->value)
-		text_printf(&t, "%s%s%s", optional ? "[" : " ", f->value, optional ? "]" : "");
+	if (attached || optional)
+		text_printf(&t, "%s[%s]", optional ? " " : "", f->value + optional);
+	else if (f->value)
+		text_printf(&t, " %s", f->value);
 }
 
 /* What a distributor asks for; zstd is licensed either way, BSD is what we take. */

@@ -103,3 +103,39 @@ const struct flag *command_flag(const struct cmd *c, struct str name)
 
 	return own ? own : find_flag(global_flags, n_global_flags, name);
 }
+
+const char *flag_example(const struct flag *f)
+{
+	static const char *const examples[][2] = {
+		{ "DIR", "/var/lib/weir" },
+		{ "EVERY", "5s" },
+		{ "FILE", "./file" },
+		{ "FORMAT", "json" },
+		{ "HOST:PORT,...", "localhost:9092" },
+		{ "ID", "1" },
+		{ "ID,ID,...", "1,2,3" },
+		{ "KEY=VALUE", "retention.ms=86400000" },
+		{ "N", "3" },
+		{ "N..M", "100..200" },
+		{ "NAME", "dev" },
+		{ "NAME,...", "topic,partition" },
+		{ "OFFSET", "100" },
+		{ "OFFSET|TIME", "100" },
+		{ "PORT", "19092" },
+		{ "RATE", "50MB/s" },
+		{ "SECONDS", "30" },
+		{ "TIME", "60s" },
+		{ "TOPIC,...", "orders" },
+		{ "TOPIC-PARTITION", "orders-0" },
+		{ "TYPE,...", "leader,isr" },
+		{ "WHAT", "topic" },
+		{ "WHEN", "always" },
+		{ "[-]NAME", "-topic" },
+	};
+	const char *kind = f->value + (f->value[0] == '=' || f->value[0] == '?');
+
+	for (size_t i = 0; i < ARRAY_LEN(examples); i++)
+		if (strcmp(examples[i][0], kind) == 0)
+			return examples[i][1];
+	return "VALUE";
+}

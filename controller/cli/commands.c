@@ -104,8 +104,9 @@ const struct cmd commands[] = {
 		  "under_replicated:int not_preferred:int recovering:int "
 		  "unclean_elections:int}",
 	  .can_watch = true, .run = cmd_cluster_health,
-	  .flags = { { "wait", 0, "SECONDS", "wait up to this long until all is well" },
-		     { "until-healthy", 0, "TIME", "the same, as 60s or 2m" } } },
+	  .flags = { { "until-healthy", 0, "?TIME",
+		       "wait until all is well, at most so long (default: --timeout)" },
+		     { "wait", 0, "?TIME", "the same" } } },
 
 	{ "cluster check", "", 0, 0, "everything that can be wrong, each with a verdict",
 	  "Exit code 1 when a verdict is not ok. --nagios prints one line with performance data "

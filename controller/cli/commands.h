@@ -20,6 +20,8 @@ must_check bool command_is_hidden(const struct cmd *);
 /* The words in cli->args as the path of a command, or the beginning of one.  An exit code. */
 #define COMMAND_PATH_BYTES 128
 must_check int command_path_of_args(struct cli *, char *path, size_t cap);
+/* What could stand for the flag's value: "30" for SECONDS.  Every kind in the table has one. */
+const char *flag_example(const struct flag *);
 /* "--name VALUE" */
 void flag_text(const struct flag *, char *out, size_t cap);
 /* A flag of the command (NULL: of every command alone) by its name or letter; NULL: none. */

@@ -91,7 +91,7 @@ static void read_words(struct cli *cli, struct words *w)
 		if (w->open) {
 			take_target(cli, w->open, arg);
 			w->open = NULL;
-		} else if (f && f->value && f->value[0] != '=' && !value) {
+		} else if (f && f->value && !strchr("=?", f->value[0]) && !value) {
 			w->open = f;
 		} else if (f && value) {
 			take_target(cli, f, value);

@@ -168,16 +168,15 @@ static void print_whole(void)
 static void print_flags(const struct flag *flags, int n)
 {
 	for (int i = 0; i < n && flags[i].name; i++) {
-		bool optional = flags[i].value && flags[i].value[0] == '=';
+		bool attached = flags[i].value && flags[i].value[0] == '=';
+		bool optional = attached || (flags[i].value && flags[i].value[0] == '?');
 
 		fputs(".It ", stdout);
 		if (flags[i].letter)
 			printf("Fl %c , ", flags[i].letter);
 		printf("Fl Fl %s", flags[i].name);
 		if (flags[i].value)
-			printf(optional ? " Ns Op " : " Ar ");
-		if (optional)
-			printf("= Ns Ar ");
+			printf("%s", attached ? " Ns Op = Ns Ar " : optional ? " Op Ar " : " Ar ");
 		if (flags[i].value)
 			quote(flags[i].value + optional);
 		putchar('\n');
