@@ -8,7 +8,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lib.clients import producer, send_ok, values
-from lib.cluster import Cluster, expect, expect_eq, main, test, wait_for
+from lib.cluster import PATIENCE, Cluster, expect, expect_eq, main, test, wait_for
 from lib.history import Load, equal_replicas
 from lib.wire import produce_later
 
@@ -185,8 +185,9 @@ def everything_is_told_to_stop_at_once():
             load.progress(100)
             for node in [controller_of(c), *c.brokers]:
                 os.kill(c.nodes[node]["pid"], signal.SIGTERM)
+            # Less than controlled.shutdown.timeout.ms, however slow the programs are.
             wait_for(lambda: all(n["state"] == "down" for n in
-                                 c.json("local", "status", check=False)["items"]), 5, "everything to stop")
+                                 c.json("local", "status", check=False)["items"]), 15 / PATIENCE, "everything to stop")
             expect(all("clean=1" in c.log_text(n) for n in c.brokers), "not every broker stopped cleanly")
             c.weir("local", "up", timeout=60)
             c.refresh()

@@ -73,7 +73,7 @@ def partitions_are_added_and_configs_changed_under_load():
             c.kill(3)
             load.progress(200)
             c.weir("configs", "set", "topics/t", "min.insync.replicas=3")
-            out = send(producer(c, retries=0, message_timeout_ms=5000, enable_idempotence=False), "t", b"too few", 5)
+            out = send(producer(c, retries=0, message_timeout_ms=20000, enable_idempotence=False), "t", b"too few", 5)
             expect(out.error and "NOT_ENOUGH" in out.error.name(), f"min.insync.replicas=3 with two: {out.error}")
             c.weir("configs", "set", "topics/t", "min.insync.replicas=2")
             load.progress(200)

@@ -66,7 +66,7 @@ def librdkafka_finds_offsets_by_time():
             send_ok(p, "t", b"x", timestamp=1700000000000 + i * 1000)
         consumer = Consumer({"bootstrap.servers": c.bootstrap, "group.id": "none"})
         for ms, want in ((1700000000000, 0), (1700000049500, 50), (1699999999999, 0)):
-            found = consumer.offsets_for_times([TopicPartition("t", 0, ms)], timeout=10)
+            found = consumer.offsets_for_times([TopicPartition("t", 0, ms)], timeout=20 * PATIENCE)
             expect_eq(found[0].offset, want, f"offset at {ms}")
         consumer.close()
 
@@ -107,7 +107,7 @@ def kafka_python_produces_and_consumes():
             p.send("t", b"%d" % i, partition=i % 2)
         p.flush()
         reader = KafkaConsumer(bootstrap_servers=c.bootstrap.split(","), auto_offset_reset="earliest",
-                               consumer_timeout_ms=int(3000 * PATIENCE), enable_auto_commit=False)
+                               consumer_timeout_ms=int(20000 * PATIENCE), enable_auto_commit=False)
         reader.assign([TopicPartition("t", 0), TopicPartition("t", 1)])
         reader.seek_to_beginning()
         got = []
@@ -141,7 +141,7 @@ def a_topic_just_created_is_known_by_every_broker():
             c.create(f"t{i}", partitions=2)
             for b in c.brokers.values():
                 p = Producer({"bootstrap.servers": b["address"]})
-                topics = p.list_topics(f"t{i}", timeout=10).topics
+                topics = p.list_topics(f"t{i}", timeout=20 * PATIENCE).topics
                 expect(topics[f"t{i}"].error is None and len(topics[f"t{i}"].partitions) == 2,
                        f"t{i} at {b['address']}: {topics[f't{i}'].error}")
 

@@ -8,7 +8,6 @@ import struct
 import subprocess
 import sys
 import tempfile
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lib.clients import producer, send, send_ok, values
@@ -215,6 +214,7 @@ def one_of_two_directories_fails():
         try:
             c.restart(1)
             c.create("t", [[1, 2, 3]] * 6, min_insync_replicas=2)
+            wait_for(lambda: len(glob.glob(os.path.join(c.nodes[1]["dir"], "*", "t-?"))) == 6, 20, "six directories")
             there = [n for n in range(6) if os.path.isdir(os.path.join(more, f"t-{n}"))]
             expect(0 < len(there) < 6, f"of six partitions {there} are in the new directory")
             for n in range(6):
@@ -239,6 +239,15 @@ def one_of_two_directories_fails():
             disk.unmount()
 
 
+def is_traced(pid):
+    """Every thread is."""
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/status") as f:
+            if "TracerPid:\t0\n" in f.read():
+                return False
+    return True
+
+
 @test
 def a_failed_write_fences_the_directory():
     if not shutil.which("strace"):
@@ -251,7 +260,7 @@ def a_failed_write_fences_the_directory():
                                    "-e", "inject=pwritev,pwrite64,fdatasync,fsync:error=EIO", "-o", "/dev/null"],
                                   stderr=subprocess.PIPE, text=True)
         try:
-            time.sleep(1)
+            wait_for(lambda: tracer.poll() is not None or is_traced(c.nodes[1]["pid"]), 20, "strace to hold it")
             expect(tracer.poll() is None, f"strace: {tracer.poll()}")
             send_ok(producer(c), "t", b"after")
             expect(c.wait_leader("t", other_than=1) != 1, "still led by a broker that cannot write")

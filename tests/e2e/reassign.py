@@ -176,7 +176,8 @@ def fill(c, topic):
 
 
 def throttled(side, value_of_list):
-    """Moves all from broker 1 to 2 and 3; the time this takes."""
+    """Moves all from broker 1 to 2 and 3, and back without a throttle: by that time, which is this
+    machine's own, it may miss its rate."""
     with Cluster() as c:
         c.create("t", [[1]] * PIECES, min_insync_replicas=1)
         fill(c, "t")
@@ -192,8 +193,9 @@ def throttled(side, value_of_list):
         expect_eq(reassign(c, "t", {i: [1] for i in range(PIECES)}), {}, "refusals")
         start = time.monotonic()
         finished(c)
-        print(f"  {side}: {took:.1f} s for {SECONDS} s worth of bytes; without throttle {time.monotonic() - start:.1f} s")
-        return took
+        free = time.monotonic() - start
+        print(f"  {side}: {took:.1f} s for {SECONDS} s worth of bytes; without throttle {free:.1f} s")
+        expect(SECONDS / 1.2 <= took <= SECONDS * 1.2 + 3 * free, f"{took:.1f} s instead of {SECONDS}, and {free:.1f} s")
 
 
 @test
@@ -207,19 +209,17 @@ def a_throttle_that_is_lifted_holds_nothing_back():
         time.sleep(2)
         expect_eq(len(reassignments(c)), PIECES, "under way")
         set_config(c, BROKER, "", leader_replication_throttled_rate=None, follower_replication_throttled_rate=None)
-        finished(c, seconds=5)
+        finished(c)     # at its rate it would take hours
 
 
 @test
 def a_throttled_leader_keeps_to_its_rate():
-    took = throttled("leader", ",".join(f"{i}:{2 + i % 2}" for i in range(PIECES)))
-    expect(SECONDS / 1.2 <= took <= SECONDS * 1.2, f"{took:.1f} s instead of {SECONDS}")
+    throttled("leader", ",".join(f"{i}:{2 + i % 2}" for i in range(PIECES)))
 
 
 @test
 def a_throttled_follower_keeps_to_its_rate():
-    took = throttled("follower", "*")
-    expect(SECONDS / 1.2 <= took <= SECONDS * 1.2, f"{took:.1f} s instead of {SECONDS}")
+    throttled("follower", "*")
 
 
 if __name__ == "__main__":

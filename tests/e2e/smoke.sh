@@ -33,7 +33,7 @@ for i in 1 2 3; do
 done
 
 weir="$bin/weir -b $brokers"
-for _ in $(seq 50); do
+for _ in $(seq 300); do
 	timeout 10 $weir topics create smoke --partitions 3 --replication-factor 3 >"$dir/create.log" 2>&1 && break
 	sleep 0.1
 done
@@ -50,7 +50,7 @@ wait $producer || fail "the producer was refused"
 broker "$leader"
 timeout 60 kcat -q -b $brokers -C -t smoke -o beginning -e 2>>"$dir/kcat.log" | sort -n >"$dir/out"
 cmp -s "$dir/in" "$dir/out" || fail "read $(wc -l <"$dir/out") records, $(uniq -d "$dir/out" | wc -l) of them twice"
-for _ in $(seq 50); do
+for _ in $(seq 600); do
 	distinct=$(md5sum "$dir"/broker-?/smoke-*/*.log | awk '{ print $1 }' | sort -u | wc -l)
 	[ "$distinct" = 3 ] && break
 	sleep 0.1
