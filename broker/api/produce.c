@@ -7,6 +7,8 @@
 #include "broker/api/leader_hints.h"
 #include "broker/api/relay.h"
 #include "broker/shard/append.h"
+#include "broker/shard/refusals.h"
+#include "common/base/crc32c.h"
 #include "kafka/produce.h"
 
 #define MOVED_NOWHERE (-2)
@@ -22,6 +24,10 @@ struct produce_work {
 static void route(struct req *, const struct produce_request *, struct produce_response *);
 static void refuse_all(struct req *, const struct produce_request *, struct produce_response *,
 		       enum kerr);
+static enum kerr topic_refusal(struct req *, const struct produce_request_topic *,
+			       const struct image_topic *,
+			       const struct produce_request_partition *);
+static struct str records_of(const struct produce_request_partition *);
 static void send_calls(struct req *);
 static void call_done(struct call *);
 static void answer(struct req *, struct append_op *);
@@ -90,8 +96,7 @@ static void route(struct req *q, const struct produce_request *in, struct produc
 			const struct produce_request_partition *p = &t->partition_data[j];
 			struct produce_response_partition *slot =
 				&out->responses[i].partition_responses[j];
-			enum kerr e =
-				api_partition_known(topic, p->index, q->head.api_version >= 13);
+			enum kerr e = topic_refusal(q, t, topic, p);
 			slot->index = p->index;
 			slot->base_offset = -1;
 			slot->error_code = (int16_t)e;
@@ -101,16 +106,35 @@ static void route(struct req *q, const struct produce_request *in, struct produc
 				continue;
 			struct append_call *c = &w->calls[broker_shard(b, topic->id, p->index)->id];
 			struct append_op *op = ARENA_NEW(q, struct append_op, 1);
-			*op = (struct append_op){
-				.topic_id = topic->id,
-				.partition = p->index,
-				.records = { (const char *)p->records.at,
-					     p->records.n > 0 ? (size_t)p->records.n : 0 },
-				.slot = slot
-			};
+			*op = (struct append_op){ .topic_id = topic->id,
+						  .partition = p->index,
+						  .records = records_of(p),
+						  .slot = slot };
 			append_call_add(c, op);
 		}
 	}
+}
+
+/* A new topic may become known here between two batches of one producer. */
+static enum kerr topic_refusal(struct req *q, const struct produce_request_topic *t,
+			       const struct image_topic *topic,
+			       const struct produce_request_partition *p)
+{
+	uint32_t name =
+		crc32c(crc32c(0, t->name.at, t->name.n), t->topic_id.b, sizeof(t->topic_id.b));
+	uint64_t where = (uint64_t)name << 32 | (uint32_t)p->index;
+	enum kerr e = api_partition_known(topic, p->index, q->head.api_version >= 13);
+
+	if (e == KERR_NONE)
+		return refusals_before(q->shard, where, NULL, records_of(p));
+	refusals_note(q->shard, where, NULL, records_of(p), e);
+	return e;
+}
+
+static struct str records_of(const struct produce_request_partition *p)
+{
+	return (struct str){ (const char *)p->records.at,
+			     p->records.n > 0 ? (size_t)p->records.n : 0 };
 }
 
 /* All calls are counted before the first is sent: one to our own shard is answered inside

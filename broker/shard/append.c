@@ -3,7 +3,7 @@
  *   append_call_work -> append_one, per batch:
  *     admit        leadership, and for acks=all: are min.insync.replicas in sync?
  *     validate     common/wire/validate.c: framing, size, CRC, records, timestamps
- *     is_known     idempotent producers: duplicate, out of order, fenced
+ *     is_known     idempotent producers: duplicate, out of order, fenced, behind a refused one
  *     write_batch  stamp base offset and leader epoch, log_append, replica_step(APPENDED)
  *     park_or_finish   acks=all below the high watermark parks in wait.c, woken by woken()
  *
@@ -19,6 +19,7 @@
 #include "broker/shard/partition.h"
 #include "broker/shard/persist.h"
 #include "broker/shard/read.h"
+#include "broker/shard/refusals.h"
 #include "broker/shard/retention.h"
 #include "broker/shard/shard.h"
 #include "common/base/mark.h"
@@ -27,6 +28,7 @@
 #define OVERTAKEN_MS 60000
 
 static void append_one(struct append_call *, struct append_op *);
+static void refuse(struct append_op *, const struct partition *);
 static enum kerr admit(const struct append_call *, struct append_op *, const struct partition *);
 static bool is_here(const struct append_op *, const struct partition *);
 static enum kerr refuse_full(struct append_op *, const struct partition *);
@@ -36,6 +38,8 @@ static enum kerr validate(struct append_call *, struct append_op *, struct parti
 			  struct validate_result *);
 static bool is_known(struct append_op *, struct partition *, const struct producer_append *,
 		     int64_t *required);
+static enum kerr refuse_overtaking(struct append_op *, const struct partition *,
+				   const struct producer_append *);
 static enum kerr refuse_disorder(struct append_op *, const struct partition *);
 static bool may_be_overtaken(const struct partition *);
 static enum err write_batch(struct partition *, struct validate_result *,
@@ -73,7 +77,7 @@ static void append_one(struct append_call *c, struct append_op *op)
 	op->refused = NULL;
 	if ((op->error = admit(c, op, p)) != KERR_NONE ||
 	    (op->error = validate(c, op, p, &r)) != KERR_NONE) {
-		op_done(c);
+		refuse(op, p);
 		return;
 	}
 	struct producer_append by = persist_append_of(&r.batch, p->replica.log_end);
@@ -91,14 +95,23 @@ static void append_one(struct append_call *c, struct append_op *op)
 		}
 	}
 	if (op->error != KERR_NONE) {
-		op->base_offset = -1;
-		op_done(c);
+		refuse(op, p);
 		return;
 	}
 	op->append_time_ms =
 		p->conf.timestamp_type == TOPIC_LOG_APPEND_TIME ? r.batch.max_timestamp_ms : -1;
 	op->log_start = p->replica.log_start;
 	park_or_finish(c, op, p, required);
+}
+
+static void refuse(struct append_op *op, const struct partition *p)
+{
+	bool is_open = p && p->state != PARTITION_OPENING;
+
+	refusals_note(op->call->call.to, partition_key(op->topic_id, op->partition),
+		      is_open ? &p->producers : NULL, op->records, op->error);
+	op->base_offset = -1;
+	op_done(op->call);
 }
 
 /* NOT_ENOUGH_REPLICAS comes before anything is written, as in Kafka; acks 0 and 1 do not ask.  What
@@ -217,7 +230,7 @@ static bool is_known(struct append_op *op, struct partition *p, const struct pro
 	if (by->id < 0)
 		return false;
 	switch (producers_check(&p->producers, by, &was)) {
-	case PRODUCER_OK: return false;
+	case PRODUCER_OK: op->error = refuse_overtaking(op, p, by); return false;
 	case PRODUCER_DUPLICATE:
 		op->base_offset = was.last_offset - was.offset_delta;
 		*required = was.last_offset + 1;
@@ -227,6 +240,22 @@ static bool is_known(struct append_op *op, struct partition *p, const struct pro
 	case PRODUCER_TXN_OPEN: op->error = KERR_INVALID_TXN_STATE; return false;
 	}
 	UNREACHABLE();
+}
+
+/* The first batch that is to be written of a producer decides where its sequence begins. */
+static enum kerr refuse_overtaking(struct append_op *op, const struct partition *p,
+				   const struct producer_append *by)
+{
+	enum kerr e = refusals_before(p->shard, partition_key(p->topic_id, p->number),
+				      &p->producers, op->records);
+
+	if (e)
+		return explain(op, e,
+			       "a batch before it was refused, and has not come again; nothing was "
+			       "written");
+	if (by->first_seq > 0 && !producers_find(&p->producers, by->id) && may_be_overtaken(p))
+		return refuse_disorder(op, p);
+	return KERR_NONE;
 }
 
 /* What a leader in controlled shutdown passes on to us may be overtaken by what its clients send

@@ -56,6 +56,7 @@ struct shard *shard_new(struct broker *b, struct env *env, int id)
 	map_init(&s->partitions, prng_u64(&env->prng));
 	map_init(&s->follows, prng_u64(&env->prng));
 	map_init(&s->leaving, prng_u64(&env->prng));
+	refused_init(&s->refused, s->partitions.seed);
 	list_init(&s->openings);
 	list_init(&s->ready);
 	list_init(&s->hw_lagging);
@@ -126,6 +127,7 @@ void shard_free(struct shard *s)
 	map_fini(&s->partitions);
 	map_fini(&s->follows);
 	map_fini(&s->leaving);
+	refused_fini(&s->refused);
 	image_put(s->image);
 	validator_free(s->validator);
 	mem_free(s);

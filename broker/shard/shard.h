@@ -4,6 +4,7 @@
  * api module's, behind `api`).  Everything here runs on the shard's own thread; other shards
  * reach it by mail only.  The image it holds is the newest published one. */
 #pragma once
+#include "broker/core/refused.h"
 #include "broker/shard/broker.h"
 #include "broker/shard/call.h"
 #include "broker/shard/lost.h"
@@ -23,6 +24,7 @@ struct shard {
 	struct map partitions; /* partition_key -> struct partition */
 	struct map follows;    /* broker id + 1 -> struct follow */
 	struct lost lost;      /* leaders that were there a moment ago */
+	struct refused refused; /* batches, see refusals.h */
 	struct list openings;  /* partitions whose logs are being opened, oldest first */
 	struct list ready;     /* woken read_calls */
 	struct mail ready_mail;

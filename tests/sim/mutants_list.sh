@@ -42,6 +42,9 @@ mutant duplicates_are_appended broker/core/producer.c \
 	's/return PRODUCER_DUPLICATE;/return PRODUCER_OK;/'
 mutant gaps_are_appended broker/core/producer.c \
 	's/return PRODUCER_OUT_OF_ORDER;/return PRODUCER_OK;/'
+by scenes
+mutant a_refused_first_batch_is_overtaken broker/shard/append.c \
+	's/(enum kerr e = )refusals_before\(.*?op->records\);/$1KERR_NONE;/s'
 # ---- what the follower does
 mutant truncates_to_its_hw_KIP_101 broker/shard/follow_apply.c \
 	's/epoch_cache_truncation_point\(&p->epochs, leader_end, p->replica\.high_watermark,\s*end\);/i64_min(p->replica.high_watermark, end);/'

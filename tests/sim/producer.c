@@ -3,9 +3,12 @@
  *
  * Plain: one batch of a partition in flight, sent again after any failure (so it may be written
  * twice).  Idempotent: up to five in flight; after a failure it waits until all in flight are
- * back, then sends again from the first unacknowledged one, with the sequences of before.  Its
- * very first batch goes alone: a leader that knows nothing of a producer takes any sequence, so a
- * second batch could overtake a first one that was refused (Kafka's brokers do the same). */
+ * back, then sends again from the first unacknowledged one, with the sequences of before.
+ *
+ * As librdkafka does, it takes an acknowledged batch for a proof that those before it are written,
+ * and while nothing is acknowledged yet it has batches at one broker only.  (The Java client goes
+ * on at a new leader at once; a leader that knows nothing of the producer cannot tell that another
+ * batch was before.) */
 #include <stdio.h>
 
 #include "broker/shard/partition.h"
@@ -71,6 +74,7 @@ static void pump(struct lane *);
 static void send_batch(struct lane *, struct made *, int broker);
 static void on_reply(void *batch, enum err, const void *reply);
 static void on_acked(struct made *, int64_t offset);
+static void check_earlier(const struct made *);
 static void on_refused(struct made *, enum err, int16_t code);
 
 struct client *producer_new(struct cluster *cluster, const char *name,
@@ -292,7 +296,7 @@ static void pump(struct lane *lane)
 {
 	struct producer *p = lane->producer;
 	int broker = p->client.leader[p->o.topic][lane->partition];
-	int max = p->o.is_idempotent && lane->is_known ? IN_FLIGHT_MAX : 1;
+	int max = p->o.is_idempotent ? IN_FLIGHT_MAX : 1;
 
 	if (lane->is_rewinding && lane->n_in_flight > 0)
 		return;
@@ -307,6 +311,8 @@ static void pump(struct lane *lane)
 			return;
 		if (!m->is_in_flight)
 			send_batch(lane, m, broker);
+		else if (m->broker != broker && !lane->is_known)
+			return;
 	}
 }
 
@@ -375,9 +381,31 @@ static void on_acked(struct made *m, int64_t offset)
 		for (int i = 0; i < m->n_records; i++)
 			check_acked(c, &c->topic[p->o.topic], m->lane->partition, offset + i,
 				    m->first_value + (uint64_t)i);
+	if (m->acks == -1)
+		check_earlier(m);
 	m->lane->is_known = true;
 	list_remove(&m->node);
 	mem_free(m);
+}
+
+static void check_earlier(const struct made *m)
+{
+	const struct producer *p = m->lane->producer;
+	const struct sim_topic *t = &p->client.cluster->topic[p->o.topic];
+
+	if (!p->o.is_idempotent || t->is_unclean)
+		return;
+	LIST_FOR (earlier, &m->lane->made, struct made, node) {
+		if (earlier == m)
+			return;
+		if (earlier->acks == -1 &&
+		    !check_committed_already(t, m->lane->partition, earlier->first_value))
+			story_fail(
+				EXIT_SAFETY,
+				"%s-%d: %s: sequence %d is acknowledged, %d before it is missing",
+				t->name, m->lane->partition, p->client.machine->name, m->sequence,
+				earlier->sequence);
+	}
 }
 
 /* A leader of the past may lack what came before; one that read the producer from a snapshot may

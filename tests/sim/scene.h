@@ -57,6 +57,7 @@ void acked_by(struct stage *, const char *record, int acks, int broker);
 void acked_as(struct stage *, const char *record, int32_t sequence);
 void acked_as_by(struct stage *, const char *record, int32_t sequence, int broker);
 void refused_as(struct stage *, const char *record, int32_t sequence, enum kerr);
+void refused_as_by(struct stage *, const char *record, int32_t sequence, enum kerr, int broker);
 void refused(struct stage *, const char *record, int acks, enum kerr);
 void refused_by(struct stage *, const char *record, int acks, enum kerr, int broker);
 /* Sends to that broker; it is not acknowledged within a second. */

@@ -154,8 +154,14 @@ void acked_as_by(struct stage *s, const char *record, int32_t sequence, int brok
 
 void refused_as(struct stage *s, const char *record, int32_t sequence, enum kerr code)
 {
+	refused_as_by(s, record, sequence, code, stage_leader(s));
+}
+
+void refused_as_by(struct stage *s, const char *record, int32_t sequence, enum kerr code,
+		   int broker)
+{
 	s->next_sequence = sequence;
-	refused(s, record, ALL, code);
+	refused_by(s, record, ALL, code, broker);
 	s->next_sequence = -1;
 }
 

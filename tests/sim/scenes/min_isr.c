@@ -105,6 +105,40 @@ static void a_retry_of_what_is_there_waits(struct stage *s)
 	expect_everywhere(s, "M1 M2 M3");
 }
 
+/* A client has M1 and M2 on their way.  M1 is refused; when M2 is looked at, enough replicas are in
+ * sync again.  Taken, it would tell librdkafka that M1 is written too. */
+static void a_second_batch_does_not_overtake_a_refused_first(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .brokers = 2, .rf = 2, .min_isr = 2 });
+	kill_node(s, Y);
+	wait_isr(s, "X");
+	pass_ms(s, 100);
+	refused_as(s, "M1", 0, KERR_NOT_ENOUGH_REPLICAS);
+	start_node(s, Y);
+	wait_isr(s, "XY");
+	refused_as(s, "M2", 1, KERR_NOT_ENOUGH_REPLICAS);
+	refused_as(s, "M3", 2, KERR_NOT_ENOUGH_REPLICAS);
+	acked_as(s, "M1", 0);
+	acked_as(s, "M2", 1);
+	acked_as(s, "M3", 2);
+	expect_everywhere(s, "M1 M2 M3");
+}
+
+/* Y leads and has not heard of it when M1 comes; it has when M2 does. */
+static void a_second_batch_does_not_overtake_at_a_new_leader(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .min_isr = 2 });
+	wait_whole(s);
+	refused_as_by(s, "M1", 0, KERR_NOT_LEADER_OR_FOLLOWER, Y);
+	kill_node(s, X);
+	wait_leader(s, Y);
+	refused_as_by(s, "M2", 1, KERR_NOT_LEADER_OR_FOLLOWER, Y);
+	acked_as_by(s, "M1", 0, Y);
+	acked_as_by(s, "M2", 1, Y);
+	start_node(s, X);
+	expect_everywhere(s, "M1 M2");
+}
+
 const struct scene min_isr_scenes[] = {
 	{ "two_replicas_one_must_be_in_sync", two_replicas_one_must_be_in_sync },
 	{ "two_replicas_both_must_be_in_sync", two_replicas_both_must_be_in_sync },
@@ -112,5 +146,9 @@ const struct scene min_isr_scenes[] = {
 	{ "three_replicas_all_must_be_in_sync", three_replicas_all_must_be_in_sync },
 	{ "a_lower_minimum_is_the_next_leaders", a_lower_minimum_is_the_next_leaders },
 	{ "a_retry_of_what_is_there_waits", a_retry_of_what_is_there_waits },
+	{ "a_second_batch_does_not_overtake_a_refused_first",
+	  a_second_batch_does_not_overtake_a_refused_first },
+	{ "a_second_batch_does_not_overtake_at_a_new_leader",
+	  a_second_batch_does_not_overtake_at_a_new_leader },
 	{ NULL, NULL },
 };
