@@ -31,7 +31,8 @@ int64_t ctllink_broker_epoch(const struct ctllink *);
 /* A question to the controller from any shard.  The asker sets request, timeout and arena; its
  * memory is the link's until `done` runs on the asker's shard.  While the link is down the question
  * waits, within its timeout, for the next active controller; one that was on its way when the link
- * broke is asked again there, as Kafka's brokers do, whatever became of it. */
+ * broke is asked again there, with the number it had: what was carried out is not done twice, and
+ * the answer is the one of the first time. */
 struct ctl_call {
 	struct call call;
 	Weir__Request *request;

@@ -97,6 +97,8 @@ static void ask_arrives(struct call *call)
 		return;
 	}
 	c->until_us = env_mono_us(l->env) + c->timeout_ms * 1000;
+	c->request->has_number = c->request->has_answered_below = !c->is_look;
+	c->request->number = ++l->n_asked;
 	timer_init(&c->deadline, ask_expired, c);
 	if (l->state == CTL_REGISTERED)
 		ask_send(c);
@@ -126,11 +128,24 @@ static void ask_expired(void *arg)
 	call_return(&c->call);
 }
 
+/* Nothing with a lower number will be asked again: the controller may forget its answer. */
+static int64_t lowest_open(const struct ctllink *l)
+{
+	int64_t lowest = l->n_asked;
+
+	LIST_FOR (c, &l->asks, struct ctl_call, node)
+		lowest = i64_min(lowest, c->request->number);
+	LIST_FOR (c, &l->asked, struct ctl_call, node)
+		lowest = i64_min(lowest, c->request->number);
+	return lowest;
+}
+
 static void ask_send(struct ctl_call *c)
 {
 	int64_t left_ms = (c->until_us - env_mono_us(c->link->env)) / 1000;
 
 	list_push_back(&c->link->asked, &c->node);
+	c->request->answered_below = lowest_open(c->link);
 	rpc_call(c->link->rpc, &c->request->base, i64_max(left_ms, 1), ask_answered, c);
 }
 

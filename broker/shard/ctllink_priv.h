@@ -34,6 +34,7 @@ struct ctllink {
 	/* questions and ISR proposals (ctllink_ask.c) */
 	struct list asks;  /* waiting for the link */
 	struct list asked; /* on their way */
+	int64_t n_asked;   /* by this process: the number of the newest */
 	bool is_stopped;
 	struct list isr_queue, isr_sent; /* one AlterPartition in flight */
 	bool is_altering;

@@ -22,6 +22,8 @@ static struct image_broker *broker_get(struct image_broker *);
 static struct image_topic *topic_get(struct image_topic *);
 static struct image_config *configs_copy(const struct image_config *, int32_t n);
 static void configs_free(struct image_config *, int32_t n);
+static struct image_answer *answers_copy(const struct image_answer *, int32_t n);
+static void answers_free(struct image_answer *, int32_t n);
 static struct image_broker *broker_copy(const struct image_broker *);
 static struct image_topic *topic_copy(const struct image_topic *);
 
@@ -126,6 +128,16 @@ struct str image_topic_config(const struct image_topic *t, struct str name)
 								: (struct str){ NULL, 0 };
 }
 
+struct str image_answer(const struct image *im, int32_t broker, int64_t epoch, int64_t number)
+{
+	const struct image_broker *b = image_broker(im, broker);
+
+	for (int32_t i = 0; b != NULL && b->epoch == epoch && i < b->n_answers; i++)
+		if (b->answers[i].number == number)
+			return b->answers[i].response;
+	return (struct str){ NULL, 0 };
+}
+
 bool image_ids_has(const struct image_ids *ids, int32_t id)
 {
 	for (int32_t i = 0; i < ids->n; i++)
@@ -192,6 +204,7 @@ void broker_put(struct image_broker *b)
 	mem_free(b->endpoints);
 	mem_free(b->log_dirs);
 	configs_free(b->configs, b->n_configs);
+	answers_free(b->answers, b->n_answers);
 	mem_free(b);
 }
 
@@ -210,6 +223,7 @@ static struct image_broker *broker_copy(const struct image_broker *from)
 	b->rack = text_dup(from->rack);
 	b->log_dirs = array_copy(from->log_dirs, from->n_log_dirs, sizeof(from->log_dirs[0]));
 	b->configs = configs_copy(from->configs, from->n_configs);
+	b->answers = answers_copy(from->answers, from->n_answers);
 	return b;
 }
 
@@ -283,6 +297,22 @@ static void configs_free(struct image_config *v, int32_t n)
 		text_free(v[i].name);
 		text_free(v[i].value);
 	}
+	mem_free(v);
+}
+
+static struct image_answer *answers_copy(const struct image_answer *from, int32_t n)
+{
+	struct image_answer *to = array_copy(from, n, sizeof(*from));
+
+	for (int32_t i = 0; i < n; i++)
+		to[i].response = text_dup(from[i].response);
+	return to;
+}
+
+static void answers_free(struct image_answer *v, int32_t n)
+{
+	for (int32_t i = 0; i < n; i++)
+		text_free(v[i].response);
 	mem_free(v);
 }
 

@@ -15,6 +15,7 @@
 #include "common/base/map.h"
 
 #define IMAGE_REPLICAS_MAX 16
+#define IMAGE_ANSWERS_MAX 32             /* of one broker; the oldest is forgotten */
 enum { IMAGE_TOPIC = 2, IMAGE_BROKER = 4 };     /* Kafka's config resource types */
 
 struct image_endpoint {
@@ -23,6 +24,10 @@ struct image_endpoint {
 };
 struct image_config {
 	struct str name, value;
+};
+struct image_answer {                    /* to a request that may be asked again */
+	int64_t number;
+	struct str response;             /* packed */
 };
 struct image_broker {
 	_Atomic uint32_t refs;           /* shared between versions like a topic */
@@ -39,6 +44,9 @@ struct image_broker {
 	int64_t vouched_epoch;           /* see records.proto; -1 once it has been unfenced */
 	struct image_config *configs;    /* dynamic configs of this broker alone, by name */
 	int32_t n_configs;
+	/* To what this process asked the controller, by number; only those it may not have. */
+	struct image_answer *answers;
+	int32_t n_answers;
 };
 struct image_ids {                       /* a small set or list of broker ids, in order */
 	int32_t v[IMAGE_REPLICAS_MAX];
@@ -102,6 +110,8 @@ const struct image_partition *image_partition(const struct image_topic *, int32_
 int32_t image_feature(const struct image *, struct str name);    /* finalised level; 0: not set */
 /* null: not overridden */
 struct str image_topic_config(const struct image_topic *, struct str name);
+/* What that broker was answered; null: not remembered. */
+struct str image_answer(const struct image *, int32_t broker, int64_t epoch, int64_t number);
 bool image_ids_has(const struct image_ids *, int32_t id);
 void image_ids_drop(struct image_ids *, int32_t id);     /* the others keep their order */
 struct image_ids image_ids_without(const struct image_ids *, const struct image_ids *drop);

@@ -13,6 +13,7 @@
 static enum err apply_broker(struct image *, const Weir__BrokerRecord *);
 static enum err apply_broker_change(struct image *, const Weir__BrokerChangeRecord *);
 static enum err apply_broker_remove(struct image *, const Weir__BrokerRemoveRecord *);
+static enum err apply_answer(struct image *, const Weir__AnswerRecord *);
 static enum err apply_topic(struct image *, const Weir__TopicRecord *);
 static enum err apply_topic_remove(struct image *, const Weir__TopicRemoveRecord *);
 static enum err apply_partition(struct image *, const Weir__PartitionRecord *);
@@ -48,6 +49,7 @@ enum err image_apply(struct image *im, const Weir__MetadataRecord *r)
 		return ERR_OK;
 	case WEIR__METADATA_RECORD__BODY_NOOP: return ERR_OK;
 	case WEIR__METADATA_RECORD__BODY_VOTERS: return apply_voters(im, r->voters);
+	case WEIR__METADATA_RECORD__BODY_ANSWER: return apply_answer(im, r->answer);
 	case WEIR__METADATA_RECORD__BODY__NOT_SET:
 	case _WEIR__METADATA_RECORD__BODY__CASE_IS_INT_SIZE: break;
 	}
@@ -115,7 +117,16 @@ static void set_endpoints(struct image_broker *b, Weir__Endpoint *const *v, size
 		};
 }
 
-/* A registration replaces the row, but the broker's configs are the operator's and stay. */
+static void take_answers(struct image_broker *to, struct image_broker *from)
+{
+	to->answers = from->answers;
+	to->n_answers = from->n_answers;
+	from->answers = NULL;
+	from->n_answers = 0;
+}
+
+/* A registration replaces the row, but the broker's configs are the operator's and stay.  Answers
+ * are for the process that asked: it keeps its epoch when it registers again. */
 static enum err apply_broker(struct image *im, const Weir__BrokerRecord *r)
 {
 	struct image_broker *b;
@@ -143,6 +154,8 @@ static enum err apply_broker(struct image *im, const Weir__BrokerRecord *r)
 		b->n_configs = old->n_configs;
 		old->configs = NULL;
 		old->n_configs = 0;
+		if (old->epoch == b->epoch)
+			take_answers(b, old);
 		broker_put(old);
 	} else {
 		im->brokers = array_room(im->brokers, im->n_brokers, sizeof(im->brokers[0]));
@@ -184,6 +197,40 @@ static enum err apply_broker_remove(struct image *im, const Weir__BrokerRemoveRe
 		return ERR_NOT_FOUND;
 	broker_put(im->brokers[at]);
 	array_close(im->brokers, im->n_brokers--, at, sizeof(im->brokers[0]));
+	return ERR_OK;
+}
+
+/* The n oldest. */
+static void forget_answers(struct image_broker *b, int32_t n)
+{
+	for (int32_t i = 0; i < n; i++) {
+		text_free(b->answers[0].response);
+		array_close(b->answers, b->n_answers--, 0, sizeof(b->answers[0]));
+	}
+}
+
+/* Those that the broker has by now go: it asks for them no more. */
+static enum err apply_answer(struct image *im, const Weir__AnswerRecord *r)
+{
+	struct str response = { (const char *)r->response.data, r->response.len };
+	struct image_broker *b;
+	int32_t at, n = 0;
+
+	if (!broker_find(im, r->broker, &at) || im->brokers[at]->epoch != r->broker_epoch)
+		return ERR_NOT_FOUND;
+	if (response.n == 0)
+		return ERR_INVALID;
+	b = broker_own(im, at);
+	while (n < b->n_answers && b->answers[n].number < r->answered_below)
+		n++;
+	forget_answers(b, i32_max(n, b->n_answers - IMAGE_ANSWERS_MAX + 1));
+	for (at = b->n_answers; at > 0 && b->answers[at - 1].number >= r->number;)
+		at--;
+	if (at < b->n_answers && b->answers[at].number == r->number)
+		return ERR_INVALID;
+	b->answers = array_room(b->answers, b->n_answers, sizeof(b->answers[0]));
+	array_open(b->answers, b->n_answers++, at, sizeof(b->answers[0]));
+	b->answers[at] = (struct image_answer){ r->number, text_dup(response) };
 	return ERR_OK;
 }
 

@@ -14,6 +14,7 @@ struct dump {
 
 static void dump_voters(struct dump *, const struct image *);
 static void dump_broker(struct dump *, const struct image_broker *);
+static void dump_answers(struct dump *, const struct image_broker *);
 static void dump_configs(struct dump *, int32_t type, char *resource, const struct image_config *,
 			 int32_t n);
 static void dump_topic(struct dump *, const struct image_topic *);
@@ -142,6 +143,24 @@ static void dump_broker(struct dump *d, const struct image_broker *b)
 	text_init(&id, id_text, sizeof(id_text));
 	text_printf(&id, "%d", b->id);
 	dump_configs(d, IMAGE_BROKER, id_text, b->configs, b->n_configs);
+	dump_answers(d, b);
+}
+
+static void dump_answers(struct dump *d, const struct image_broker *b)
+{
+	for (int32_t i = 0; i < b->n_answers; i++) {
+		const struct image_answer *a = &b->answers[i];
+		Weir__AnswerRecord r = WEIR__ANSWER_RECORD__INIT;
+
+		r.broker = b->id;
+		r.broker_epoch = b->epoch;
+		r.number = a->number;
+		r.answered_below = b->answers[0].number;
+		r.response = (ProtobufCBinaryData){ a->response.n,
+						    (uint8_t *)(uintptr_t)a->response.at };
+		d->record.answer = &r;
+		emit(d, WEIR__METADATA_RECORD__BODY_ANSWER);
+	}
 }
 
 static void dump_configs(struct dump *d, int32_t type, char *resource, const struct image_config *v,
@@ -244,6 +263,7 @@ static bool broker_equal(const struct image_broker *a, const struct image_broker
 	    a->n_log_dirs != b->n_log_dirs || a->is_fenced != b->is_fenced ||
 	    a->in_controlled_shutdown != b->in_controlled_shutdown ||
 	    a->vouched_epoch != b->vouched_epoch || a->is_held != b->is_held ||
+	    a->n_answers != b->n_answers ||
 	    !configs_equal(a->configs, a->n_configs, b->configs, b->n_configs))
 		return false;
 	for (int32_t i = 0; i < a->n_endpoints; i++) {
@@ -255,6 +275,10 @@ static bool broker_equal(const struct image_broker *a, const struct image_broker
 	}
 	for (int32_t i = 0; i < a->n_log_dirs; i++)
 		if (!uuid_eq(a->log_dirs[i], b->log_dirs[i]))
+			return false;
+	for (int32_t i = 0; i < a->n_answers; i++)
+		if (a->answers[i].number != b->answers[i].number ||
+		    !str_eq(a->answers[i].response, b->answers[i].response))
 			return false;
 	return true;
 }

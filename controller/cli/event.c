@@ -66,6 +66,7 @@ bool event_of(struct cli *cli, const struct image *before, const struct image *n
 		return true;
 	case WEIR__METADATA_RECORD__BODY_VOTERS: return tell_voters(&t, r->voters);
 	case WEIR__METADATA_RECORD__BODY_PRODUCER_IDS:
+	case WEIR__METADATA_RECORD__BODY_ANSWER:
 	case WEIR__METADATA_RECORD__BODY_NOOP:
 	case WEIR__METADATA_RECORD__BODY__NOT_SET:
 	case _WEIR__METADATA_RECORD__BODY__CASE_IS_INT_SIZE: break;

@@ -73,7 +73,10 @@ void ctl_decide(const struct ctl *c, const struct ctl_cmd *cmd, struct ctl_resul
 	ASSERT(r->n_records == 0);
 	r->ctl = c;
 	r->cmd = cmd;
-	families[cmd->kind](r, cmd);
+	if (!answer_again(r, cmd)) {
+		families[cmd->kind](r, cmd);
+		remember_answer(r, cmd);
+	}
 	if (ctl_is_whole(cmd->kind))
 		refuse_too_large(r);
 	r->cmd = NULL;

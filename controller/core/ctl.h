@@ -9,10 +9,14 @@
  * live in the arena of the result.  Commands borrow the request messages; neither outlives the
  * call of ctl_decide.
  *
+ * A request that a broker asks again, because the controller went before it answered, is not
+ * decided again: the answer stands in the log behind what it did (AnswerRecord; Ongaro's thesis,
+ * 6.3), and is given once more.
+ *
  * Families: ctl_broker.c (registration, fencing, shutdown), ctl_partition.c (AlterPartition,
  * replicas that lost records),
  * ctl_topic.c, ctl_config.c, ctl_elect.c, ctl_reassign.c, ctl_feature.c; election.c and placement.c
- * are the two algorithms. */
+ * are the two algorithms; ctl_again.c knows what was decided before. */
 #pragma once
 #include "cluster/rpc.pb-c.h"
 #include "common/base/arena.h"
@@ -62,6 +66,12 @@ enum ctl_kind {
 
 struct ctl_cmd {
 	enum ctl_kind kind;
+	/* The broker that will ask again if it hears nothing, and its number of the request; number
+	 * 0: whoever asks does so once. */
+	struct {
+		int32_t broker;
+		int64_t epoch, number, answered_below;
+	} asker;
 	uint64_t seed;                           /* for topic ids and placement */
 	/* Brokers that are away or restarting, but not for long: while one of them is the last in
 	 * an ISR, nobody else is elected in its place, even where the topic would allow it. */
@@ -103,6 +113,7 @@ struct ctl_result {
 	Weir__Status status;
 	Weir__Response reply;                    /* its status points to the one above */
 	int32_t n_unclean;                       /* leaders chosen outside the ISR */
+	bool is_again;                           /* decided before; this is the answer of then */
 	/* private: the state with the records so far */
 	const struct ctl *ctl;
 	const struct ctl_cmd *cmd;

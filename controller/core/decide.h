@@ -59,6 +59,11 @@ void elect_leaderless(struct ctl_result *, const struct image *, const struct im
 void refresh_elr(struct ctl_result *, const struct image *, const struct image_topic *,
 		 const char *reason);
 
+/* The answer of an earlier time, when this broker has asked this before. */
+must_check bool answer_again(struct ctl_result *, const struct ctl_cmd *);
+/* Writes the answer down behind what was decided, for a broker that may ask again. */
+void remember_answer(struct ctl_result *, const struct ctl_cmd *);
+
 void decide_register(struct ctl_result *, const struct ctl_cmd *);
 void decide_unregister(struct ctl_result *, const struct ctl_cmd *);
 void decide_hold(struct ctl_result *, const struct ctl_cmd *);

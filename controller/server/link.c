@@ -144,6 +144,17 @@ void link_bind(struct node *n, struct session *s, int32_t broker, int64_t epoch)
 	timer_after_ms(n->env, &l->silence, n->options->session_timeout_ms);
 }
 
+/* Tools that ask a controller directly have no link and ask once. */
+void link_asks(const struct session *s, const Weir__Request *q, struct ctl_cmd *cmd)
+{
+	if (s->link == NULL || !q->has_number)
+		return;
+	cmd->asker.broker = s->link->id;
+	cmd->asker.epoch = s->link->epoch;
+	cmd->asker.number = q->number;
+	cmd->asker.answered_below = q->answered_below;
+}
+
 /* This starts a failover: grace for an active broker, none for one that is shutting down. */
 void link_closed(struct link *l)
 {

@@ -40,6 +40,8 @@ void link_contact(struct link *);                /* something arrived */
 void link_stream(struct link *, int64_t from);   /* start to push committed records */
 void link_pump(struct link *);                   /* push what there is room for */
 void link_pump_all(struct link *);               /* an answer follows that must not overtake it */
+/* Who asks, if it is a broker that will ask again: in the command. */
+void link_asks(const struct session *, const Weir__Request *, struct ctl_cmd *);
 void link_heartbeat(struct session *, const Weir__Heartbeat *);
 /* Every broker that is not fenced has applied the log up to end; but: not asked, -1 none. */
 bool links_applied(struct node *, int64_t end, int32_t but);

@@ -142,7 +142,8 @@ int32_t node_submit(struct node *n, const struct ctl_cmd *cmd, const struct aske
 	links_await(n, &p->arena, cmd, &awaiting);
 	ctl_decide(&n->ctl, &awaiting, &p->result);
 	code = p->result.status.code;
-	p->waits_applied = by->applied_timeout_ms > 0 && p->result.n_records > 0;
+	p->waits_applied =
+		by->applied_timeout_ms > 0 && (p->result.n_records > 0 || p->result.is_again);
 	p->timeout_ms = by->applied_timeout_ms;
 	if (p->result.n_records > 0)
 		node_append(n, p->result.records, p->result.n_records, ctl_is_whole(cmd->kind));

@@ -2,13 +2,14 @@
  *
  * Each is answered when it is committed and every broker in service has applied it, or its time is
  * up; so whoever is answered may go to any broker and find the topic there. */
-#include "controller/server/node.h"
+#include "controller/server/link.h"
 
 void rpc_admin_call(struct session *s, uint64_t id, const Weir__Request *q)
 {
 	struct ctl_cmd cmd = { .seed = prng_u64(&s->node->env->prng) };
 	struct asked by = { .rpc = s->rpc, .id = id };
 
+	link_asks(s, q, &cmd);
 	switch ((int)q->body_case) {
 	case WEIR__REQUEST__BODY_CREATE_TOPICS:
 		cmd.kind = CTL_CREATE_TOPICS;

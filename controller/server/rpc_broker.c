@@ -31,6 +31,7 @@ void rpc_broker_call(struct session *s, uint64_t id, const Weir__Request *q)
 		cmd.producer_ids = q->allocate_producer_ids;
 		break;
 	case WEIR__REQUEST__BODY_UNREGISTER_BROKER:
+		link_asks(s, q, &cmd);
 		cmd.kind = CTL_UNREGISTER;
 		cmd.unregister = q->unregister_broker;
 		break;

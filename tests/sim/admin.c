@@ -7,6 +7,7 @@
 #include "kafka/alter_partition_reassignments.h"
 #include "kafka/create_topics.h"
 #include "tests/sim/client.h"
+#include "tests/sim/rules.h"
 
 #define CREATE_VERSION_MAX 7
 #define CREATE_MS 2000
@@ -16,6 +17,7 @@ struct admin {
 	struct client client;
 	struct timer retry;
 	int n_created;
+	bool may_exist; /* the next one: asked for before, or of an old cluster */
 	int64_t move_us;
 };
 
@@ -81,13 +83,16 @@ static void on_retry(void *arg)
 	struct admin *a = arg;
 	struct cluster *c = a->client.cluster;
 
-	if (a->n_created < c->n_topics)
-		admin_create(&a->client, &c->topic[a->n_created], on_created, a);
-	else
+	if (a->n_created < c->n_topics) {
+		a->may_exist |= !uuid_is_zero(c->topic[a->n_created].id);
+		admin_create(&a->client, &c->topic[a->n_created], -1, on_created, a);
+	} else {
 		move(a);
+	}
 }
 
-void admin_create(struct client *client, const struct sim_topic *t, asked *done, void *arg)
+void admin_create(struct client *client, const struct sim_topic *t, int broker, asked *done,
+		  void *arg)
 {
 	const struct cluster *c = client->cluster;
 	struct create_topics_request q;
@@ -122,24 +127,35 @@ void admin_create(struct client *client, const struct sim_topic *t, asked *done,
 	q.topics = &topic;
 	q.n_topics = 1;
 	q.timeout_ms = CREATE_MS;
-	client_ask(client, (int)prng_below(&client->env->prng, (uint64_t)c->n_brokers),
-		   API_CREATE_TOPICS, CREATE_VERSION_MAX, &q, done, arg);
+	if (broker < 0)
+		broker = (int)prng_below(&client->env->prng, (uint64_t)c->n_brokers);
+	client_ask(client, broker, API_CREATE_TOPICS, CREATE_VERSION_MAX, &q, done, arg);
+}
+
+static enum kerr code_of(enum err e, const void *reply)
+{
+	const struct create_topics_response *r = reply;
+
+	return !e && r->n_topics == 1 ? (enum kerr)r->topics[0].error_code : KERR_REQUEST_TIMED_OUT;
 }
 
 bool admin_is_created(enum err e, const void *reply)
 {
-	const struct create_topics_response *r = reply;
-	int16_t code = KERR_REQUEST_TIMED_OUT;
+	enum kerr code = code_of(e, reply);
 
-	if (!e && r->n_topics == 1)
-		code = r->topics[0].error_code;
 	return code == KERR_NONE || code == KERR_TOPIC_ALREADY_EXISTS;
 }
 
+/* Nobody else creates a topic that none may delete: it is there by this request, or by one before
+ * that was not answered. */
 static void on_created(void *arg, enum err e, const void *reply)
 {
 	struct admin *a = arg;
+	const struct sim_topic *t = &a->client.cluster->topic[a->n_created];
 
+	if (!a->may_exist && !t->may_go && code_of(e, reply) == KERR_TOPIC_ALREADY_EXISTS)
+		rule_broken(57, "%s", t->name);
+	a->may_exist = !admin_is_created(e, reply);
 	a->n_created += admin_is_created(e, reply);
 	timer_after_ms(a->client.env, &a->retry, RETRY_MS);
 }

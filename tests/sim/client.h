@@ -60,7 +60,8 @@ struct client *consumer_new(struct cluster *, const char *name);
 /* Creates every topic of the cluster, telling the controller; then reassigns partitions at random,
  * as often as that on average (0: never), until the cluster is quiet. */
 struct client *admin_new(struct cluster *, const char *name, int64_t move_us);
-void admin_create(struct client *, const struct sim_topic *, asked *, void *arg);
+/* broker: an index; -1: any */
+void admin_create(struct client *, const struct sim_topic *, int broker, asked *, void *arg);
 bool admin_is_created(enum err, const void *reply); /* or was already there */
 /* Moves replicas between the log directories of their brokers. */
 struct client *mover_new(struct cluster *, const char *name, int n_dirs, int64_t every_us);

@@ -202,6 +202,8 @@ mutant elr_forgets_the_others_KIP_966 controller/core/election.c \
 by story/controller_test
 mutant recovering_leader_lets_others_in controller/core/election.c \
 	's/to->is_recovering = to->is_recovering \|\| out->is_unclean;/;/'
+mutant asked_again_is_decided_again controller/core/ctl_again.c \
+	's/if \(str_null\(packed\)\)/if (packed.n < INT32_MAX)/'
 # ---- the controllers' shell around raft
 mutant answered_before_commit controller/server/node.c \
 	's/\t\tif \(p->end > end\)\n\t\t\treturn;\n//; s/if \(p->end == n->stable->offset && !n->is_kicked\)/if (!n->is_kicked)/'

@@ -118,7 +118,7 @@ static void act(struct operator* o)
 	o->partition = (int)any(o, c->topic[o->topic].n_partitions);
 	if (o->is_gone[o->topic]) {
 		o->is_asking = true;
-		admin_create(&o->client, &c->topic[o->topic], on_created, o);
+		admin_create(&o->client, &c->topic[o->topic], -1, on_created, o);
 		return;
 	}
 	switch (any(o, 4)) {
@@ -144,7 +144,7 @@ static void restore(struct operator* o)
 	for (o->topic = 0; o->topic < c->n_topics; o->topic++) {
 		if (o->is_gone[o->topic]) {
 			o->is_asking = true;
-			admin_create(&o->client, &c->topic[o->topic], on_created, o);
+			admin_create(&o->client, &c->topic[o->topic], -1, on_created, o);
 			return;
 		}
 		if (!o->is_changed[o->topic])

@@ -53,6 +53,8 @@ static const struct rule rules[] = {
 	{ 53, "the indexes find what a scan finds" },
 	{ 55, "a cluster at rest opens no more files and takes no more memory" },
 	{ 56, "in the end a replica lies in one log directory" },
+	/* administration: admin.c */
+	{ 57, "whoever creates a topic is not told that it was there before" },
 };
 
 const struct rule *rule_find(int number)

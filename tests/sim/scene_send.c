@@ -373,7 +373,7 @@ static void create_now(void *arg, enum err e, const void *reply)
 	(void)reply;
 	if (e)
 		story_fail(EXIT_LIVENESS, "%s: the topic is not deleted", s->name);
-	admin_create(&s->prompt, s->topic, create_again, s);
+	admin_create(&s->prompt, s->topic, -1, create_again, s);
 }
 
 static void replace_now(void *x, void *unused)

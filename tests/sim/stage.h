@@ -38,6 +38,7 @@ struct stage {
 	int64_t asked;
 	const char *names;
 	bool is_done;
+	int16_t code;
 	/* scene_read.c */
 	int read_from;
 	int64_t read_offset, n_rounds;

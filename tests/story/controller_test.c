@@ -13,7 +13,8 @@
  *   safe        new topics get min.insync.replicas=2, as they do by default
  *   lose ID TOPIC/P [offline] [damaged]     told of a replica by its broker
  *   activate | feature NAME LEVEL up|down
- *   reassign TOPIC/P IDS|cancel [same_rf] */
+ *   reassign TOPIC/P IDS|cancel [same_rf]
+ * Behind any of them: by=BROKER/N, that broker's request N, which may come again. */
 #include "tests/lib/tale.h"
 #include "tests/lib/test.h"
 #include "tests/story/ctlworld.h"
@@ -409,6 +410,22 @@ static const struct {
 	{ "replay", 1, do_replay },
 };
 
+/* by=BROKER/N: it has the answers to all requests before the one before N. */
+static void take_asker(struct ctlworld *w, struct words *x)
+{
+	struct str rest, broker;
+	int32_t n;
+
+	w->number = 0;
+	if (x->n < 2 || strncmp(x->v[x->n - 1], "by=", 3) != 0)
+		return;
+	rest = str_of(x->v[--x->n] + 3);
+	ASSERT(str_cut(&rest, '/', &broker) && parse_i32(broker, &w->asker) == ERR_OK &&
+	       parse_i32(rest, &n) == ERR_OK);
+	w->number = n;
+	w->answered_below = n - 1;
+}
+
 static bool run_line(struct ctlworld *w, struct str line)
 {
 	struct words x = { .n = 0 };
@@ -420,6 +437,7 @@ static bool run_line(struct ctlworld *w, struct str line)
 	for (char *z = strtok_r(x.text, " ", &save); z != NULL && x.n < WORDS;
 	     z = strtok_r(NULL, " ", &save))
 		x.v[x.n++] = z;
+	take_asker(w, &x);
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
 		if (strcmp(x.v[0], verbs[i].name) == 0 && x.n >= verbs[i].min_words) {
 			text_printf(w->tale, "%.*s\n", (int)line.n, line.at);

@@ -43,6 +43,10 @@ const Weir__Response *ctlworld_do(struct ctlworld *w, const struct ctl_cmd *cmd)
 
 	arena_reset(&w->arena);
 	seeded.seed = w->seed++;
+	seeded.asker.broker = w->asker;
+	seeded.asker.epoch = ctlworld_epoch(w, w->asker);
+	seeded.asker.number = w->number;
+	seeded.asker.answered_below = w->answered_below;
 	ctl_result_init(&r, &w->arena);
 	ctl_decide(&w->ctl, &seeded, &r);
 	for (int32_t i = 0; i < r.n_records; i++) {
@@ -228,6 +232,10 @@ static void tell_record(struct ctlworld *w, int64_t offset, const Weir__Metadata
 		break;
 	case WEIR__METADATA_RECORD__BODY_FEATURE:
 		text_printf(t, "feature %s at level %d\n", m->feature->name, m->feature->level);
+		break;
+	case WEIR__METADATA_RECORD__BODY_ANSWER:
+		text_printf(t, "answer to request %lld of broker %d\n",
+			    (long long)m->answer->number, m->answer->broker);
 		break;
 	case WEIR__METADATA_RECORD__BODY_PRODUCER_IDS:
 		text_printf(t, "producer ids taken up to %lld\n",

@@ -16,6 +16,8 @@ struct ctlworld {
 	struct arena arena;
 	uint64_t seed;
 	uint8_t incarnation[CTLWORLD_BROKERS + 1]; /* of each broker's newest process */
+	int32_t asker;  /* the broker that asks and may ask again, its number; 0: nobody does */
+	int64_t number, answered_below;
 	int64_t previous_epoch; /* that registrations come with; -1: records may be gone */
 	struct packed {
 		size_t n;

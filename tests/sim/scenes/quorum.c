@@ -1,8 +1,35 @@
 /* quorum.c - several controllers: one decides, a majority must agree, the data path minds
  * neither. */
-#include "tests/sim/scene.h"
+#include "tests/sim/scene_admin.h"
 
 static const struct staging three = { .controllers = 3, .min_isr = 2 };
+
+/* It was carried out, and whoever asked for it was not told. */
+static void dies_before_it_answers(struct stage *s, void (*ask)(struct stage *, int broker))
+{
+	int old = wait_active(s, -1);
+
+	hold(s, METADATA, old, X);
+	ask(s, X);
+	wait_held(s, METADATA);
+	kill_node(s, old);
+	lose_held(s);
+	then_done(s);
+	start_node(s, old);
+	pass_ms(s, 1000);
+}
+
+/* X asks the next controller again, which must not refuse what was done for the same request. */
+static void what_was_done_is_no_reason_to_refuse_it(struct stage *s)
+{
+	open_stage(s, &three);
+	wait_whole(s);
+	dies_before_it_answers(s, begin_grow);
+	dies_before_it_answers(s, begin_delete);
+	dies_before_it_answers(s, begin_create);
+	acked(s, "M1", ALL);
+	expect_everywhere(s, "M1");
+}
 
 static void the_active_controller_dies(struct stage *s)
 {
@@ -361,6 +388,7 @@ static void a_change_of_controllers_fences_nobody(struct stage *s)
 }
 
 const struct scene quorum_scenes[] = {
+	{ "what_was_done_is_no_reason_to_refuse_it", what_was_done_is_no_reason_to_refuse_it },
 	{ "the_active_controller_dies", the_active_controller_dies },
 	{ "two_of_three_are_dead", two_of_three_are_dead },
 	{ "an_empty_disk_does_not_vote", an_empty_disk_does_not_vote },
