@@ -4,6 +4,7 @@
  * A question waits in `asks` while the link is down and in `asked` for its answer; the answer is
  * packed again and unpacked in the asker's arena, on the asker's thread. */
 #include "broker/shard/ctllink_priv.h"
+#include "common/base/arena_pb.h"
 #include "common/base/log.h"
 #include "common/wire/kerr.h"
 
@@ -215,22 +216,9 @@ static void ask_back(struct call *call)
 	buf_put(reply);
 }
 
-static void *arena_of_pb(void *arena, size_t n)
-{
-	return arena_alloc(arena, n);
-}
-
-static void arena_keeps(void *arena, void *at)
-{
-	(void)arena;
-	(void)at;
-}
-
 void *ctl_unpack(const ProtobufCMessageDescriptor *d, struct arena *a, const uint8_t *at, size_t n)
 {
-	ProtobufCAllocator from = { .alloc = arena_of_pb,
-				    .free = arena_keeps,
-				    .allocator_data = a };
+	ProtobufCAllocator from = arena_pb(a);
 
 	return protobuf_c_message_unpack(d, &from, n, at);
 }

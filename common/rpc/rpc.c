@@ -10,7 +10,7 @@
  * whoever runs callbacks holds a reference meanwhile.  A steady state takes nothing from the heap:
  * calls are reused and messages are unpacked into the arena. */
 #include "common/rpc/rpc.h"
-#include "common/base/arena.h"
+#include "common/base/arena_pb.h"
 #include "common/base/endian.h"
 #include "common/base/log.h"
 #include "common/base/map.h"
@@ -338,20 +338,11 @@ static enum err receive_reply(struct rpc *r, uint64_t id, const ProtobufCMessage
 	return ERR_OK;
 }
 
-static void *arena_take(void *arena, size_t n)
-{
-	return arena_alloc(arena, n);
-}
-
-static void arena_leave(void *arena, void *at)
-{
-	(void)arena, (void)at; /* the reset after the event frees all */
-}
-
 /* protobuf-c with our arena as its allocator; past RPC_UNPACKED_MAX it gets NULL and gives up. */
 static enum err unpack(struct rpc *r, const uint8_t *at, size_t n, ProtobufCMessage **out)
 {
-	ProtobufCAllocator a = { arena_take, arena_leave, &r->arena };
+	ProtobufCAllocator a = arena_pb(&r->arena);
+
 	*out = protobuf_c_message_unpack(r->receives, &a, n, at);
 	return *out ? ERR_OK : ERR_CORRUPT;
 }

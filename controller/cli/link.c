@@ -6,6 +6,7 @@
  * A broker is the usual way: it is what people have an address of, and it passes the question
  * on. */
 #include "controller/cli/link.h"
+#include "common/base/arena_pb.h"
 #include "common/base/endian.h"
 #include "common/base/text.h"
 #include "common/wire/kerr.h"
@@ -456,22 +457,6 @@ static int connect_any(struct cli *cli, const char *what)
 
 /* ---- one request and its answer ------------------------------------------------------------ */
 
-static void *arena_of_allocator(void *arena, size_t n)
-{
-	return arena_alloc(arena, n);
-}
-
-static void free_nothing(void *arena, void *p)
-{
-	(void)arena;
-	(void)p;
-}
-
-ProtobufCAllocator link_allocator(struct cli *cli)
-{
-	return (ProtobufCAllocator){ arena_of_allocator, free_nothing, &cli->mem };
-}
-
 static struct str pack(struct cli *cli, const Weir__Request *request)
 {
 	size_t n = weir__request__get_packed_size(request);
@@ -483,7 +468,7 @@ static struct str pack(struct cli *cli, const Weir__Request *request)
 
 static enum err unpack(struct cli *cli, struct str reply, Weir__Response **out)
 {
-	ProtobufCAllocator memory = link_allocator(cli);
+	ProtobufCAllocator memory = arena_pb(&cli->mem);
 
 	*out = weir__response__unpack(&memory, reply.n, (const uint8_t *)reply.at);
 	return *out ? ERR_OK : ERR_CORRUPT;

@@ -24,4 +24,3 @@ must_check enum err link_ask(struct cli *, struct addr controller, const Weir__R
  * reached, or one decides. */
 const char *link_refusal(const struct cli *);
 void link_close(struct link *);                  /* NULL is fine */
-ProtobufCAllocator link_allocator(struct cli *); /* of cli->mem */

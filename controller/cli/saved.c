@@ -3,6 +3,7 @@
  * The file is MAGIC and a packed Saved (proto/cluster/saved.proto). */
 #include "controller/cli/saved.h"
 #include "cluster/saved.pb-c.h"
+#include "common/base/arena_pb.h"
 #include "common/base/text.h"
 #include "common/wire/kerr.h"
 #include "controller/cli/commands.h"
@@ -22,7 +23,7 @@
 
 static int load(struct cli *cli, const char *path, const Weir__Saved **out)
 {
-	ProtobufCAllocator memory = link_allocator(cli);
+	ProtobufCAllocator memory = arena_pb(&cli->mem);
 	struct str text;
 	enum err e = file_read_all(cli, path, &text);
 	size_t n = strlen(MAGIC);

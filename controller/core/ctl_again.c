@@ -6,24 +6,14 @@
  * is decided.  The broker's numbers tell requests apart, its epoch tells its processes apart.
  *
  * What changed nothing is not written down: decided again, it is decided for the first time. */
+#include "common/base/arena_pb.h"
 #include "controller/core/decide.h"
 
 #define ANSWER_BYTES_MAX (64 << 10) /* some hundred topics; a larger one may be refused twice */
 
-static void *arena_of_pb(void *arena, size_t n)
-{
-	return arena_must(arena, n);
-}
-
-static void arena_keeps(void *arena, void *at)
-{
-	(void)arena;
-	(void)at;
-}
-
 bool answer_again(struct ctl_result *r, const struct ctl_cmd *cmd)
 {
-	ProtobufCAllocator from = { arena_of_pb, arena_keeps, r->arena };
+	ProtobufCAllocator from = arena_pb(r->arena);
 	struct str packed;
 	Weir__Response *m;
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/base/arena_pb.h"
 #include "common/base/crc32c.h"
 #include "common/base/endian.h"
 #include "common/base/log.h"
@@ -103,20 +104,9 @@ void mlog_path(const char *dir, enum mlog_file_kind kind, int64_t base, char *ou
 	ASSERT(!t.cut);
 }
 
-static void *arena_take(void *a, size_t n)
-{
-	return arena_alloc(a, n);
-}
-
-static void arena_keep(void *a, void *at)
-{
-	(void)a;
-	(void)at;
-}
-
 Weir__MetadataRecord *mlog_unpack(struct arena *a, const uint8_t *at, size_t n)
 {
-	ProtobufCAllocator take = { arena_take, arena_keep, a };
+	ProtobufCAllocator take = arena_pb(a);
 
 	return weir__metadata_record__unpack(&take, n, at);
 }

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "common/base/arena_pb.h"
 #include "common/base/crc32c.h"
 #include "common/base/endian.h"
 
@@ -21,21 +22,10 @@ static void path_of(const char *dir, const char *suffix, char out[4096])
 	ASSERT(n > 0 && n < 4096);
 }
 
-static void *arena_take(void *a, size_t n)
-{
-	return arena_alloc(a, n);
-}
-
-static void arena_keep(void *a, void *at)
-{
-	(void)a;
-	(void)at;
-}
-
 /* NULL: empty, torn or damaged. */
 static Weir__QuorumState *read_slot(const uint8_t *at, size_t n, struct arena *a, uint64_t *number)
 {
-	ProtobufCAllocator take = { arena_take, arena_keep, a };
+	ProtobufCAllocator take = arena_pb(a);
 	uint32_t size;
 
 	if (n < HEAD || (size = load_be32(at)) > n - HEAD || size > QUORUM_STATE_MAX)
