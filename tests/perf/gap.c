@@ -35,6 +35,7 @@
 #include "kafka/apis.h"
 #include "kafka/init_producer_id.h"
 #include "kafka/produce.h"
+#include "tests/perf/lib/args.h"
 #include "tests/perf/lib/raw.h"
 
 #define PRODUCE_VERSION 9
@@ -454,23 +455,9 @@ static int sync_on(FILE *out, const char *path)
 
 /* ---- main ------------------------------------------------------------------------------------ */
 
-static no_return void usage(void)
-{
-	fputs("usage: gap produce -b HOST:PORT,... -t TOPIC -o FILE\n"
-	      "       gap tick -c CPU -o FILE\n"
-	      "       gap sync -o FILE\n",
-	      stderr);
-	exit(2);
-}
-
-static int32_t number(const char *text, int32_t min, int32_t max)
-{
-	int32_t n;
-
-	if (parse_i32(str_of(text), &n) || n < min || n > max)
-		usage();
-	return n;
-}
+static const char usage[] = "usage: gap produce -b HOST:PORT,... -t TOPIC -o FILE\n"
+			    "       gap tick -c CPU -o FILE\n"
+			    "       gap sync -o FILE\n";
 
 static void on_signal(void *arg, int signo)
 {
@@ -504,16 +491,10 @@ static int produce(struct gap *g)
 
 static void set_bootstrap(struct gap *g, struct str list)
 {
-	struct str host, one;
+	struct str one;
 
-	while (str_cut(&list, ',', &one)) {
-		struct broker *b = &g->brokers[row_of(g, -1 - g->n_brokers)];
-
-		if (!str_cut(&one, ':', &host) || host.n >= sizeof(b->addr.host) ||
-		    parse_i32(one, &b->addr.port))
-			usage();
-		memcpy(b->addr.host, host.at, host.n);
-	}
+	while (str_cut(&list, ',', &one))
+		args_address(usage, one, &g->brokers[row_of(g, -1 - g->n_brokers)].addr);
 }
 
 int main(int argc, char **argv)
@@ -530,13 +511,13 @@ int main(int argc, char **argv)
 		switch (c) {
 		case 'b': set_bootstrap(&g, str_of(optarg)); break;
 		case 't': g.topic = optarg; break;
-		case 'c': cpu = number(optarg, 0, 1023); break;
+		case 'c': cpu = args_number(usage, optarg, 0, 1023); break;
 		case 'o': g.out = fopen(path = optarg, "w"); break;
-		default: usage();
+		default: args_usage(usage);
 		}
 	}
 	if (!g.out || argc < 2)
-		usage();
+		args_usage(usage);
 	if (!strcmp(argv[1], "tick"))
 		status = tick(g.out, cpu);
 	else if (!strcmp(argv[1], "sync"))
@@ -544,7 +525,7 @@ int main(int argc, char **argv)
 	else if (!strcmp(argv[1], "produce") && g.topic && g.n_brokers > 0)
 		status = produce(&g);
 	else
-		usage();
+		args_usage(usage);
 	fclose(g.out);
 	return status;
 }

@@ -27,6 +27,7 @@
 #include "kafka/fetch.h"
 #include "kafka/metadata.h"
 #include "kafka/produce.h"
+#include "tests/perf/lib/args.h"
 #include "tests/perf/lib/raw.h"
 
 #define PRODUCE_VERSION 9
@@ -456,60 +457,37 @@ static void report(struct load *l)
 	       (long long)(l->first_us - l->born_us));
 }
 
-static no_return void usage(void)
-{
-	fputs("usage: load produce|fetch -b HOST:PORT -t TOPIC [-c CONNECTIONS] [-w WINDOW] [-s "
-	      "RECORD_BYTES]\n"
-	      "            [-B BATCH_BYTES] [-a -1|0|1] [-r RECORDS_PER_SECOND] [-d SECONDS] [-W "
-	      "WARMUP_SECONDS]\n",
-	      stderr);
-	exit(2);
-}
-
-static int32_t number(const char *text, int32_t min, int32_t max)
-{
-	int32_t n;
-
-	if (parse_i32(str_of(text), &n) || n < min || n > max)
-		usage();
-	return n;
-}
-
-static void set_bootstrap(struct load *l, char *text)
-{
-	char *colon = strrchr(text, ':');
-
-	if (!colon || (size_t)(colon - text) >= sizeof(l->addr.host))
-		usage();
-	memcpy(l->addr.host, text, (size_t)(colon - text));
-	l->addr.port = number(colon + 1, 1, 65535);
-}
+static const char usage[] =
+	"usage: load produce|fetch -b HOST:PORT -t TOPIC [-c CONNECTIONS] [-w WINDOW] [-s "
+	"RECORD_BYTES]\n"
+	"            [-B BATCH_BYTES] [-a -1|0|1] [-r RECORDS_PER_SECOND] [-d SECONDS] [-W "
+	"WARMUP_SECONDS]\n";
 
 static void parse(struct load *l, int argc, char **argv)
 {
 	int c;
 
 	if (argc < 2 || (strcmp(argv[1], "produce") && strcmp(argv[1], "fetch")))
-		usage();
+		args_usage(usage);
 	l->is_fetch = !strcmp(argv[1], "fetch");
 	optind = 2;
 	while ((c = getopt(argc, argv, "b:t:c:w:s:B:a:r:d:W:")) != -1) {
 		switch (c) {
-		case 'b': set_bootstrap(l, optarg); break;
+		case 'b': args_address(usage, str_of(optarg), &l->addr); break;
 		case 't': l->topic = optarg; break;
-		case 'c': l->n_streams = number(optarg, 1, 10000); break;
-		case 'w': l->window = number(optarg, 1, WINDOW_MAX); break;
-		case 's': l->record_bytes = number(optarg, 1, 64 << 20); break;
-		case 'B': l->batch_bytes = number(optarg, 128, 64 << 20); break;
-		case 'a': l->acks = (int16_t)number(optarg, -1, 1); break;
-		case 'r': l->rate = number(optarg, 0, INT32_MAX); break;
+		case 'c': l->n_streams = args_number(usage, optarg, 1, 10000); break;
+		case 'w': l->window = args_number(usage, optarg, 1, WINDOW_MAX); break;
+		case 's': l->record_bytes = args_number(usage, optarg, 1, 64 << 20); break;
+		case 'B': l->batch_bytes = args_number(usage, optarg, 128, 64 << 20); break;
+		case 'a': l->acks = (int16_t)args_number(usage, optarg, -1, 1); break;
+		case 'r': l->rate = args_number(usage, optarg, 0, INT32_MAX); break;
 		case 'd': l->seconds = strtod(optarg, NULL); break;
 		case 'W': l->warmup = strtod(optarg, NULL); break;
-		default: usage();
+		default: args_usage(usage);
 		}
 	}
 	if (!l->topic || !l->addr.port || l->acks == 0)
-		usage();
+		args_usage(usage);
 }
 
 int main(int argc, char **argv)
