@@ -17,6 +17,43 @@ static void acked_apart(struct stage *s, const char *record, int acks, int broke
 	pass_ms(s, 5);
 }
 
+/* X has them on the device: it synced them when it stopped. */
+static void open_with_three_synced(struct stage *s)
+{
+	open_with_two_dirs(s);
+	acked_apart(s, "M1", ALL, X);
+	acked_apart(s, "M2", ALL, X);
+	acked_apart(s, "M3", ALL, X);
+	stop_node(s, X);
+	start_node(s, X);
+	wait_whole(s);
+}
+
+/* The power takes what was not synced, and X comes back where nobody is to fetch from. */
+static void expect_synced_in_one_place(struct stage *s)
+{
+	power_off_node(s, X);
+	cut_off(s, X, Y);
+	cut_off(s, X, Z);
+	start_node(s, X);
+	wait_log(s, X, "M1 M2 M3");
+	mend_all(s);
+	expect_everywhere(s, "M1 M2 M3");
+	expect_one_place(s, X);
+}
+
+/* The second of its leaders, which wrote M2. */
+static void open_led_by_y(struct stage *s)
+{
+	open_with_two_dirs(s);
+	acked_apart(s, "M1", ALL, X);
+	stop_node(s, X);
+	wait_leader(s, Y);
+	start_node(s, X);
+	wait_whole(s);
+	acked_apart(s, "M2", ALL, Y);
+}
+
 /* X's copy has S2, which X has given up for what Y wrote there, and more than there was: by its
  * length alone the copy would not know. */
 static int move_what_is_given_up(struct stage *s)
@@ -62,24 +99,11 @@ static void what_was_synced_stays_so(struct stage *s)
 {
 	int to;
 
-	open_with_two_dirs(s);
-	acked_apart(s, "M1", ALL, X);
-	acked_apart(s, "M2", ALL, X);
-	acked_apart(s, "M3", ALL, X);
-	stop_node(s, X); /* syncs */
-	start_node(s, X);
-	wait_whole(s);
+	open_with_three_synced(s);
 	to = OTHER(s, X);
 	begin_dir_move(s, X, to);
 	wait_moved(s, X, to);
-	power_off_node(s, X);
-	cut_off(s, X, Y);
-	cut_off(s, X, Z);
-	start_node(s, X);
-	wait_log(s, X, "M1 M2 M3");
-	mend_all(s);
-	expect_everywhere(s, "M1 M2 M3");
-	expect_one_place(s, X);
+	expect_synced_in_one_place(s);
 }
 
 /* Likewise of a copy that an earlier life of the process began. */
@@ -87,13 +111,7 @@ static void a_move_goes_on_after_a_kill(struct stage *s)
 {
 	int to;
 
-	open_with_two_dirs(s);
-	acked_apart(s, "M1", ALL, X);
-	acked_apart(s, "M2", ALL, X);
-	acked_apart(s, "M3", ALL, X);
-	stop_node(s, X);
-	start_node(s, X);
-	wait_whole(s);
+	open_with_three_synced(s);
 	to = OTHER(s, X);
 	slow_moves(s, SLOW);
 	begin_dir_move(s, X, to);
@@ -102,14 +120,7 @@ static void a_move_goes_on_after_a_kill(struct stage *s)
 	start_node(s, X);
 	slow_moves(s, NULL);
 	wait_moved(s, X, to);
-	power_off_node(s, X);
-	cut_off(s, X, Y);
-	cut_off(s, X, Z);
-	start_node(s, X);
-	wait_log(s, X, "M1 M2 M3");
-	mend_all(s);
-	expect_everywhere(s, "M1 M2 M3");
-	expect_one_place(s, X);
+	expect_synced_in_one_place(s);
 }
 
 /* Three leaders wrote the log whose place X's copy takes.  After a clean end no batch is read
@@ -119,13 +130,7 @@ static void epochs_move_with_the_log(struct stage *s)
 {
 	int to;
 
-	open_with_two_dirs(s);
-	acked_apart(s, "M1", ALL, X);
-	stop_node(s, X);
-	wait_leader(s, Y);
-	start_node(s, X);
-	wait_whole(s);
-	acked_apart(s, "M2", ALL, Y);
+	open_led_by_y(s);
 	isolate(s, Y);
 	acked_apart(s, "S3", 1, Y);
 	acked_apart(s, "S4", 1, Y);
@@ -179,13 +184,7 @@ static void leaders_change_during_a_move(struct stage *s)
 {
 	int to;
 
-	open_with_two_dirs(s);
-	acked_apart(s, "M1", ALL, X);
-	stop_node(s, X);
-	wait_leader(s, Y);
-	start_node(s, X);
-	wait_whole(s);
-	acked_apart(s, "M2", ALL, Y);
+	open_led_by_y(s);
 	acked_apart(s, "M3", ALL, Y);
 	to = OTHER(s, X);
 	slow_moves(s, SLOW);

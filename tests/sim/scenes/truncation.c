@@ -159,10 +159,8 @@ static void a_diverging_fetch_counts_for_nothing(struct stage *s)
 	expect_everywhere(s, "M1 M2");
 }
 
-/* Y tells Z to give S1 up, and that answer is on its way when X takes over.  Z still follows Y
- * elsewhere, so the connection lives and the answer arrives late: for a partition that Z follows
- * at X, where it has cut its log and taken M2.  M2 must not be cut (KAFKA-13207). */
-static void an_answer_of_the_leader_before_is_void(struct stage *s)
+/* Y tells Z to give S1 up, and that answer is held while X takes over and writes M2. */
+static void hold_a_truncation(struct stage *s)
 {
 	open_stage(s, &(struct staging){ .min_isr = 1, .partitions = 4 });
 	acked(s, "M1", ALL);
@@ -179,6 +177,14 @@ static void an_answer_of_the_leader_before_is_void(struct stage *s)
 	wait_isr(s, "XYZ");
 	elect_preferred(s);
 	acked(s, "M2", ALL);
+}
+
+/* Y tells Z to give S1 up, and that answer is on its way when X takes over.  Z still follows Y
+ * elsewhere, so the connection lives and the answer arrives late: for a partition that Z follows
+ * at X, where it has cut its log and taken M2.  M2 must not be cut (KAFKA-13207). */
+static void an_answer_of_the_leader_before_is_void(struct stage *s)
+{
+	hold_a_truncation(s);
 	expect_log(s, Z, "M1 M2");
 	let_go(s);
 	pass_ms(s, 5);
@@ -190,21 +196,7 @@ static void an_answer_of_the_leader_before_is_void(struct stage *s)
  * (KAFKA-18723, KAFKA-7786). */
 static void an_answer_of_an_epoch_before_is_void(struct stage *s)
 {
-	open_stage(s, &(struct staging){ .min_isr = 1, .partitions = 4 });
-	acked(s, "M1", ALL);
-	wait_whole(s);
-	cut_off(s, X, Y);
-	acked(s, "S1", 1);
-	wait_log(s, Z, "M1 S1");
-	hold(s, ANSWERS, Y, Z);
-	isolate(s, X);
-	wait_leader(s, Y);
-	wait_held(s, ANSWERS);
-	pass_ms(s, 50);
-	mend_all(s);
-	wait_isr(s, "XYZ");
-	elect_preferred(s);
-	acked(s, "M2", ALL);
+	hold_a_truncation(s);
 	isolate(s, X);
 	wait_leader(s, Y);
 	pass_ms(s, 50);
