@@ -104,7 +104,7 @@ def a_leader_that_slept_past_its_session_takes_no_late_writes():
         c.pause(1)
         late = [produce_later(c, "t", batch, acks) for acks in (-1, -1)]
         c.wait_leader("t", other_than=1)
-        send_ok(producer(c), "t", b"meanwhile")
+        send_ok(producer(c, enable_idempotence=True), "t", b"meanwhile")
         c.resume(1)
         for answer in late:
             expect_eq(answer(), NOT_LEADER_OR_FOLLOWER, "the answer to a late write")

@@ -15,7 +15,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lib import shape
-from lib.cluster import PATIENCE, WEIR, Cluster, Failed, expect, expect_eq, main, test, wait_for
+from lib.cluster import WEIR, Cluster, Failed, expect, expect_eq, main, test, wait_for
 
 # Arguments after the command's own words; FILE and DIR are made by the test.
 LOOKS = {
@@ -219,7 +219,7 @@ def without_waiting_an_answer_comes_at_once():
                 began = time.monotonic()
                 c.weir(*words, "--no-wait", "-b", c.nodes[1]["address"])
                 took = time.monotonic() - began
-                expect(took < 2 * PATIENCE, f"{' '.join(words)} --no-wait took {took:.1f} s")
+                expect(took < 15, f"{' '.join(words)} --no-wait took {took:.1f} s, waiting takes 30")
             began = time.monotonic()
             c.weir("topics", "create", "late", "--wait", "2", "-b", c.nodes[1]["address"], check=False)
             expect(time.monotonic() - began > 1.5, "with --wait nobody was waited for")

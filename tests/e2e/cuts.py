@@ -160,7 +160,8 @@ def a_leader_is_cut_off_from_the_controller():
             l.progress(300)
             for _ in range(5):
                 send(zombie, "t", b"of a zombie", seconds=3)
-            send_ok(producer(c, bootstrap_servers=c.nodes[2]["address"] + "," + c.nodes[3]["address"]), "t", b"2.")
+            send_ok(producer(c, enable_idempotence=True, bootstrap_servers=c.nodes[2]["address"] + "," +
+                             c.nodes[3]["address"]), "t", b"2.")
             c.heal()
             c.wait_isr("t", [1, 2, 3])
             l.progress(200)

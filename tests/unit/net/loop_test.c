@@ -134,7 +134,7 @@ TEST(timers_ring_in_order_and_to_the_microsecond)
 	for (int i = 0; i < ALARMS; i++) {
 		struct alarm_clock *a = &all->v[i];
 		a->all = all;
-		a->due_us = now + 1000 + (int64_t)prng_below(&p, 60000);
+		a->due_us = now + 1000 + (int64_t)prng_below(&p, 300000);
 		timer_init(&a->timer, ring, a);
 		all->env->ops->timer_set(all->env, &a->timer, now + 500);
 		all->env->ops->timer_set(all->env, &a->timer, a->due_us); /* moves it */
