@@ -211,7 +211,7 @@ def without_waiting_an_answer_comes_at_once():
     quick = (("topics", "create", "a"), ("topics", "alter", "a", "-p", "2"), ("topics", "clone", "a", "b"),
              ("configs", "set", "topics/a", "retention.ms=1000"), ("configs", "unset", "topics/a", "retention.ms"),
              ("topics", "delete", "b", "--yes"), ("leaders", "elect", "t-0"))
-    with Cluster(controller_conf={"broker.session.timeout.ms": 60000, "broker.suspect.timeout.ms": 60000}) as c:
+    with Cluster(controller_conf={"broker.session.timeout.ms": 60000}) as c:
         c.weir("topics", "create", "t", "--replicas", "1,2,3")
         c.pause(3)
         try:

@@ -8,7 +8,7 @@ passed=0 failed=0
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 for t in "$@"; do
-	timeout "${TEST_TIMEOUT:-300}" "$t" ${N:+"$N"} >"$out" 2>&1
+	timeout "${TEST_TIMEOUT:-900}" "$t" ${N:+"$N"} >"$out" 2>&1
 	rc=$?
 	line=$(sed -n 's/^\([0-9]* passed, [0-9]* failed\)$/\1/p' "$out" | tail -1)
 	p=${line%% *} f=${line#*, } f=${f%% *}
