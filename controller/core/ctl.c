@@ -146,6 +146,8 @@ static void decide_producer_ids(struct ctl_result *r, const struct ctl_cmd *cmd)
 	emit(r, WEIR__METADATA_RECORD__BODY_PRODUCER_IDS)->producer_ids = rec;
 	out = arena_must(r->arena, sizeof(*out));
 	*out = (Weir__AllocatedProducerIds)WEIR__ALLOCATED_PRODUCER_IDS__INIT;
+	/* Where the block begins that the record above ends.  If the reply is lost the block is,
+	 * too. */
 	out->first = r->ctl->image->next_producer_id;
 	out->count = PRODUCER_ID_BLOCK;
 	r->reply.body_case = WEIR__RESPONSE__BODY_ALLOCATED_PRODUCER_IDS;

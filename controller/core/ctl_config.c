@@ -59,6 +59,8 @@ void decide_alter_configs(struct ctl_result *r, const struct ctl_cmd *cmd)
 		one->code = (int32_t)w.code;
 		one->message = w.message;
 	}
+	/* An unclean election that was only tried out is not one that an operator should hear
+	 * of. */
 	if (m->has_validate_only && m->validate_only)
 		r->n_records = r->n_unclean = 0;
 	r->reply.body_case = WEIR__RESPONSE__BODY_CONFIGS;
@@ -80,6 +82,8 @@ static struct kerr_why alter_resource(struct ctl_result *r, const Weir__AlterCon
 	if (e->n_now + (int64_t)e->m->n_configs > OVERRIDES_MAX)
 		return WHY(KERR_INVALID_CONFIG, "More than %d configs for one resource.",
 			   OVERRIDES_MAX);
+	/* A replaced override stays in the list, without a value: the difference is what removes
+	 * it. */
 	for (int32_t i = 0; i < e->n_now; i++) {
 		bool is_replaced = e->m->has_replace_all && e->m->replace_all;
 
@@ -214,6 +218,8 @@ static bool edit_list(struct edit *e, struct override *o, const Weir__AlterConfi
 	cap = have.n + rest.n + 2;
 	at = arena_must(e->r->arena, cap);
 	text_init(&t, at, cap);
+	/* APPEND first takes out what it will add: an element that is there already is not there
+	 * twice, which also makes the request the same when it comes again. */
 	for (struct str left = have; left.n > 0 && str_cut(&left, ',', &one);) {
 		bool is_named = false;
 		struct str ops = rest, drop;
@@ -294,6 +300,8 @@ static struct kerr_why finish(struct edit *e)
 		if (check_value(e, row, &e->v[i], text, sizeof(text)) != ERR_OK)
 			return WHY(KERR_INVALID_CONFIG, "%s", text);
 	}
+	/* Rows of view() live until the next record is emitted, so after each of the following
+	 * steps the topic is looked up again. */
 	write_differences(e);
 	im = view(e->r);
 	if (e->topic != NULL)

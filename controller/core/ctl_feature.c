@@ -25,6 +25,8 @@ void decide_update_features(struct ctl_result *r, const struct ctl_cmd *cmd)
 {
 	const Weir__UpdateFeatures *m = cmd->update_features;
 	Weir__FeatureResults *out;
+	/* Asking to validate only is being refused without an error: everything is decided, nothing
+	 * stays. */
 	bool is_refused = m->has_validate_only && m->validate_only;
 
 	if (is_too_much(r, m->n_updates, UPDATES_MAX, "features"))
@@ -43,6 +45,8 @@ void decide_update_features(struct ctl_result *r, const struct ctl_cmd *cmd)
 		one->message = w.message;
 		out->features[out->n_features++] = one;
 		is_refused |= w.code != KERR_NONE;
+		/* The level that it has already is no change, and no error: Kafka's tools ask for
+		 * all of a release. */
 		if (w.code == KERR_NONE && image_feature(view(r), str_of(u->name)) != u->level)
 			write_level(r, u->name, u->level);
 	}
@@ -52,6 +56,8 @@ void decide_update_features(struct ctl_result *r, const struct ctl_cmd *cmd)
 	r->reply.features = out;
 }
 
+/* In view(), not the image: a feature that is named twice is judged by what the first row made of
+ * it. */
 static struct kerr_why check(struct ctl_result *r, const Weir__FeatureUpdate *u)
 {
 	const struct feature *f = feature_named(str_of(u->name));

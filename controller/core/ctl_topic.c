@@ -115,6 +115,8 @@ static struct kerr_why create_one(struct ctl_result *r, const Weir__CreateTopic 
 	    (w = check_configs(r, m->configs, m->n_configs)).code != KERR_NONE ||
 	    (w = plan_topic(r, m, prng_u64(prng), &plan)).code != KERR_NONE)
 		return w;
+	/* Ids are never used again (brokers keep and delete files by them); zero means "no id" in
+	 * requests. */
 	while (image_topic_by_id(view(r), id) != NULL || uuid_is_zero(id))
 		id = prng_uuid(prng);
 	topic = emit_topic(r);
@@ -163,6 +165,8 @@ int32_t default_min_isr(const struct ctl_result *r, int32_t rf)
 	const struct image *im = r->ctl->image;
 	int32_t want = r->ctl->options->default_min_insync;
 
+	/* An operator has said what the cluster wants: nothing is written over that into each
+	 * topic. */
 	for (int32_t i = 0; i < im->n_broker_configs; i++)
 		if (str_eq(im->broker_configs[i].name, STR("min.insync.replicas")))
 			return 1;
@@ -203,6 +207,7 @@ static struct kerr_why check_free(struct ctl_result *r, const struct image *im, 
 	if (image_topic_named(im, name) != NULL)
 		return WHY(KERR_TOPIC_ALREADY_EXISTS, "Topic '%.*s' already exists.", (int)name.n,
 			   name.at);
+	/* Most names have neither, and are spared the walk over all topics. */
 	if (memchr(name.at, '.', name.n) == NULL && memchr(name.at, '_', name.n) == NULL)
 		return fine;
 	for (int32_t i = 0; i < im->n_topics; i++)
@@ -262,6 +267,8 @@ static struct kerr_why plan_placed(struct ctl_result *r, int32_t partitions, int
 
 	if (rf == -1)
 		rf = i32_max(1, i32_min(3, usable));
+	/* Records so far are those of the request's earlier topics: the bound is one of the whole
+	 * request. */
 	if (r->n_records + partitions > REQUEST_PARTITIONS_MAX)
 		return WHY(KERR_POLICY_VIOLATION,
 			   "%d partitions at once are too many: the most is %d.", partitions,
@@ -272,6 +279,8 @@ static struct kerr_why plan_placed(struct ctl_result *r, int32_t partitions, int
 			"Unable to replicate the partition %d time(s): The target replication "
 			"factor of %d cannot be reached because only %d broker(s) are registered.",
 			rf, rf, usable);
+	/* Replicas may lie on fenced brokers, but somebody must be in sync and lead from the
+	 * start. */
 	if (placement_alive(pl) == 0)
 		return WHY(KERR_INVALID_REPLICATION_FACTOR,
 			   "Unable to replicate the partition %d time(s): All brokers are "
@@ -333,6 +342,7 @@ struct kerr_why check_assignment(struct ctl_result *r, const Weir__BrokerIds *m,
 	for (size_t k = 0; k < m->n_id; k++) {
 		int32_t id = m->id[k];
 
+		/* Fenced is fine, unknown is a mistake: no process would ever hold that replica. */
 		if (image_broker(r->ctl->image, id) == NULL)
 			return WHY(KERR_INVALID_REPLICA_ASSIGNMENT,
 				   "The manual partition assignment includes broker %d, "
@@ -364,6 +374,8 @@ static void write_partitions(struct ctl_result *r, struct uuid topic, int32_t fr
 		m->partition = from + i;
 		m->replicas = ids_dup(r, &plan->replicas[i], &m->n_replicas);
 		m->isr = ids_dup(r, &isr, &m->n_isr);
+		/* The first of the assignment that is alive, so the preferred one where it can
+		 * be. */
 		m->leader = isr.v[0];
 	}
 }
@@ -394,6 +406,8 @@ void decide_delete_topics(struct ctl_result *r, const struct ctl_cmd *cmd)
 				 "Topic deletion is disabled; set delete.topic.enable=true."));
 			continue;
 		}
+		/* In view(): named twice, or once by name and once by id, the second time it is
+		 * gone. */
 		if (d->name != NULL)
 			t = image_topic_named(view(r), str_of(d->name));
 		else if (d->has_id && uuid_from(&d->id, &id))
@@ -453,6 +467,8 @@ static struct kerr_why grow_one(struct ctl_result *r, const Weir__CreatePartitio
 	if (t == NULL)
 		return WHY(KERR_UNKNOWN_TOPIC_OR_PARTITION, "There is no such topic.");
 	have = t->n_partitions;
+	/* During a reassignment replicas holds the old and the new ones: what is being removed does
+	 * not count. */
 	rf = t->partitions[0].replicas.n - t->partitions[0].removing.n;
 	if (m->count == have)
 		return WHY(KERR_INVALID_PARTITIONS, "Topic already has %d partition(s).", have);

@@ -44,6 +44,8 @@ void raft_init(struct raft *r, const struct raft_options *o, const struct raft_f
 		raft_log_append(&r->log, f->runs[i].term,
 				i + 1 < f->n_runs ? f->runs[i + 1].first : f->end);
 	ASSERT(r->log.end == f->end);
+	/* A term that only a record tells of: whatever was promised in it would have been written
+	 * down before it was said, so this disk has no vote in it. */
 	if (raft_log_end_term(&r->log) > r->term) {
 		r->term = raft_log_end_term(&r->log);
 		r->voted = (struct raft_voter){ .id = -1 };
@@ -51,6 +53,7 @@ void raft_init(struct raft *r, const struct raft_options *o, const struct raft_f
 	raft_use_set(r, &f->sets[f->n_sets - 1], &f->sets[i32_max(0, f->n_sets - 2)]);
 	/* Nobody is lost yet: whoever leads is heard of soon, and a pre-vote disturbs no leader. */
 	r->deadline_ms = now_ms + raft_random(r, o->heartbeat_ms, 3 * o->heartbeat_ms);
+	/* Alone there is nobody to hear of, and a restart should not cost an election timeout. */
 	if (raft_is_voter(r) && r->voters.set.n == 1)
 		r->deadline_ms = now_ms;
 	raft_check(r);
@@ -155,6 +158,8 @@ static void take_message(struct raft *r, const struct raft_event *ev, struct raf
 	case RAFT_SNAPSHOT_REPLY: raft_on_snapshot_reply(r, m, out); break;
 	case RAFT_TIMEOUT_NOW:
 		if (r->role == RAFT_FOLLOWER && raft_may_campaign(r)) {
+			/* The vote says so, that voters who have just heard the leader do not
+			 * refuse (4.2.3). */
 			r->is_transfer = true;
 			raft_campaign(r, out);
 		}
@@ -174,6 +179,8 @@ static bool is_of_this_term(struct raft *r, const struct raft_msg *m, struct raf
 		return true;
 	if (m->term > r->term)
 		raft_follow(r, out, m->term, -1);
+	/* Whoever leads an old term must hear of the new one, or it would go on to believe in
+	 * itself until its majority is silent for an election timeout. */
 	if (m->term < r->term && is_request)
 		raft_refuse(r, m, out);
 	return m->term == r->term || m->kind == RAFT_PRE_VOTE_REPLY || m->kind == RAFT_VOTE_REPLY;
@@ -199,6 +206,8 @@ static void take_persisted(struct raft *r, int64_t seq, struct raft_effects *out
 
 static void take_closed(struct raft *r, int32_t peer, struct raft_effects *out)
 {
+	/* What was on its way is lost: where to go on is found by a probe, not by waiting for the
+	 * timeout. */
 	for (int32_t i = 0; i < r->n_peers && r->role == RAFT_LEADER; i++)
 		if (r->peers[i].who.id == peer && r->peers[i].state != RAFT_PROBE)
 			raft_peer_probe(&r->peers[i], r->peers[i].match);
@@ -221,6 +230,7 @@ static void take_tick(struct raft *r, struct raft_effects *out)
 	}
 	if (r->now_ms < r->deadline_ms)
 		return;
+	/* Its log is being replaced: it could neither win nor answer for what it has. */
 	if (r->is_installing) {
 		r->deadline_ms = r->now_ms + r->o.election_min_ms;
 		return;
@@ -229,6 +239,8 @@ static void take_tick(struct raft *r, struct raft_effects *out)
 		raft_pre_campaign(r, out);
 		return;
 	}
+	/* No vote and no leader in sight: it does not campaign, it asks to be told of the
+	 * leader. */
 	raft_follow(r, out, r->term, -1);
 	raft_be_patient(r);
 	raft_say_hello(r, out);
@@ -276,6 +288,8 @@ void raft_log_changed(struct raft *r, struct raft_effects *out)
 {
 	int32_t n = r->n_pending;
 
+	/* Numbers are given in order and a round syncs all up to its own, so a pending row that was
+	 * cut still counts when its number is on disk, for no more than what is left of it. */
 	r->durable = i64_min(r->durable, r->log.end);
 	if (out->cut >= 0) {
 		r->durable = i64_min(r->durable, out->cut);

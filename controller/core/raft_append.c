@@ -29,6 +29,8 @@ void raft_on_append(struct raft *r, const struct raft_event *ev, struct raft_eff
 	if (!is_sound(m))
 		return;
 	raft_hear_leader(r, m, out);
+	/* The log is about to be replaced.  The answer keeps the leader's majority and claims no
+	 * more than what the snapshot will have, too. */
 	if (r->is_installing) {
 		acknowledge(r, m, r->commit, out);
 		return;
@@ -48,6 +50,7 @@ void raft_on_append(struct raft *r, const struct raft_event *ev, struct raft_eff
 void raft_refuse(struct raft *r, const struct raft_msg *m, struct raft_effects *out)
 {
 	bool is_append = m->kind == RAFT_APPEND;
+	/* What is committed here fits any later leader, so it need never look below. */
 	int64_t hint = r->commit;
 	struct raft_msg *a = raft_send(r, out, RAFT_APPEND_REPLY, m->from);
 
@@ -98,6 +101,7 @@ static void write_records(struct raft *r, const struct raft_event *ev, struct ra
 	const struct raft_msg *m = ev->msg;
 	int64_t at = conflict(r, m), end = m->append.end;
 
+	/* A real conflict: these records were never committed, or leader completeness is broken. */
 	if (at < i64_min(end, r->log.end)) {
 		ASSERT(at >= r->known_commit);
 		raft_log_cut(&r->log, at);
@@ -147,5 +151,6 @@ static void acknowledge(struct raft *r, const struct raft_msg *m, int64_t match,
 
 	a->appended.prev = m->append.prev;
 	a->appended.match = match;
+	/* Persist before promise: the leader counts this towards its majority. */
 	raft_send_after(out, raft_seq_of(r, match));
 }

@@ -31,6 +31,9 @@ void raft_lead(struct raft *r, struct raft_effects *out)
 	for (int32_t i = 0; i < r->n_peers; i++) {
 		struct raft_peer *p = &r->peers[i];
 
+		/* What an earlier leadership of this node knew is void: the peer's log may have
+		 * been cut since.  Only contact is assumed, for one election timeout, or
+		 * has_majority would end this term at once. */
 		*p = (struct raft_peer){ .who = p->who,
 					 .is_voter = p->is_voter,
 					 .contact_ms = r->now_ms,
@@ -89,6 +92,7 @@ void raft_on_append_reply(struct raft *r, const struct raft_msg *m, struct raft_
 	if (m->appended.rejected) {
 		take_refusal(r, p, m);
 	} else if (m->appended.match <= r->log.end) {
+		/* The answer to the probe, not to something older that happens to fit. */
 		if (p->state == RAFT_PROBE && m->appended.prev == p->next) {
 			p->state = RAFT_REPLICATE;
 			p->is_waiting = false;
@@ -115,6 +119,8 @@ void raft_leader_commit(struct raft *r, struct raft_effects *out)
 		r->stalled_ms = RAFT_NEVER;
 	else if (r->stalled_ms == RAFT_NEVER)
 		r->stalled_ms = r->now_ms;
+	/* Both of the following change who votes, which needs a commit of this term and the set
+	 * before it committed. */
 	if (r->commit <= r->term_start || r->voters.end > r->commit)
 		return;
 	/* "a leader that is removed from the configuration steps down once the Cnew entry is
@@ -129,6 +135,7 @@ void raft_leader_commit(struct raft *r, struct raft_effects *out)
 
 void raft_feed(struct raft *r, struct raft_peer *p, struct raft_effects *out)
 {
+	/* The log was cut off in front (SNAPSHOT_SAVED) beyond what this peer needs next. */
 	if (p->state != RAFT_SENDING_SNAPSHOT && raft_log_term(&r->log, p->next) == RAFT_NO_TERM) {
 		p->state = RAFT_SENDING_SNAPSHOT;
 		p->is_waiting = false;
@@ -197,12 +204,15 @@ static void heartbeat(struct raft *r, struct raft_peer *p, struct raft_effects *
 		send_append(r, p, p->next, p->next, out);
 		return;
 	}
+	/* The chunk, or its answer, was lost. */
 	if (p->state == RAFT_SENDING_SNAPSHOT && is_late)
 		p->is_waiting = false;
 	raft_feed(r, p, out);
 	if (raft_log_term(&r->log, p->match) != RAFT_NO_TERM)
 		send_append(r, p, p->match, p->match, out);
 	else
+		/* Its match lies before our log, so there is no term to name.  Position 0 fits
+		 * every log: a sign of life and no more. */
 		send_append(r, p, 0, 0, out);
 }
 
@@ -225,6 +235,8 @@ static void send_append(struct raft *r, struct raft_peer *p, int64_t prev, int64
 
 	m->append.prev = prev;
 	m->append.prev_term = prev == 0 ? 0 : raft_log_term(&r->log, prev);
+	/* Not `commit`: a follower need not wait for the leader's own disk to apply what a majority
+	 * has. */
 	m->append.commit = r->known_commit;
 	if (end > prev)
 		m->append.n_runs =

@@ -15,6 +15,8 @@ void raft_log_fini(struct raft_log *l)
 	*l = (struct raft_log){ 0 };
 }
 
+/* Terms never go down along a log: a leader appends in its own term only, and what a follower takes
+ * has been checked against its leader's (raft_append.c, is_sound). */
 void raft_log_append(struct raft_log *l, int64_t term, int64_t new_end)
 {
 	ASSERT(new_end > l->end);
@@ -37,6 +39,8 @@ void raft_log_cut(struct raft_log *l, int64_t end)
 	l->end = end;
 }
 
+/* A run that the new start lies in keeps its rest; the term of what was dropped last is kept, for
+ * the next append's prev may be just there (5.1). */
 void raft_log_drop(struct raft_log *l, int64_t start)
 {
 	int32_t gone = 0;
@@ -59,6 +63,8 @@ int64_t raft_log_term(const struct raft_log *l, int64_t position)
 
 	if (position < l->start || position > l->end)
 		return RAFT_NO_TERM;
+	/* Before the first record there is nothing to disagree about: every log has term 0
+	 * there. */
 	if (position == 0)
 		return 0;
 	at = run_of(l, position - 1);
@@ -88,6 +94,7 @@ int32_t raft_log_runs(const struct raft_log *l, int64_t from, int64_t *to, struc
 	if (from == *to)
 		return 0;
 	for (int32_t at = run_of(l, from); at < l->n && l->runs[at].first < *to; at++) {
+		/* What does not fit goes with the next append. */
 		if (n == cap) {
 			*to = l->runs[at].first;
 			break;
@@ -109,6 +116,8 @@ int64_t raft_log_back(const struct raft_log *l, int64_t at, int64_t term)
 			return p;
 		p = l->runs[i].first;
 	}
+	/* All runs that are here are of later terms.  The snapshot's end is the last place that can
+	 * be vouched for; below it only a snapshot helps, unless the log has its very beginning. */
 	if (p == l->start && l->start_term <= term)
 		return p;
 	return l->start == 0 ? 0 : -1;

@@ -22,6 +22,7 @@ void raft_send_chunk(struct raft *r, struct raft_peer *p, struct raft_effects *o
 	m = raft_send(r, out, RAFT_SNAPSHOT, p->who);
 	m->snapshot.end = p->snapshot;
 	m->snapshot.end_term = p->snapshot_term;
+	/* The shell fills in the bytes and whether they are the last: it has the file. */
 	m->snapshot.offset = p->offset;
 	p->is_waiting = true;
 	p->sent_ms = r->now_ms;
@@ -35,10 +36,13 @@ void raft_on_snapshot(struct raft *r, const struct raft_msg *m, struct raft_effe
 		return;
 	if (m->snapshot.end_term <= 0 || m->snapshot.end_term > m->term)
 		return;
+	/* A chunk is a sign of life like any append (figure 5.3, "reset election timer"): whoever
+	 * takes long to catch up must not campaign meanwhile. */
 	raft_hear_leader(r, m, out);
 	if (r->is_installing || r->is_storing)
 		return;
 	if (has_it(r, end, m->snapshot.end_term)) {
+		/* A snapshot holds only what is committed, so that much is known to be. */
 		raft_advance_commit(r, i64_min(end, r->log.end));
 		answer(r, m->from, true, out);
 		return;
@@ -51,6 +55,7 @@ void raft_on_snapshot(struct raft *r, const struct raft_msg *m, struct raft_effe
 		r->chunk_term = m->snapshot.end_term;
 		r->chunk_offset = 0;
 	}
+	/* A repeated or an overtaken chunk: the answer says which one is wanted. */
 	if (m->snapshot.offset != r->chunk_offset) {
 		answer(r, m->from, false, out);
 		return;
@@ -68,6 +73,8 @@ void raft_on_snapshot_reply(struct raft *r, const struct raft_msg *m, struct raf
 	p->contact_ms = r->now_ms;
 	if (p->state != RAFT_SENDING_SNAPSHOT)
 		return;
+	/* Behind the snapshot the peer may have more than we know of, or records that are not ours:
+	 * a probe finds out. */
 	if (m->stored.is_done && m->stored.match <= r->log.end) {
 		raft_peer_matched(r, p, m->stored.match);
 		raft_peer_probe(p, p->match);
@@ -93,6 +100,8 @@ void raft_on_saved(struct raft *r, const struct raft_event *ev)
 void raft_on_stored(struct raft *r, const struct raft_event *ev, struct raft_effects *out)
 {
 	r->is_storing = false;
+	/* While the disk wrote it another leader, or a newer snapshot, may have begun from the
+	 * start. */
 	if (ev->chunk.end != r->chunk_end || ev->chunk.end_term != r->chunk_term)
 		return;
 	r->chunk_offset = ev->chunk.next;
@@ -102,6 +111,8 @@ void raft_on_stored(struct raft *r, const struct raft_event *ev, struct raft_eff
 		return;
 	}
 	r->chunk_offset = 0;
+	/* Installing throws the log away.  A candidate may lead in a moment, and who has got the
+	 * records in the meantime may have promised what comes behind them. */
 	if (r->role != RAFT_FOLLOWER || has_it(r, r->chunk_end, r->chunk_term)) {
 		r->chunk_end = 0;
 		return;

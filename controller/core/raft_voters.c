@@ -64,6 +64,8 @@ void raft_use_set(struct raft *r, const struct raft_voters_at *at,
 	ASSERT(at->set.n > 0 && at->set.n <= RAFT_VOTERS_MAX);
 	r->voters = *at;
 	r->voters_before = older;
+	/* A peer that has no vote any more stays a peer of a leader: it must still get the record
+	 * that says so, or it would go on to campaign (4.2.2, 4.2.3). */
 	for (int32_t i = 0; i < r->n_peers; i++)
 		r->peers[i].is_voter = false;
 	for (int32_t i = 0; i < r->voters.set.n; i++) {
@@ -80,6 +82,8 @@ void raft_use_set(struct raft *r, const struct raft_voters_at *at,
 		raft_forget_observers(r, true);
 }
 
+/* An uncommitted change whose batch is cut never happened (4.1).  One step back is enough: a second
+ * change starts only when the first is committed, and what is committed is not cut. */
 void raft_roll_back_sets(struct raft *r, int64_t cut)
 {
 	struct raft_voters_at before = r->voters_before;
@@ -112,8 +116,12 @@ void raft_on_hello(struct raft *r, const struct raft_msg *m, struct raft_effects
 {
 	struct raft_peer *p;
 
+	/* A stranger becomes an observer: it gets records from here on and may be given a vote
+	 * later.  The append below carries nothing; it tells who leads, and its answer where the
+	 * stranger's log ends. */
 	if (r->role != RAFT_LEADER || raft_peer_of(r, m->from) != NULL)
 		return;
+	/* A set of other voters may come any time, and must find room. */
 	if (r->n_peers == RAFT_PEERS_MAX - RAFT_VOTERS_MAX)
 		return;
 	p = add_peer(r, m->from);
@@ -163,11 +171,15 @@ void raft_on_transfer(struct raft *r, int32_t to, struct raft_effects *out)
 		raft_try_transfer(r, out);
 }
 
+/* Called whenever the target may have come closer: a TIMEOUT_NOW that comes too early would end in
+ * a campaign that the target's shorter log cannot win. */
 void raft_try_transfer(struct raft *r, struct raft_effects *out)
 {
 	for (int32_t i = 0; i < r->n_peers && r->transfer_to >= 0; i++) {
 		struct raft_peer *p = &r->peers[i];
 
+		/* Sent again with each heartbeat until a vote of a later term is heard: it may get
+		 * lost. */
 		if (p->is_voter && p->who.id == r->transfer_to && p->match == r->log.end)
 			raft_send(r, out, RAFT_TIMEOUT_NOW, p->who);
 	}
@@ -206,6 +218,9 @@ static enum raft_verdict begin_change(struct raft *r, enum raft_voters_op op,
 
 	if (r->role != RAFT_LEADER)
 		return RAFT_NOT_LEADER;
+	/* The erratum of 2015: without a record of its own term committed, a leader may count as
+	 * committed a set that the next leader cuts, and then two sets that differ by two voters
+	 * could both decide. */
 	if (r->commit <= r->term_start)
 		return RAFT_TOO_EARLY;
 	if (r->voters.end > r->commit || r->transfer_to >= 0)
@@ -218,6 +233,8 @@ static enum raft_verdict begin_change(struct raft *r, enum raft_voters_op op,
 		set->v[at] = set->v[--set->n];
 		return could_decide(r, set) ? RAFT_OK : RAFT_TOO_FEW;
 	}
+	/* By id alone, whatever its disk: two disks with one id could not be told apart by who
+	 * dials them.  The old one must lose its vote first. */
 	for (int32_t i = 0; i < set->n; i++)
 		if (set->v[i].id == voter.id)
 			return RAFT_EXISTS;
@@ -264,6 +281,8 @@ static enum raft_verdict begin_transfer(struct raft *r, int32_t to)
 	if (is_silent(r, p))
 		return RAFT_BEHIND;
 	r->transfer_to = p->who.id;
+	/* Appending pauses meanwhile, so a transfer that does not come about within an election
+	 * timeout is given up (3.10). */
 	r->transfer_until_ms = r->now_ms + r->o.election_min_ms;
 	return RAFT_OK;
 }
@@ -287,6 +306,7 @@ static struct raft_peer *best_voter(struct raft *r)
 
 static bool is_silent(const struct raft *r, const struct raft_peer *p)
 {
+	/* The same patience with which a leader counts its own majority. */
 	return r->now_ms - p->contact_ms >= r->o.election_min_ms;
 }
 
@@ -301,6 +321,8 @@ static struct raft_peer *add_peer(struct raft *r, struct raft_voter who)
 				 .progress_ms = r->now_ms,
 				 .sent_ms = RAFT_NEVER,
 				 .caught_up_ms = RAFT_NEVER };
+	/* Optimistic, as 3.3 has nextIndex: mostly it has everything; a refusal says where to
+	 * begin. */
 	raft_peer_probe(p, r->log.end);
 	return p;
 }
