@@ -51,6 +51,15 @@ static void check_partition(const struct image *im, const struct image_partition
 	}
 }
 
+static void check_answers(const struct image_broker *b)
+{
+	ASSERT(b->n_answers >= 0 && b->n_answers <= IMAGE_ANSWERS_MAX);
+	for (int32_t i = 0; i < b->n_answers; i++) {
+		ASSERT(b->answers[i].response.n > 0);
+		ASSERT(i == 0 || b->answers[i - 1].number < b->answers[i].number);
+	}
+}
+
 void image_check(const struct image *im)
 {
 	int32_t at;
@@ -58,6 +67,7 @@ void image_check(const struct image *im)
 	for (int32_t i = 0; i < im->n_brokers; i++) {
 		ASSERT(i == 0 || im->brokers[i - 1]->id < im->brokers[i]->id);
 		ASSERT(im->brokers[i]->epoch >= 0);
+		check_answers(im->brokers[i]);
 	}
 	for (int32_t i = 0; i < im->n_topics; i++) {
 		const struct image_topic *t = im->topics[i];
