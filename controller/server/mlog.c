@@ -208,6 +208,8 @@ int64_t mlog_fit(const struct mlog *l, int64_t from, int64_t to, int64_t bytes)
 		const struct mlog_entry *e = mlog_entry(l, at);
 
 		used += MLOG_ENTRY + (int64_t)e->n;
+		/* Batches are atomic: one that is larger than asked for goes alone, half of one
+		 * never. */
 		if (e->left == 0 && (used <= bytes || fits == from))
 			fits = at + 1;
 	}
@@ -282,6 +284,8 @@ void mlog_truncate(struct mlog *l, int64_t end)
 		mem_free(l->entries[--l->n]);
 		l->end--;
 	}
+	/* A round has it, or had it: it may be on disk, so the files must be cut before anything is
+	 * written. */
 	if (end < w->from) {
 		ASSERT(!w->has_install);
 		w->cut = end;
@@ -351,6 +355,7 @@ static void start_round(struct mlog *l)
 	struct work spare = r->work;
 
 	ASSERT(!r->is_running);
+	/* Until round_done the job alone reads and writes `work`. */
 	r->work = l->gathered;
 	r->end = l->end;
 	say_durable(&r->work.bytes, r->work.from);
@@ -359,6 +364,8 @@ static void start_round(struct mlog *l)
 				     .from = r->work.has_install ? r->work.from : l->end,
 				     .cut = -1,
 				     .seq = r->work.seq };
+	/* Only term or vote changed: an empty file, named by a record that may never come, helps
+	 * nobody. */
 	if (r->work.bytes.n == 0 && r->work.wants_file) {
 		l->gathered.wants_file = true; /* with the next record */
 		r->work.wants_file = false;
@@ -489,6 +496,7 @@ static void round_done(struct job *j)
 		l->snapshot = r->work.install.offset;
 		l->snapshot_epoch = r->work.install.epoch;
 	}
+	/* Before anybody is told: the disk works while the answers leave. */
 	if (l->is_wanted)
 		start_round(l);
 	if (has_install)
@@ -592,6 +600,8 @@ enum err mlog_load(struct mlog *l, int64_t at, uint8_t *to, size_t *n, bool *is_
 	int64_t size = 0;
 	enum err e = ERR_OK;
 
+	/* The old file is removed already, but the descriptor would still read it: chunks of two
+	 * snapshots must not be mixed. */
 	if (l->outgoing != NULL && l->outgoing_offset != l->snapshot) {
 		file_put(l->outgoing);
 		l->outgoing = NULL;
@@ -629,6 +639,7 @@ void mlog_install(struct mlog *l, const struct mlog_install *in)
 {
 	struct work *w = &l->gathered;
 
+	/* What was gathered is in the snapshot or contradicts it. */
 	w->bytes.n = 0;
 	w->cut = -1;
 	w->from = in->offset;

@@ -45,6 +45,8 @@ void node_log_record(const struct image *before, const Weir__MetadataRecord *m)
 
 static void log_broker_change(const struct image *before, const Weir__BrokerChangeRecord *m)
 {
+	/* A broker's partitions change in the records before this one, so what its fencing cost
+	 * counts. */
 	int32_t led = 0;
 
 	for (int32_t i = 0; i < before->n_topics; i++)

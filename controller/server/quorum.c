@@ -235,6 +235,7 @@ static int32_t runs_of(const struct quorum *q, struct raft_run **out)
 	struct raft_run *runs = NULL;
 	int32_t n = 0, cap = 0;
 
+	/* Once at a start, over what a snapshot has left: tens of megabytes at most. */
 	for (int64_t at = start; at < end; at++) {
 		int64_t term = mlog_entry(q->log, at)->epoch;
 
@@ -253,6 +254,8 @@ static int32_t runs_of(const struct quorum *q, struct raft_run **out)
 void quorum_run(struct quorum *q)
 {
 	const Weir__QuorumState *m = mlog_state(q->log);
+	/* In the order in which they came to count: what was agreed at first, the snapshot's, the
+	 * last two of the log.  Raft needs the last two of all. */
 	struct raft_voters_at sets[4] = { { .end = 0, .set.n = q->base.n } };
 	struct raft_options o = { .self = { q->o->id, q->o->directory },
 				  .heartbeat_ms = q->o->heartbeat_ms,
@@ -296,6 +299,8 @@ void quorum_run(struct quorum *q)
 
 enum raft_verdict quorum_step(struct quorum *q, struct raft_event *ev)
 {
+	/* Taken before the step: afterwards it is too late to tell what raft knew of as a
+	 * leader. */
 	int64_t end = led_end(q);
 	enum raft_verdict verdict;
 
@@ -325,6 +330,8 @@ void quorum_take(struct quorum *q, const Weir__RaftMessage *wire)
 				  F_I64("from", wire->from), F_I64("offset", msg.append.prev));
 			return;
 		}
+		/* Raft never sees records, so the voter sets among them are looked for here, before
+		 * it takes them. */
 		ev.n_sets = 0;
 		for (size_t at = 0; at < wire->payload.len;) {
 			struct mlog_head h;
@@ -358,8 +365,10 @@ static void on_persisted(void *arg, int64_t seq)
 	struct quorum *q = arg;
 	struct raft_event ev = { .kind = RAFT_EV_PERSISTED, .seq = seq };
 
+	/* The very first write: what the controllers agreed on before any of them was a member. */
 	if (q->phase == QUORUM_ADOPTING)
 		quorum_adopted(q);
+	/* Installing writes with the number of before; raft has heard of that one. */
 	else if (q->has_raft && seq > q->raft.persisted)
 		(void)quorum_step(q, &ev);
 }
@@ -374,6 +383,8 @@ static void on_failed(void *arg, enum err e)
 	q->on->failed(q->arg, e);
 }
 
+/* Not at once: what is appended in one turn of the loop becomes one event, and one message to each
+ * peer. */
 void quorum_appended(struct quorum *q)
 {
 	if (q->is_announcing)
@@ -433,6 +444,8 @@ static void carry_out(struct quorum *q, struct raft_event *ev, const Weir__RaftM
 	struct raft_voters voters = fx->voters;
 	int64_t commit = fx->commit_moved ? q->raft.commit : -1;
 
+	/* Batches that raft never heard of are of a term in which we lead no more: nobody else has
+	 * them, and what the next leader sends begins at raft's end. */
 	if (end >= 0 && q->raft.role != RAFT_LEADER && mlog_end(q->log) > end)
 		mlog_truncate(q->log, end);
 	write_log(q, wire);
@@ -441,12 +454,14 @@ static void carry_out(struct quorum *q, struct raft_event *ev, const Weir__RaftM
 	if (fx->install)
 		install(q);
 	send_all(q);
+	/* Only then can more be on disk than when they were held. */
 	if (ev->kind == RAFT_EV_PERSISTED)
 		release_held(q);
 	if (fx->wake_ms < INT64_MAX)
 		q->env->ops->timer_set(q->env, &q->tick, fx->wake_ms * 1000);
 	if (commit >= 0)
 		q->on->committed(q->arg, commit);
+	/* Before the role: whoever resigns closes the connections on which changes are answered. */
 	quorum_settle_changes(q);
 	if (role_changed)
 		q->on->role(q->arg);
@@ -459,6 +474,8 @@ static void carry_out(struct quorum *q, struct raft_event *ev, const Weir__RaftM
 	}
 	if (has_voters)
 		append_voters(q, &voters);
+	/* The bytes are in the file by now, not synced: install_files does that before it relies on
+	 * them. */
 	if (q->has_chunk) {
 		q->has_chunk = false;
 		(void)quorum_step(q, &q->chunk);
@@ -476,6 +493,8 @@ static void write_log(struct quorum *q, const Weir__RaftMessage *wire)
 	if (fx->cut >= 0 && fx->cut < mlog_end(q->log))
 		mlog_truncate(q->log, fx->cut);
 	if (fx->append_from >= 0) {
+		/* The message may begin with records that we have: they are never written a second
+		 * time. */
 		for (; at < wire->payload.len; at += MLOG_ENTRY + h.size) {
 			mlog_peek_entry(wire->payload.data + at, &h);
 			if (h.offset >= fx->append_from)
@@ -504,6 +523,7 @@ static void store_chunk(struct quorum *q, const struct raft_msg *m, const Weir__
 						   m->snapshot.is_last } };
 }
 
+/* On a thread of the io pool, see install. */
 static void take_record(void *state, const Weir__MetadataRecord *m)
 {
 	struct quorum *q = state;
@@ -529,6 +549,8 @@ static void install(struct quorum *q)
 	struct mlog_install in = { q->fx.install_end, q->fx.install_term, q, take_record };
 
 	ASSERT(q->installing == NULL);
+	/* The node's image is built beside the one that it shows, and takes its place when all is
+	 * on disk. */
 	log_info("quorum", "the state comes as a snapshot from the leader",
 		 F_I64("offset", in.offset), F_I64("had", mlog_end(q->log)));
 	q->install_end = in.offset;
@@ -592,6 +614,8 @@ static void append_voters(struct quorum *q, const struct raft_voters *set)
 
 	for (int32_t i = 0; i < set->n; i++) {
 		row[i].who = set->v[i];
+		/* A voter whose address nobody knows any more keeps its vote; it dials the others
+		 * itself. */
 		if (!quorum_address(q, set->v[i].id, &row[i].addr))
 			row[i].addr = (struct peer_addr){ .host = "", .port = 0 };
 		fill_voter(&row[i], &rows[i]);

@@ -87,6 +87,7 @@ bool quorum_hand_over(struct quorum *q)
 		return false;
 	for (int32_t i = 0; i < set->n; i++)
 		is_alone &= set->v[i].id == q->o->id || quorum_heard(q, set->v[i].id) == NULL;
+	/* Nobody is there to take over; waiting for it would only make the stop slow. */
 	if (is_alone)
 		return false;
 	verdict = quorum_step(q, &ev);
@@ -101,6 +102,8 @@ static void find_directory(struct change *c)
 
 	if (!c->any_directory)
 		return;
+	/* Without a directory, the disk that says hello now.  It is looked up at each try: who
+	 * waits for a controller to appear means the one that will. */
 	if (c->op == RAFT_ADD && h != NULL)
 		c->voter.directory = h->self.who.directory;
 	for (int32_t i = 0; c->op == RAFT_REMOVE && i < r->voters.set.n; i++)
@@ -122,6 +125,8 @@ static void try_change(void *arg)
 	struct raft_event ev = { .kind = RAFT_EV_VOTERS };
 	enum raft_verdict verdict;
 
+	/* The timer, and raft has taken it long ago: an old set cannot be put back, only the
+	 * waiting ends. */
 	if (c->end > 0) {
 		finish(c, KERR_REQUEST_TIMED_OUT,
 		       "the change is in the log, and not yet on a majority");
@@ -225,6 +230,8 @@ static void fill_member(struct quorum *q, struct arena *a, struct raft_voter who
 	}
 }
 
+/* Raft counts on a steady clock, DescribeQuorum answers with timestamps (KIP-836): what is stored
+ * are never wall times, which may jump. */
 static int64_t wall_of(struct quorum *q, int64_t mono_ms)
 {
 	return mono_ms <= RAFT_NEVER ? -1 : env_wall_ms(q->env) - (env_mono_ms(q->env) - mono_ms);
@@ -249,6 +256,8 @@ static void fill_progress(struct quorum *q, struct raft_voter who, Weir__QuorumM
 			continue;
 		m->log_end = p->match;
 		m->last_fetch_ms = wall_of(q, p->contact_ms);
+		/* A peer that has everything is caught up as of its last answer, however long ago
+		 * the last record came. */
 		m->last_caught_up_ms = p->match == r->log.end && p->contact_ms > RAFT_NEVER
 					       ? m->last_fetch_ms
 					       : wall_of(q, p->caught_up_ms);

@@ -46,6 +46,8 @@ void quorum_consider(struct quorum *q)
 	}
 }
 
+/* Any member will do.  If what it says is old, raft finds the newer voters in the log that
+ * follows. */
 static bool join(struct quorum *q)
 {
 	const struct hello *member = NULL;
@@ -89,6 +91,8 @@ static bool propose(struct quorum *q)
 		set.v[at] = v;
 		set.n++;
 	}
+	/* Half a set would be a quorum of those who happened to start first, and two such could
+	 * both decide. */
 	if (!is_complete)
 		set.n = 0;
 	q->proposed = set;
@@ -115,6 +119,7 @@ static void adopt(struct quorum *q, struct str cluster_id, const struct quorum_v
 {
 	if (q->on->adopt_cluster(q->arg, cluster_id) != ERR_OK)
 		return; /* said there */
+	/* On disk first: whoever counts on this vote must find it again after a crash. */
 	q->base = *voters;
 	q->phase = QUORUM_ADOPTING;
 	quorum_put_state(q);

@@ -1,3 +1,8 @@
+/* quorum_msg.c - one protobuf message for all of raft's: four numbers and a flag mean what the kind
+ * says, so the wire has one shape and this file is the table of it.
+ *
+ * Packing trusts raft, unpacking trusts nobody: raft asserts what it is told, and no peer may make
+ * a controller abort. */
 #include "controller/server/quorum_msg.h"
 
 bool quorum_uuid(const ProtobufCBinaryData *b, struct uuid *out)
@@ -13,6 +18,7 @@ ProtobufCBinaryData quorum_bytes(const struct uuid *u)
 	return (ProtobufCBinaryData){ sizeof(u->b), (uint8_t *)(uintptr_t)u->b };
 }
 
+/* All of them, whatever the kind needs: zero and absent are then never confused. */
 static void put(Weir__RaftMessage *m, const int64_t v[4], bool flag)
 {
 	m->has_a = m->has_b = m->has_c = m->has_d = m->has_flag = true;
@@ -42,6 +48,7 @@ void quorum_pack(const struct raft_msg *in, struct quorum_packed *out)
 	Weir__RaftMessage *m = &out->m;
 
 	weir__raft_message__init(m);
+	/* Copies: the protobuf message points at them, and lives as long as *out. */
 	out->from = in->from.directory;
 	out->to = in->to.directory;
 	m->kind = (int32_t)in->kind;
@@ -142,6 +149,7 @@ bool quorum_unpack(const Weir__RaftMessage *m, struct raft_msg *out)
 		out->snapshot.offset = m->c;
 		out->snapshot.bytes = m->d;
 		out->snapshot.is_last = m->flag;
+		/* The chunk is written where it says and as long as it says. */
 		return m->d == (int64_t)m->payload.len && m->a > 0 && m->c >= 0;
 	case RAFT_SNAPSHOT_REPLY:
 		out->stored.end = m->a;

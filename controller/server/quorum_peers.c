@@ -54,6 +54,7 @@ static void meet_address(struct quorum *q, const struct peer_addr *addr)
 
 	if (same_address(addr, &q->o->self) || addr->host[0] == 0 || q->phase == QUORUM_OVER)
 		return;
+	/* By address, not by id: whoever is dialled has not said its id yet. */
 	LIST_FOR (old, &q->peers, struct peer, in_quorum)
 		if (same_address(&old->addr, addr))
 			return;
@@ -76,6 +77,8 @@ void quorum_meet(struct quorum *q, int32_t id, struct uuid directory, const char
 	for (int32_t i = 0; i < q->met.n; i++)
 		if (q->met.v[i].who.id == id)
 			v = &q->met.v[i];
+	/* More than can vote at once have been met over time; those that vote now say so in their
+	 * hellos. */
 	if (v == NULL && q->met.n == RAFT_VOTERS_MAX)
 		return;
 	if (v == NULL)
@@ -132,8 +135,10 @@ static void on_down(void *arg, struct rpc *rpc, enum err why)
 	(void)why;
 	p->rpc = NULL;
 	p->is_up = p->has_hello = false;
+	/* It was there a moment ago, and mostly is again at once: a restart, not a failure. */
 	if (had_hello)
 		p->tries = 0;
+	/* We closed it ourselves, and there is nothing to come back to. */
 	if (p->is_self)
 		return;
 	timer_after_ms(q->env, &p->retry,
@@ -196,6 +201,8 @@ struct visitor *quorum_hello(struct quorum *q, struct visitor *v, struct rpc *rp
 	v->hello = h;
 	v->heard_us = env_mono_us(q->env);
 	say_hello(q, rpc, false);
+	/* Our own id and our own disk: it is ourselves, who dialled an alias; that side closes
+	 * it. */
 	if (h.self.who.id != q->o->id)
 		heard_hello(q, &h);
 	else if (!uuid_eq(h.self.who.directory, q->o->directory))
@@ -418,6 +425,7 @@ static void send_one(struct quorum *q, const struct raft_msg *msg)
 	bool is_dialled = false;
 	struct rpc *rpc = way_to(q, msg->to, &is_dialled);
 
+	/* Dropped: a peer that does not read must not take all of our memory. */
 	if (rpc == NULL || rpc_pending(rpc) > OUTPUT_MAX)
 		return;
 	quorum_pack(msg, &packed);
@@ -439,6 +447,8 @@ static bool fill_payload(struct quorum *q, const struct raft_msg *msg, Weir__Raf
 	int64_t epoch;
 
 	if (msg->kind == RAFT_APPEND && msg->append.end > msg->append.prev) {
+		/* A message that waited for the disk may speak of records that have gone since, to
+		 * a cut or into a snapshot. */
 		if (msg->append.prev < mlog_start(q->log) || msg->append.end > mlog_end(q->log))
 			return false;
 		m->has_payload = true;

@@ -62,6 +62,8 @@ enum err quorum_state_open(struct env *env, const char *dir, struct quorum_state
 		Weir__QuorumState *m =
 			read_slot(bytes + at, size_min(got - at, QUORUM_SLOT), a, &number);
 
+		/* A torn write leaves the slot of the write before it whole: the higher number that
+		 * checks is the one. */
 		if (m == NULL || number <= f->writes)
 			continue;
 		f->writes = number;
@@ -148,6 +150,7 @@ enum err quorum_state_write(struct env *env, const char *dir, struct quorum_stat
 					 (int64_t)((f->writes + 1) % 2) * QUORUM_SLOT);
 	if (e == ERR_OK)
 		e = f->file->ops->sync(f->file);
+	/* A new file is only found again after a power loss when its directory is synced. */
 	if (e == ERR_OK && is_first)
 		e = env->files->sync_dir(env, dir);
 	return e;

@@ -27,6 +27,7 @@ void raw_add_record(struct raw *r, const Weir__MetadataRecord *m)
 
 void raw_attach(const struct raw *r, ProtobufCMessage *m)
 {
+	/* protobuf-c packs unknown fields as they are, tag and bytes, behind the known ones. */
 	m->unknown_fields = r->v;
 	m->n_unknown_fields = (unsigned)r->n;
 }

@@ -35,6 +35,8 @@ static void send_elsewhere(struct waiting *);
 
 /* ---- elected, and not any more --------------------------------------------------------------- */
 
+/* What is in the log and not committed counts, too: a leader's first commit commits all of it
+ * (3.6.2), and what is decided now must follow on it. */
 static struct image *everything(struct node *n)
 {
 	struct image *im = image_clone(n->stable);
@@ -67,6 +69,8 @@ static void on_lead(void *arg, int64_t term)
 	log_info("controller", "active", F_I64("term", term), F_I64("records", mlog_end(n->log)),
 		 F_I64("brokers", n->ctl.image->n_brokers),
 		 F_I64("topics", n->ctl.image->n_topics));
+	/* The term's first record goes first: nothing older is committed before one of this term is
+	 * (3.6.2). */
 	(void)node_submit(n, &cmd, &nobody);
 	links_expect_all(n);
 	if (n->options->rebalance_enable)
@@ -82,6 +86,7 @@ static void on_append_voters(void *arg, Weir__VotersRecord *m)
 
 	record.body_case = WEIR__METADATA_RECORD__BODY_VOTERS;
 	record.voters = m;
+	/* Raft asks in the middle of a step; who has stopped to lead in it writes nothing more. */
 	if (n->is_active)
 		node_append(n, &v, 1, true);
 }
@@ -114,6 +119,7 @@ static void resign(struct node *n)
 	timer_clear(n->env, &n->leaderless);
 	node_resign_parked(n);
 	LIST_FOR (s, &n->sessions, struct session, in_node) {
+		/* Tools and other controllers may stay: a standby shows itself, and votes. */
 		if (s->link == NULL)
 			continue;
 		rpc_finish(s->rpc); /* what was just committed is still answered */
@@ -214,6 +220,7 @@ static void *on_snapshot_begin(void *arg)
 /* On a thread of the io pool; nobody else has the image. */
 static void on_snapshot_record(void *state, const Weir__MetadataRecord *m)
 {
+	/* A kind of record from a newer leader is skipped here, too: image.h. */
 	enum err e = image_apply(state, m);
 
 	(void)e;
@@ -319,6 +326,7 @@ static void send_elsewhere(struct waiting *w)
 	struct text t;
 
 	text_init(&t, why, sizeof(why));
+	/* It waited here while we were elected; its connection is the right one already. */
 	if (leader == n->options->id)
 		text_printf(&t, "controller %d was just elected: ask again", leader);
 	else if (leader >= 0)

@@ -26,6 +26,8 @@ void rpc_look_call(struct session *s, uint64_t id, const Weir__Request *q)
 	struct peer_addr active;
 
 	out.status = &status;
+	/* With every answer: whoever asked a standby can go on to the active one without a second
+	 * question. */
 	status.active_controller = quorum_leader(n->quorum);
 	status.has_active_controller = status.active_controller >= 0;
 	status.has_answered_by = true;
@@ -122,6 +124,8 @@ static void describe_broker(const struct node *n, const struct image_broker *b,
 static void read_log(struct node *n, const Weir__ReadLog *m, Weir__Response *out)
 {
 	Weir__LogEntries *log = arena_must(&n->scratch, sizeof(*log));
+	/* `end` is what is committed, not the end of the log: what may still be cut is shown to
+	 * nobody. */
 	int64_t at = i64_max(m->from, mlog_start(n->log)), end = n->stable->offset;
 	int64_t count = i64_min(i64_max(m->count, 0), LOG_COUNT_MAX), bytes = 0;
 
