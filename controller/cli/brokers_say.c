@@ -1,4 +1,8 @@
-/* brokers_say.c - Metadata, DescribeCluster and DescribeConfigs of one broker, made records. */
+/* brokers_say.c - Metadata, DescribeCluster and DescribeConfigs of one broker, made records.
+ *
+ * So that every command that looks works on one kind of state, wherever it comes from: from a
+ * controller, a file, a broker without a controller, Apache Kafka's brokers.  What Kafka's protocol
+ * does not tell stays at its default: epochs of brokers and partitions, ELR, log directories. */
 #include "controller/cli/brokers_say.h"
 #include "common/meta/image.h"
 #include "controller/cli/kafka_client.h"
@@ -65,6 +69,7 @@ enum err brokers_say_snapshot(struct cli *cli, struct addr broker, Weir__Snapsho
 	*controller = c;
 	weir__snapshot__init(s.to);
 	weir__controller_state__init(c);
+	/* How the rest of the command knows that no controller has spoken: see health.c. */
 	c->id = -1;
 	c->epoch = -1;
 	if ((e = kafka_open(&s.conn, cli, broker, s.deadline_ms)))
@@ -83,6 +88,7 @@ static void say_broker(struct saying *s, const struct describe_cluster_response_
 	weir__broker_record__init(r);
 	weir__endpoint__init(e);
 	r->id = b->broker_id;
+	/* Zeros: the record needs sixteen bytes, and brokers do not say theirs. */
 	r->incarnation = (ProtobufCBinaryData){ sizeof(struct uuid), make(s, sizeof(struct uuid)) };
 	e->name = e->protocol = text(s, STR("PLAINTEXT"));
 	e->host = text(s, b->host);
@@ -176,6 +182,8 @@ static enum err say_topics(struct saying *s)
 		r->id = (ProtobufCBinaryData){ sizeof(t->topic_id), make(s, sizeof(t->topic_id)) };
 		memcpy(r->id.data, t->topic_id.b, sizeof(t->topic_id));
 		add(s, WEIR__METADATA_RECORD__BODY_TOPIC)->topic = r;
+		/* A broker may answer in any order, an image takes partitions by number
+		 * (apply_partition). */
 		qsort(t->partitions, (size_t)t->n_partitions, sizeof(*t->partitions), by_index);
 		for (int32_t p = 0; p < t->n_partitions; p++)
 			say_partition(s, r->id, &t->partitions[p]);
@@ -207,6 +215,7 @@ static enum err say_configs(struct saying *s)
 	schema_init(&describe_configs_request_schema, &in);
 	in.resources =
 		schema_new(&describe_configs_request_resource_schema, &s->cli->mem, (int32_t)n);
+	/* One request for all topics: a cluster of thousands is still one round trip. */
 	for (size_t i = 0; i < n; i++) {
 		struct describe_configs_request_resource *r = &in.resources[in.n_resources];
 

@@ -260,6 +260,7 @@ int cmd_brokers_describe(struct cli *cli)
 	int code = view_load(cli, &v);
 
 	if (!code && !(code = find_broker(cli, &v, &b))) {
+		/* A broker that is down is described all the same: that is when people look. */
 		if (ask_log_dirs(cli, b, &dirs))
 			dirs.n_results = 0;
 		if (out_is_for_people(cli))
@@ -330,6 +331,7 @@ static int check_unregister(struct cli *cli, const struct view *v, const struct 
 	const Weir__BrokerState *state = view_broker_state(v, b->id);
 	struct shares s = shares_of(v, b->id);
 
+	/* Held is fenced with a process that runs, which would be back with its next heartbeat. */
 	if (!b->is_fenced || (b->is_held && state && state->connected))
 		return cli_fail(cli, CLI_UNSAFE,
 				"broker %d is up: stop it first, it would register again at once",

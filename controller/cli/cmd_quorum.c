@@ -233,6 +233,8 @@ static int change(struct cli *cli, const Weir__Request *request, const char *wha
 {
 	static const struct out_column columns[] = { { "CONTROLLER", "controller", OUT_LEFT },
 						     { "RESULT", "result", OUT_LEFT } };
+	/* A dry run asks nothing: whether a change is possible is known by raft alone, at the
+	 * moment it is asked. */
 	const char *who = cli->n_args > 0 ? cli->args[0] : "the one that is furthest";
 	bool dry = cli_switch(cli, "dry-run");
 	Weir__Response *response;

@@ -249,6 +249,8 @@ static int wait_for(struct cli *cli, const struct plan *plan, int64_t deadline_m
 			return code;
 		*left = move_count(v.image, plan);
 		view_fini(&v);
+		/* The metadata is the word: a move is over when the controller has taken the old
+		 * replicas out, not when the last record was copied. */
 		if (*left == 0 || cli_now_ms() >= deadline_ms)
 			return CLI_OK;
 		cli_sleep_ms(LOOK_EVERY_MS);
@@ -334,6 +336,7 @@ static int finish(struct cli *cli, struct view *v, const struct plan *plan, int6
 	if (out_is_for_people(cli))
 		printf("done   %d partition%s in %s\n", plan->n, plan->n == 1 ? "" : "s",
 		       text_of_duration(cli, cli_now_ms() - began_ms));
+	/* Left behind, the throttle would slow down each of these followers whenever it lags. */
 	return rate >= 0 ? move_throttle(cli, v, plan, -1) : CLI_OK;
 }
 
@@ -350,6 +353,7 @@ static int carry_out(struct cli *cli, struct view *v, struct plan *plan, bool ca
 		return nothing_to_do(cli, "nothing to move: it is so already");
 	if (cli_switch(cli, "dry-run"))
 		return print_results(cli, plan, NULL, "would move");
+	/* Before the moves, or they would run unthrottled until it is set. */
 	if (rate >= 0 && (code = move_throttle(cli, v, plan, rate)))
 		return code;
 	if ((code = move_submit(cli, plan, cancel, &results)))
@@ -369,6 +373,7 @@ static int64_t behind(const struct image_partition *p, const struct replica_offs
 			end = at->end[i];
 	for (int32_t i = 0; end >= 0 && i < p->replicas.n; i++)
 		if (image_ids_has(&p->adding, p->replicas.v[i]))
+			/* One that does not answer, or has no log yet, has everything before it. */
 			worst = i64_max(worst, end - i64_max(0, at->end[i]));
 	return worst;
 }

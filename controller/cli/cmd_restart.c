@@ -229,6 +229,7 @@ static int judge(struct cli *cli, const struct view *v, struct verdict *d)
 				d->node);
 	d->voters = (int32_t)v->controller->n_voters;
 	d->left = d->voters - 1;
+	/* A voter that is silent and asked about is not missed twice. */
 	for (size_t i = 0; i < v->controller->n_silent_voters; i++)
 		d->left -= v->controller->silent_voters[i] != d->node;
 	d->is_safe = d->left > d->voters / 2;

@@ -38,6 +38,8 @@ static int build_create(struct cli *cli, Weir__CreateTopics *out)
 		t->name = z_of(cli, cli->args[i]);
 		t->has_partitions = t->has_replication_factor = true;
 		t->partitions = (int32_t)i64_min(partitions, INT32_MAX);
+		/* A number too large for the protocol is refused by the controller, in its own
+		 * words, like any other. */
 		t->replication_factor = (int32_t)i64_min(factor, INT16_MAX);
 		if ((code = read_configs(cli, &t->configs, &t->n_configs)) ||
 		    (code = read_assignments(cli, &t->assignments, &t->n_assignments)))
@@ -76,6 +78,7 @@ static void copy_shape(struct cli *cli, const struct image_topic *from, Weir__Cr
 	t->name = z_of(cli, cli->args[1]);
 	t->has_partitions = t->has_replication_factor = true;
 	t->partitions = from->n_partitions;
+	/* The number, not the assignment: the clone is placed anew. */
 	t->replication_factor = from->n_partitions ? from->partitions[0].replicas.n : -1;
 	t->configs = arena_must(&cli->mem, (size_t)(from->n_configs + 1) * sizeof(*t->configs));
 	for (int32_t i = 0; i < from->n_configs; i++) {

@@ -88,6 +88,8 @@ static const struct image_partition *find(struct telling *t, const ProtobufCBina
 	if (topic_id->len != sizeof(id.b))
 		return NULL;
 	memcpy(id.b, topic_id->data, sizeof(id.b));
+	/* Of a topic that is created in this record only the image after it knows the name, of one
+	 * that is deleted only the one before. */
 	was = image_topic_by_id(t->before, id);
 	is = was ? was : image_topic_by_id(t->now, id);
 	if (!is)
@@ -130,6 +132,8 @@ static bool tell_partition_change(struct telling *t, const Weir__PartitionChange
 	add_ids(t, &text, "ELR", was ? &was->elr : NULL, c->elr);
 	if (text.n == 0)
 		text_printf(&text, "%s", c->has_recovery ? "recovered" : "noted");
+	/* One type for each event, the weightiest of what changed: whoever filters by `leader` must
+	 * not miss one because the ISR changed, too. */
 	t->out->type = c->has_leader && (!was || was->leader != c->leader) ? "leader"
 		       : c->isr                                            ? "isr"
 		       : c->replicas                                       ? "replicas"
@@ -174,6 +178,7 @@ static bool tell_broker_change(struct telling *t, const Weir__BrokerChangeRecord
 	t->out->cause = b->reason;
 	if (b->has_held)
 		t->out->change = b->held ? "fenced and held" : "let in";
+	/* Fencing that changes nothing is no news: the record says something else besides. */
 	else if (b->has_fenced && (!was || was->is_fenced != (b->fenced != 0)))
 		t->out->change = b->fenced ? "fenced" : "unfenced";
 	else if (b->has_in_controlled_shutdown)

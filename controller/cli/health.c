@@ -4,6 +4,8 @@
 static void count_partition(const struct view *v, const struct image_topic *t,
 			    const struct image_partition *p, struct health *h)
 {
+	/* A topic that asks for more in sync than it has replicas refuses every acks=all anyway:
+	 * that is a mistake of its config, which create says, and not the cluster's health. */
 	int32_t min_isr = i32_min(view_min_isr(v->image, t), p->replicas.n);
 
 	h->partitions++;
@@ -34,6 +36,8 @@ void health_count(const struct view *v, struct health *h)
 		count_partition(v, w.topic, w.partition, h);
 	h->is_leaderless =
 		v->controller->id >= 0 && v->controller->has_active && v->controller->active < 0;
+	/* Unpreferred leaders and a past unclean election do not count: nothing is at risk by them
+	 * now. */
 	h->is_well = v->controller->id >= 0 && !h->is_leaderless &&
 		     v->controller->n_silent_voters == 0 && h->brokers > 0 &&
 		     h->active == h->brokers && h->offline + h->under_replicated == 0;

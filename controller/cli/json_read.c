@@ -1,4 +1,5 @@
-/* json_read.c - see json_read.h.  RFC 8259, by recursive descent. */
+/* json_read.c - see json_read.h.  RFC 8259, by recursive descent, less what no file of ours needs:
+ * numbers are integers.  JSON_NEST_MAX bounds the stack, whatever somebody hands us. */
 #include "controller/cli/json_read.h"
 #include "common/base/text.h"
 
@@ -13,6 +14,7 @@ static enum err read_value(struct read *, struct json_value *);
 
 static void skip_blanks(struct read *r)
 {
+	/* strchr finds the NUL that ends its list, too. */
 	while (r->at < r->n && strchr(" \t\r\n", r->text[r->at]) && r->text[r->at])
 		r->at++;
 }
@@ -158,6 +160,7 @@ static enum err read_number(struct read *r, struct json_value *v)
 		r->at++;
 	if (parse_i64((struct str){ r->text + from, r->at - from }, &v->number) == ERR_OK)
 		return ERR_OK;
+	/* The sentence about the file is to name where the number begins. */
 	r->at = from;
 	return ERR_CORRUPT;
 }

@@ -1,4 +1,7 @@
-/* kafka_client.c - one request, one answer, blocking, on the wire code that the brokers use. */
+/* kafka_client.c - one request, one answer, blocking, on the wire code that the brokers use.
+ *
+ * Each call names its version, one that Weir's brokers and the Kafka of today have; so nothing is
+ * negotiated, which saves a round trip for each broker that is asked. */
 #include "controller/cli/kafka_client.h"
 #include "common/wire/header.h"
 #include "kafka/apis.h"
@@ -44,6 +47,8 @@ enum err kafka_receive(struct kafka *k, const struct kafka_call *c, int64_t dead
 	reader_init(&r, frame.at, frame.n);
 	if ((e = response_header_decode(&r, c->key, c->version, &id)))
 		return e;
+	/* Kafka answers a connection's requests in order, so two can be under way without a table
+	 * of them. */
 	if (id != ++k->answered_id)
 		return ERR_CORRUPT;
 	return schema_decode(c->out_schema, c->version, &r, &k->cli->mem, c->out);

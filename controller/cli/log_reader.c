@@ -33,9 +33,12 @@ int log_reader_all(struct cli *cli, int64_t to, Weir__LogEntries **out)
 	int code;
 
 	weir__log_entries__init(all);
+	/* An empty page: the log ends before `to`. */
 	do {
 		if ((code = log_reader_page(cli, from, to - from, &page)))
 			return code;
+		/* The first page says where the log begins, and with that how many records there
+		 * can be at most. */
 		if (first < 0) {
 			first = page->start;
 			cap = (size_t)i64_max(0, to - i64_max(first, 0)) + 1;

@@ -112,6 +112,8 @@ static void list_throttled(const struct plan *plan, int from, int to, struct tex
 	for (int i = from; i < to; i++) {
 		const struct plan_item *p = &plan->v[i];
 
+		/* Any of the old ones may come to lead while it lasts; Kafka's tool lists the same
+		 * (KIP-73). */
 		for (int32_t k = 0; k < p->old.n; k++)
 			text_printf(leaders, "%s%d:%d", leaders->n ? "," : "", p->partition,
 				    p->old.v[k]);
@@ -131,6 +133,8 @@ static void change_topics(struct changes *c, const struct plan *plan, bool set)
 		struct text leaders, followers;
 		const char *values[2];
 
+		/* The config is the topic's: all its partitions go into one value, which the plan's
+		 * order keeps together. */
 		for (to = from; to < plan->n && str_eq(plan->v[to].topic, plan->v[from].topic);
 		     to++)
 			cap += 24 * IMAGE_REPLICAS_MAX;

@@ -189,6 +189,8 @@ static int compare_rows(const void *a, const void *b, void *arg)
 {
 	const struct order *by = arg;
 	int ra = *(const int *)a, rb = *(const int *)b, d;
+	/* By the JSON, not the text: "9.5 MB" and "12 kB" are in the wrong order as texts, their
+	 * bytes are not. */
 	const char *x = by->out->cells[ra * by->out->n_columns + by->column].json;
 	const char *y = by->out->cells[rb * by->out->n_columns + by->column].json;
 	int64_t nx, ny;
@@ -217,6 +219,7 @@ static bool sort_rows(struct out *o)
 	if (by.column < 0 || n == 0)
 		return by.column >= 0;
 	rows = arena_must(&o->cli->mem, (size_t)n * sizeof(*rows));
+	/* Row numbers are sorted, not rows: equal ones stay in the order in which they came. */
 	for (int i = 0; i < n; i++)
 		rows[i] = i;
 	qsort_r(rows, (size_t)n, sizeof(*rows), compare_rows, &by);

@@ -64,6 +64,7 @@ static bool read_item(struct cli *cli, const struct json_value *from, struct pla
 	i = item(cli, out);
 	i->topic = topic->text;
 	i->partition = (int32_t)partition->number;
+	/* Kafka's file for a cancel may leave the list out; whoever needs one says so. */
 	i->has_replicas = replicas != NULL;
 	return !replicas || read_ids(replicas, &i->replicas);
 }
@@ -86,6 +87,7 @@ int plan_read(struct cli *cli, const char *path, struct plan *out)
 					"an item of \"partitions\" needs \"topic\", \"partition\" "
 					"and a list \"replicas\" of broker ids",
 					0);
+	/* What goes through a plan topic by topic (throttles, printing) relies on the order. */
 	plan_sort(out);
 	return CLI_OK;
 }

@@ -17,6 +17,7 @@
 bool addr_parse(struct cli *cli, struct str text, int32_t port, struct addr *out)
 {
 	struct str host = str_trim(text);
+	/* An address of IPv6 has colons of its own: the port's stands behind the bracket. */
 	const char *colon = memrchr(host.at, ':', host.n), *bracket = memrchr(host.at, ']', host.n);
 
 	out->port = port;
@@ -61,8 +62,11 @@ static enum err connect_one(const struct addrinfo *ai, int64_t deadline_ms, int 
 
 	if (fd < 0)
 		return err_of_errno(errno);
+	/* Without waiting, so that a host that swallows packets costs our deadline and not the
+	 * kernel's two minutes. */
 	if (connect(fd, ai->ai_addr, ai->ai_addrlen) < 0)
 		e = errno == EINPROGRESS ? wait_for(fd, POLLOUT, deadline_ms) : err_of_errno(errno);
+	/* Writable also means failed; only this tells (connect(2), EINPROGRESS). */
 	if (!e && getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &n) == 0 && failed)
 		e = failed == ECONNREFUSED ? ERR_REFUSED : err_of_errno(failed);
 	if (e) {
@@ -83,6 +87,7 @@ enum err sock_dial(struct addr to, int64_t deadline_ms, int *fd)
 	snprintf(port, sizeof(port), "%d", to.port);
 	if (getaddrinfo(to.host, port, &hints, &all) != 0)
 		return ERR_NOT_FOUND;
+	/* localhost is ::1 and 127.0.0.1, and a broker mostly listens on one of them. */
 	for (const struct addrinfo *ai = all; ai; ai = ai->ai_next) {
 		e = connect_one(ai, deadline_ms, fd);
 		if (!e)
@@ -166,6 +171,8 @@ enum err sock_recv_frame(int fd, struct arena *mem, int64_t deadline_ms, struct 
 	n = load_be32(head);
 	if (n > FRAME_BYTES_MAX)
 		return ERR_LIMIT;
+	/* arena_alloc, not arena_must: the size is the peer's word, and it may not even be a
+	 * broker. */
 	at = arena_alloc(mem, n + 1);
 	if (!at)
 		return ERR_LIMIT;

@@ -1,4 +1,7 @@
-/* tree.c - see tree.h. */
+/* tree.c - see tree.h.
+ *
+ * Every leaf has its text and its JSON from the start, so metadata cat, ls and diff in each format
+ * show the same.  The leaves are sorted once; diff walks two sorted lists side by side. */
 #include "controller/cli/tree.h"
 #include "common/base/text.h"
 #include "controller/cli/out.h"
@@ -36,6 +39,7 @@ static void number(struct tree *t, const char *path, const char *key, int64_t va
 
 static void string(struct tree *t, const char *path, const char *key, struct str value)
 {
+	/* The worst case of JSON: every byte as \u00xx. */
 	size_t cap = 6 * value.n + 8;
 	struct text json;
 
@@ -156,6 +160,7 @@ bool tree_is_below(const char *path, const char *top)
 
 int tree_order(const struct tree_leaf *a, const struct tree_leaf *b)
 {
+	/* Partition 10 comes after partition 9. */
 	int d = strverscmp(a->path, b->path);
 
 	return d ? d : strcmp(a->key, b->key);

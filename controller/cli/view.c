@@ -21,6 +21,7 @@ int view_load(struct cli *cli, struct view *v)
 	*v = (struct view){ 0 };
 	request.body_case = WEIR__REQUEST__BODY_DESCRIBE_CONTROLLER;
 	request.describe_controller = &describe;
+	/* The link then asks both questions at once: one round trip, not two. */
 	cli->reads_state = true;
 	code = link_call(cli, &request, "describe the controller", &response);
 	cli->reads_state = false;
@@ -51,6 +52,7 @@ int view_load_quietly(struct cli *cli, struct view *v, int64_t timeout_ms)
 	int code;
 
 	cli->timeout_ms = timeout_ms;
+	/* For good: whoever asks quietly (completion) has nothing to say afterwards either. */
 	quiet = freopen("/dev/null", "w", stderr);
 	if (!quiet)
 		return CLI_FAILED;
@@ -101,6 +103,8 @@ int32_t view_min_isr(const struct image *image, const struct image_topic *topic)
 {
 	struct topic_conf fixed, conf;
 
+	/* The defaults of a broker's file are not in the metadata: what is not set there counts as
+	 * Kafka's. */
 	topic_conf_defaults(&fixed);
 	topic_conf_of(&fixed, image, -1, topic, &conf);
 	return conf.min_insync_replicas;
