@@ -25,8 +25,8 @@ static void route(struct req *, const struct produce_request *, struct produce_r
 static void refuse_all(struct req *, const struct produce_request *, struct produce_response *,
 		       enum kerr);
 static enum kerr topic_refusal(struct req *, const struct produce_request_topic *,
-			       const struct image_topic *,
-			       const struct produce_request_partition *);
+			       const struct image_topic *, const struct produce_request_partition *,
+			       enum kerr *before);
 static struct str records_of(const struct produce_request_partition *);
 static void send_calls(struct req *);
 static void call_done(struct call *);
@@ -96,7 +96,7 @@ static void route(struct req *q, const struct produce_request *in, struct produc
 			const struct produce_request_partition *p = &t->partition_data[j];
 			struct produce_response_partition *slot =
 				&out->responses[i].partition_responses[j];
-			enum kerr e = topic_refusal(q, t, topic, p);
+			enum kerr before, e = topic_refusal(q, t, topic, p, &before);
 			slot->index = p->index;
 			slot->base_offset = -1;
 			slot->error_code = (int16_t)e;
@@ -109,6 +109,7 @@ static void route(struct req *q, const struct produce_request *in, struct produc
 			*op = (struct append_op){ .topic_id = topic->id,
 						  .partition = p->index,
 						  .records = records_of(p),
+						  .before = before,
 						  .slot = slot };
 			append_call_add(c, op);
 		}
@@ -118,16 +119,18 @@ static void route(struct req *q, const struct produce_request *in, struct produc
 /* A new topic may become known here between two batches of one producer. */
 static enum kerr topic_refusal(struct req *q, const struct produce_request_topic *t,
 			       const struct image_topic *topic,
-			       const struct produce_request_partition *p)
+			       const struct produce_request_partition *p, enum kerr *before)
 {
 	uint32_t name =
 		crc32c(crc32c(0, t->name.at, t->name.n), t->topic_id.b, sizeof(t->topic_id.b));
 	uint64_t where = (uint64_t)name << 32 | (uint32_t)p->index;
 	enum kerr e = api_partition_known(topic, p->index, q->head.api_version >= 13);
 
+	*before = KERR_NONE;
 	if (e == KERR_NONE)
-		return refusals_before(q->shard, where, NULL, records_of(p));
-	refusals_note(q->shard, where, NULL, records_of(p), e);
+		*before = refusals_before(q->shard, where, records_of(p));
+	else
+		refusals_note(q->shard, where, records_of(p), e);
 	return e;
 }
 

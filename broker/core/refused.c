@@ -55,6 +55,14 @@ int refused_before(struct refused *r, const struct refused_batch *b, int64_t now
 	return 0;
 }
 
+void refused_over(struct refused *r, const struct refused_batch *b)
+{
+	const struct refused_batch *was = find(r, b);
+
+	if (was && !is_after(was->first_seq, b->first_seq))
+		forget(r, b);
+}
+
 static struct refused_batch *find(const struct refused *r, const struct refused_batch *b)
 {
 	struct refused_batch *e = map_find(&r->now, key_of(b));

@@ -1,10 +1,14 @@
 /* refused.h - batches of idempotent producers that were refused a moment ago.
  *
- * A leader that knows nothing of a producer takes any sequence: what the producer wrote may have
- * been deleted.  A client has several batches on their way, though.  When the first is refused
- * (the leader does not know yet that it leads, or too few replicas are in sync) and the reason is
- * gone before the second is looked at, the second would be written without the first; librdkafka
- * takes its success for both, and the first is lost.  Kafka's brokers leave that to chance.
+ * A client has several batches on their way.  The first may be refused (the leader does not know
+ * yet that it leads, or too few replicas are in sync), and the reason be gone before the second is
+ * looked at.  Kafka's brokers leave to chance what comes of it:
+ *
+ *   A leader that knows nothing of a producer takes any sequence: what the producer wrote may have
+ *   been deleted.  librdkafka takes the success of the second for both, and the first is lost.
+ *   One that knows the producer says OUT_OF_ORDER_SEQUENCE_NUMBER.  librdkafka then begins a new
+ *   epoch, for all its partitions at once, and whatever of it is written but was not acknowledged
+ *   at that time is written twice.
  *
  * So what was refused is remembered until it comes again, and what follows it is refused alike.
  * A client sends in order, so nobody waits for more than its own retry.  One that gave the batch up
@@ -38,3 +42,5 @@ void refused_note(struct refused *, const struct refused_batch *, int64_t now_ms
 /* The answer that a batch gets because of one before it; 0: none.  `b` is also forgotten when it
  * is itself the one that was refused: it is judged anew. */
 int refused_before(struct refused *, const struct refused_batch *b, int64_t now_ms);
+/* `b` is written, and with it whatever was before it, here or by another leader. */
+void refused_over(struct refused *, const struct refused_batch *b);

@@ -26,9 +26,10 @@
 #include "common/wire/codec.h"
 
 #define OVERTAKEN_MS 60000
+#define STRANGER_MS 30000
 
 static void append_one(struct append_call *, struct append_op *);
-static void refuse(struct append_op *, const struct partition *);
+static void refuse(struct append_op *);
 static enum kerr admit(const struct append_call *, struct append_op *, const struct partition *);
 static bool is_here(const struct append_op *, const struct partition *);
 static enum kerr refuse_full(struct append_op *, const struct partition *);
@@ -41,7 +42,9 @@ static bool is_known(struct append_op *, struct partition *, const struct produc
 static enum kerr refuse_overtaking(struct append_op *, const struct partition *,
 				   const struct producer_append *);
 static enum kerr refuse_disorder(struct append_op *, const struct partition *);
+static enum kerr refuse_next(struct append_op *, const struct partition *);
 static bool may_be_overtaken(const struct partition *);
+static bool has_led_briefly(const struct partition *);
 static enum err write_batch(struct partition *, struct validate_result *,
 			    const struct producer_append *);
 static void park_or_finish(struct append_call *, struct append_op *, struct partition *,
@@ -77,7 +80,7 @@ static void append_one(struct append_call *c, struct append_op *op)
 	op->refused = NULL;
 	if ((op->error = admit(c, op, p)) != KERR_NONE ||
 	    (op->error = validate(c, op, p, &r)) != KERR_NONE) {
-		refuse(op, p);
+		refuse(op);
 		return;
 	}
 	struct producer_append by = persist_append_of(&r.batch, p->replica.log_end);
@@ -95,21 +98,20 @@ static void append_one(struct append_call *c, struct append_op *op)
 		}
 	}
 	if (op->error != KERR_NONE) {
-		refuse(op, p);
+		refuse(op);
 		return;
 	}
+	refusals_over(p->shard, partition_key(p->topic_id, p->number), op->records);
 	op->append_time_ms =
 		p->conf.timestamp_type == TOPIC_LOG_APPEND_TIME ? r.batch.max_timestamp_ms : -1;
 	op->log_start = p->replica.log_start;
 	park_or_finish(c, op, p, required);
 }
 
-static void refuse(struct append_op *op, const struct partition *p)
+static void refuse(struct append_op *op)
 {
-	bool is_open = p && p->state != PARTITION_OPENING;
-
-	refusals_note(op->call->call.to, partition_key(op->topic_id, op->partition),
-		      is_open ? &p->producers : NULL, op->records, op->error);
+	refusals_note(op->call->call.to, partition_key(op->topic_id, op->partition), op->records,
+		      op->error);
 	op->base_offset = -1;
 	op_done(op->call);
 }
@@ -246,16 +248,35 @@ static bool is_known(struct append_op *op, struct partition *p, const struct pro
 static enum kerr refuse_overtaking(struct append_op *op, const struct partition *p,
 				   const struct producer_append *by)
 {
-	enum kerr e = refusals_before(p->shard, partition_key(p->topic_id, p->number),
-				      &p->producers, op->records);
+	enum kerr e;
 
-	if (e)
-		return explain(op, e,
-			       "a batch before it was refused, and has not come again; nothing was "
-			       "written");
-	if (by->first_seq > 0 && !producers_find(&p->producers, by->id) && may_be_overtaken(p))
+	if (producers_find(&p->producers, by->id))
+		return KERR_NONE;
+	if ((e = refuse_next(op, p)) != KERR_NONE)
+		return e;
+	if (by->first_seq > 0 && may_be_overtaken(p))
 		return refuse_disorder(op, p);
+	if (by->first_seq > 0 && has_led_briefly(p)) {
+		MARK(batch_overtook_its_leader);
+		return explain(op, KERR_LEADER_NOT_AVAILABLE,
+			       "the batches before it may still come from the leader of before; "
+			       "nothing was written");
+	}
 	return KERR_NONE;
+}
+
+static enum kerr refuse_next(struct append_op *op, const struct partition *p)
+{
+	enum kerr e = op->before;
+
+	if (e == KERR_NONE)
+		e = refusals_before(p->shard, partition_key(p->topic_id, p->number), op->records);
+	if (e == KERR_NONE)
+		return e;
+	MARK(batch_behind_a_refused_one);
+	return explain(op, e,
+		       "a batch before it was refused, and has not come again; nothing was "
+		       "written");
 }
 
 /* What a leader in controlled shutdown passes on to us may be overtaken by what its clients send
@@ -263,6 +284,10 @@ static enum kerr refuse_overtaking(struct append_op *op, const struct partition 
  * there before this answer arrives, so the client shall rather ask again. */
 static enum kerr refuse_disorder(struct append_op *op, const struct partition *p)
 {
+	enum kerr e = refuse_next(op, p);
+
+	if (e != KERR_NONE)
+		return e;
 	if (!may_be_overtaken(p))
 		return KERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
 	MARK(batch_overtook_a_relay);
@@ -285,6 +310,15 @@ static bool may_be_overtaken(const struct partition *p)
 			return true;
 	}
 	return false;
+}
+
+/* The Java client goes on here while what it sent before waits at a leader that does not know of
+ * us (30 s, its request.timeout.ms).  What it began there is not here; were the rest written, it
+ * could not be any more.  Where nothing was ever deleted, who began long ago is known. */
+static bool has_led_briefly(const struct partition *p)
+{
+	return p->replica.leader_epoch > 0 && p->replica.log_start == 0 &&
+	       env_mono_ms(p->shard->env) - p->led_since_ms < STRANGER_MS;
 }
 
 /* The 12 bytes that a leader sets lie outside the CRC, so the frame stays as it came and only the

@@ -16,6 +16,8 @@ struct append_op {
 	struct uuid topic_id;
 	int32_t partition;
 	struct str records; /* exactly one batch, in the frame */
+	/* A batch before it was refused with this, without asking us: the topic was not known. */
+	enum kerr before;
 	void *slot;         /* the asker's: where the answer goes */
 	/* the answer */
 	enum kerr error;

@@ -44,7 +44,16 @@ mutant gaps_are_appended broker/core/producer.c \
 	's/return PRODUCER_OUT_OF_ORDER;/return PRODUCER_OK;/'
 by scenes
 mutant a_refused_first_batch_is_overtaken broker/shard/append.c \
-	's/(enum kerr e = )refusals_before\(.*?op->records\);/$1KERR_NONE;/s'
+	's/e = refusals_before\(.*?op->records\);/e = KERR_NONE;/s'
+by scenes
+mutant what_follows_a_refused_batch_is_out_of_order broker/shard/append.c \
+	's/enum kerr e = refuse_next\(op, p\);/enum kerr e = KERR_NONE;/'
+by scenes
+mutant what_another_leader_took_stays_refused broker/shard/append.c \
+	's/if \(producers_find\(&p->producers, by->id\)\)/if (false)/'
+by scenes
+mutant the_leader_of_before_is_overtaken broker/shard/append.c \
+	's/first_seq > 0 && has_led_briefly\(p\)/first_seq > 0 \&\& false \&\& has_led_briefly(p)/'
 # ---- what the follower does
 mutant truncates_to_its_hw_KIP_101 broker/shard/follow_apply.c \
 	's/epoch_cache_truncation_point\(&p->epochs, leader_end, p->replica\.high_watermark,\s*end\);/i64_min(p->replica.high_watermark, end);/'

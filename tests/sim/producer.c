@@ -5,10 +5,8 @@
  * twice).  Idempotent: up to five in flight; after a failure it waits until all in flight are
  * back, then sends again from the first unacknowledged one, with the sequences of before.
  *
- * As librdkafka does, it takes an acknowledged batch for a proof that those before it are written,
- * and while nothing is acknowledged yet it has batches at one broker only.  (The Java client goes
- * on at a new leader at once; a leader that knows nothing of the producer cannot tell that another
- * batch was before.) */
+ * As librdkafka does, it takes an acknowledged batch for a proof that those before it are written;
+ * as the Java client does, it goes on at a new leader at once. */
 #include <stdio.h>
 
 #include "broker/shard/partition.h"
@@ -311,8 +309,6 @@ static void pump(struct lane *lane)
 			return;
 		if (!m->is_in_flight)
 			send_batch(lane, m, broker);
-		else if (m->broker != broker && !lane->is_known)
-			return;
 	}
 }
 

@@ -139,6 +139,56 @@ static void a_second_batch_does_not_overtake_at_a_new_leader(struct stage *s)
 	expect_everywhere(s, "M1 M2");
 }
 
+/* M1 is written by X, and Y has it, but the client does not know.  Y refuses it and M2 because it
+ * does not lead yet.  Told that M3 is out of order, librdkafka would begin a new epoch and write M1
+ * again. */
+static void what_follows_a_refused_batch_is_not_out_of_order(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .min_isr = 2 });
+	wait_whole(s);
+	acked_as(s, "M1", 0);
+	refused_as_by(s, "M1", 0, KERR_NOT_LEADER_OR_FOLLOWER, Y);
+	refused_as_by(s, "M2", 1, KERR_NOT_LEADER_OR_FOLLOWER, Y);
+	kill_node(s, X);
+	wait_leader(s, Y);
+	refused_as_by(s, "M3", 2, KERR_NOT_LEADER_OR_FOLLOWER, Y);
+	acked_as_by(s, "M1", 0, Y);
+	acked_as_by(s, "M2", 1, Y);
+	acked_as_by(s, "M3", 2, Y);
+	start_node(s, X);
+	expect_everywhere(s, "M1 M2 M3");
+}
+
+/* What Y refused is written by X; Y, when it leads, takes what comes next. */
+static void what_another_leader_took_is_not_refused_any_more(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .min_isr = 2 });
+	wait_whole(s);
+	refused_as_by(s, "M1", 0, KERR_NOT_LEADER_OR_FOLLOWER, Y);
+	acked_as(s, "M1", 0);
+	acked_as(s, "M2", 1);
+	kill_node(s, X);
+	wait_leader(s, Y);
+	acked_as_by(s, "M3", 2, Y);
+	acked_as_by(s, "M4", 3, Y);
+	start_node(s, X);
+	expect_everywhere(s, "M1 M2 M3 M4");
+}
+
+/* The Java client has M1 on its way to X, which is cut off, when it learns that Y leads. */
+static void a_second_batch_does_not_overtake_the_leader_of_before(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .min_isr = 2 });
+	wait_whole(s);
+	kill_node(s, X);
+	wait_leader(s, Y);
+	refused_as_by(s, "M2", 1, KERR_LEADER_NOT_AVAILABLE, Y);
+	acked_as_by(s, "M1", 0, Y);
+	acked_as_by(s, "M2", 1, Y);
+	start_node(s, X);
+	expect_everywhere(s, "M1 M2");
+}
+
 const struct scene min_isr_scenes[] = {
 	{ "two_replicas_one_must_be_in_sync", two_replicas_one_must_be_in_sync },
 	{ "two_replicas_both_must_be_in_sync", two_replicas_both_must_be_in_sync },
@@ -150,5 +200,11 @@ const struct scene min_isr_scenes[] = {
 	  a_second_batch_does_not_overtake_a_refused_first },
 	{ "a_second_batch_does_not_overtake_at_a_new_leader",
 	  a_second_batch_does_not_overtake_at_a_new_leader },
+	{ "what_follows_a_refused_batch_is_not_out_of_order",
+	  what_follows_a_refused_batch_is_not_out_of_order },
+	{ "what_another_leader_took_is_not_refused_any_more",
+	  what_another_leader_took_is_not_refused_any_more },
+	{ "a_second_batch_does_not_overtake_the_leader_of_before",
+	  a_second_batch_does_not_overtake_the_leader_of_before },
 	{ NULL, NULL },
 };

@@ -70,6 +70,22 @@ TEST(others_are_not_concerned)
 	refused_fini(&r);
 }
 
+TEST(what_is_written_ends_what_was_refused_before_it)
+{
+	struct refused r;
+	struct refused_batch b = batch(7, 4);
+
+	refused_init(&r, 1);
+	note(&r, batch(7, 5), 0);
+	refused_over(&r, &b);
+	EXPECT_EQ(before(&r, batch(7, 6), 0), ERROR);
+	b = batch(7, 50);
+	refused_over(&r, &b);
+	EXPECT_EQ(before(&r, batch(7, 51), 0), 0);
+	EXPECT(!refused_any(&r));
+	refused_fini(&r);
+}
+
 TEST(sequences_wrap)
 {
 	struct refused r;
