@@ -15,6 +15,7 @@
 #include "broker/log/epoch_file.h"
 #include "broker/log/logdir.h"
 #include "broker/log/partition_meta.h"
+#include "broker/log/producer_file.h"
 #include "broker/shard/dirs.h"
 #include "broker/shard/persist.h"
 #include "broker/shard/retention.h"
@@ -38,6 +39,7 @@ struct move {
 	int32_t last_epoch;  /* of the last batch that an earlier life copied, and */
 	int64_t last_offset; /* where it ends; -1: it copied none */
 	int64_t cut;         /* keep nothing from here on; INT64_MAX: nothing was cut meanwhile */
+	int64_t producers;   /* the offset of the snapshot beside the copy; -1: none */
 	struct log_read read;
 	struct log_flush *flush;
 	uint8_t *bytes;
@@ -69,6 +71,7 @@ static void swap(struct move *);
 static enum err rename_both(struct move *, char retired[LOGDIR_NAME_MAX]);
 static void stay(struct partition *);
 static enum err write_epochs(struct move *);
+static enum err write_producers(struct move *);
 
 void move_request(struct partition *p, int dir)
 {
@@ -179,7 +182,7 @@ static struct move *move_new(struct partition *p, int dir, const char *name)
 	m->dir = dir;
 	m->next_dir = -1;
 	m->cut = INT64_MAX;
-	m->last_offset = -1;
+	m->last_offset = m->producers = -1;
 	snprintf(m->name, sizeof(m->name), "%s", name);
 	snprintf(m->path, sizeof(m->path), "%s/%s", p->shard->broker->dirs->v[dir].path, name);
 	timer_init(&m->timer, on_timer, m);
@@ -319,19 +322,26 @@ static void pump(struct move *m)
 		fail(m, "cannot be copied", e);
 }
 
-/* Whatever happened to the replica's log since the last piece. */
+/* Whatever happened to the replica's log since the last piece.  A snapshot of producers goes with
+ * the records that it speaks of, and before them. */
 static enum err fit(struct move *m)
 {
 	int64_t start = log_start(m->p->log), cut = i64_min(m->cut, log_end(m->p->log));
-	enum err e = ERR_OK;
+	bool is_empty = log_end(m->log) == start && log_start(m->log) == start,
+	     is_void = log_end(m->log) < start || cut <= log_start(m->log);
+	enum err e;
 
-	m->cut = INT64_MAX;
-	if (log_end(m->log) < start || cut <= log_start(m->log))
-		e = log_end(m->log) == start && log_start(m->log) == start
-			    ? ERR_OK
-			    : log_restart(m->log, start);
-	else if (cut < log_end(m->log))
-		e = log_truncate(m->log, cut);
+	if (is_void ? is_empty && m->cut == INT64_MAX : cut >= log_end(m->log)) {
+		m->cut = INT64_MAX;
+		return ERR_OK;
+	}
+	m->is_flushed = false;
+	m->producers = -1;
+	e = producer_file_drop_above(m->p->shard->env, m->path, is_void ? -1 : cut);
+	if (!e && !(is_void && is_empty))
+		e = is_void ? log_restart(m->log, start) : log_truncate(m->log, cut);
+	if (!e)
+		m->cut = INT64_MAX;
 	return e;
 }
 
@@ -427,10 +437,15 @@ static enum err append(struct move *m)
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
-/* Flushed before the other copy is given up; what is appended after that is as safe as any. */
+/* Flushed before the other copy is given up; what is appended after that is as safe as any.  So is
+ * what is known of producers: their records may be deleted. */
 static void caught_up(struct move *m)
 {
-	if (!m->is_flushed && (m->flush = log_flush_begin(m->log)))
+	enum err e = m->is_flushed ? ERR_OK : write_producers(m);
+
+	if (e)
+		fail(m, "cannot be copied", e);
+	else if (!m->is_flushed && (m->flush = log_flush_begin(m->log)))
 		submit(m, flush_work, flush_done);
 	else if (m->p->n_jobs > 0)
 		timer_after_ms(m->p->shard->env, &m->timer, AGAIN_MS);
@@ -470,7 +485,7 @@ static void swap(struct move *m)
 	ASSERT(p->n_jobs == 0 && log_end(m->log) == log_end(p->log));
 	if (log_start(p->log) > log_start(m->log))
 		e = log_advance_start(m->log, log_start(p->log));
-	if (e || (e = write_epochs(m)) ||
+	if (e || (e = write_epochs(m)) || (e = write_producers(m)) ||
 	    (e = partition_meta_place(p->shard->env, m->path, p->topic_id, dirs_placement(dirs))) ||
 	    (e = rename_both(m, retired))) {
 		fail(m, "cannot take the place of the present log", e);
@@ -487,7 +502,6 @@ static void swap(struct move *m)
 	if (retired[0])
 		retention_remove_retired(p, from, retired);
 	move_free(m);
-	persist_producers(p, log_end(p->log));
 }
 
 /* The new name first: a crash may leave the partition twice, never not at all.  A failure of the
@@ -538,5 +552,17 @@ static enum err write_epochs(struct move *m)
 		v[i] = (struct epoch_row){ c->v[i].epoch, c->v[i].start_offset };
 	e = epoch_file_write(m->p->shard->env, m->path, v, c->n);
 	mem_free(v);
+	return e;
+}
+
+/* As of the log's end.  Of an older one the copy has the batches that follow it. */
+static enum err write_producers(struct move *m)
+{
+	enum err e = ERR_OK;
+
+	if (m->producers != log_end(m->p->log))
+		e = persist_producers_beside(m->p, m->path);
+	if (!e)
+		m->producers = log_end(m->p->log);
 	return e;
 }

@@ -129,8 +129,7 @@ enum err persist_epochs_now(struct partition *p)
 
 /* ---- producers ------------------------------------------------------------------------------- */
 
-/* A move ends and a segment rolls at the same offset: two writers of one file would take its
- * temporary name from each other. */
+/* Two writers of one file would take its temporary name from each other. */
 void persist_producers(struct partition *p, int64_t offset)
 {
 	struct producers_job *j;
@@ -146,8 +145,16 @@ void persist_producers(struct partition *p, int64_t offset)
 /* Process end: blocks. */
 enum err persist_producers_now(struct partition *p)
 {
+	char dir[PARTITION_PATH_MAX];
+
+	partition_path(p, dir);
+	return persist_producers_beside(p, dir);
+}
+
+enum err persist_producers_beside(struct partition *p, const char *dir)
+{
 	struct producers_job *j = snapshot(p, log_end(p->log));
-	enum err e = producer_file_write(p->shard->env, j->dir, j->offset, j->rows, j->n);
+	enum err e = producer_file_write(p->shard->env, dir, j->offset, j->rows, j->n);
 
 	mem_free(j);
 	return e;

@@ -17,6 +17,8 @@ must_check enum err persist_epochs_now(struct partition *); /* likewise; blocks 
 int64_t persist_recovery_point(const struct partition *);
 void persist_producers(struct partition *, int64_t offset); /* their state just before `offset` */
 must_check enum err persist_producers_now(struct partition *); /* at the log's end; blocks */
+/* Likewise, beside a copy of the log in that directory. */
+must_check enum err persist_producers_beside(struct partition *, const char *dir);
 
 /* Both block.  A corrupt epoch file counts as empty. */
 must_check enum err persist_load_epochs(struct env *, struct partition *, const char *dir);

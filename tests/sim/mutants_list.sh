@@ -97,6 +97,9 @@ mutant metadata_is_not_synced controller/server/mlog.c \
 	's/(\t\te = )r->file->ops->sync\(r->file\);/$1ERR_OK;/'
 # ---- what is on the device
 by scenes
+mutant producers_stay_behind_a_move broker/shard/move.c \
+	's/m->producers != log_end\(m->p->log\)/false/'
+by scenes
 mutant epochs_of_the_scan_are_forgotten broker/shard/partition_open.c \
 	's/p->epochs_saved = j->epochs_loaded;/p->epochs_saved = p->epochs.version;/'
 by scenes

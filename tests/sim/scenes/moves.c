@@ -278,6 +278,36 @@ static void a_kill_before_the_copy_is_cut(struct stage *s)
 	expect_one_place(s, X);
 }
 
+/* All that was written is deleted, and X dies as soon as the copy has its place: its producers are
+ * known by a snapshot beside the copy, or not at all. */
+static void producers_move_with_the_log(struct stage *s)
+{
+	int to;
+
+	open_stage(s, &(struct staging){ .brokers = 1,
+					 .rf = 1,
+					 .min_isr = 1,
+					 .log_dirs = 2,
+					 .roll_ms = 500,
+					 .retention_ms = 1000 });
+	acked_as(s, "M1", 0);
+	acked_as(s, "M2", 1);
+	pass_ms(s, 5000);
+	expect(s, first_offset(s, X) == 2, "all to be deleted");
+	slow_jobs(s, 50);
+	to = OTHER(s, X);
+	begin_dir_move(s, X, to);
+	wait_moved(s, X, to);
+	kill_node(s, X);
+	start_node(s, X);
+	wait_whole(s);
+	acked_as(s, "M2", 1);
+	expect(s, watermark(s, X) == 2, "that nothing was appended");
+	acked_as(s, "M3", 2);
+	expect_everywhere(s, "M3");
+	expect_one_place(s, X);
+}
+
 const struct scene moves_scenes[] = {
 	{ "a_truncation_reaches_the_copy", a_truncation_reaches_the_copy },
 	{ "what_was_synced_stays_so", what_was_synced_stays_so },
@@ -289,5 +319,6 @@ const struct scene moves_scenes[] = {
 	{ "a_copy_that_lost_its_power_is_not_believed",
 	  a_copy_that_lost_its_power_is_not_believed },
 	{ "a_kill_before_the_copy_is_cut", a_kill_before_the_copy_is_cut },
+	{ "producers_move_with_the_log", producers_move_with_the_log },
 	{ NULL, NULL },
 };
