@@ -74,6 +74,29 @@ def the_active_controller_is_killed_again_and_again():
 
 
 @test
+def who_asked_is_not_refused_for_what_was_done():
+    """The active controller dies while topics are created, and while they are deleted: each request
+    succeeds, also when the broker had to ask the next controller for what the last one had done."""
+    with Cluster(controllers=3) as c:
+        admin = AdminClient({"bootstrap.servers": c.bootstrap})
+        dice = random.Random(SEED)
+        print(f"    seed {SEED}")
+        for n in range(min(KILLS, 3)):
+            names = [f"d{n}-{i}" for i in range(40)]
+            for ask in (lambda name: admin.create_topics([NewTopic(name, 1, 3)])[name],
+                        lambda name: admin.delete_topics([name])[name]):
+                victim = leader(c)
+                waiting = [ask(name) for name in names]
+                time.sleep(dice.uniform(0, 0.03))
+                c.kill(victim)
+                for answer in waiting:
+                    answer.result()
+                c.restart(victim)
+                caught_up(c, controllers(c))
+        expect_eq(topics(c), [], "topics")
+
+
+@test
 def without_a_majority_data_flows_and_decisions_wait():
     with Cluster(controllers=3) as c:
         c.create("t", partitions=3, min_insync_replicas=2)
