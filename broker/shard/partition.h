@@ -56,6 +56,7 @@ struct partition {
 	struct producers producers;
 	uint32_t epochs_saved; /* version on disk */
 	bool is_saving_epochs;
+	bool lacks_producers; /* the snapshot of a roll could not be written */
 	int64_t saving_producers; /* the last snapshot under way is for this offset, if above 0 */
 	int64_t epochs_saving_from; /* lowest offset that this write concerns */
 	int64_t recovery_point; /* once the log is closed */

@@ -146,9 +146,12 @@ void persist_producers(struct partition *p, int64_t offset)
 enum err persist_producers_now(struct partition *p)
 {
 	char dir[PARTITION_PATH_MAX];
+	enum err e;
 
 	partition_path(p, dir);
-	return persist_producers_beside(p, dir);
+	e = persist_producers_beside(p, dir);
+	p->lacks_producers &= e != ERR_OK;
+	return e;
 }
 
 enum err persist_producers_beside(struct partition *p, const char *dir)
@@ -212,7 +215,8 @@ static void producers_done(struct job *job)
 
 	if (j->p->saving_producers == j->offset)
 		j->p->saving_producers = 0;
-	/* Without this snapshot a start only has more of the log to read. */
+	/* Without this snapshot a start has more of the log to read; see retention.c. */
+	j->p->lacks_producers |= j->err != ERR_OK;
 	if (j->err && !j->p->is_dropped && !partition_is_full(j->p, j->err))
 		partition_fail(j->p, j->err);
 	partition_job_back(j->p);

@@ -16,6 +16,8 @@
 #include "broker/shard/persist.h"
 #include "common/base/log.h"
 
+#define SHORT_AGAIN_MS 1000
+
 struct flush_job {
 	struct job job;
 	struct partition *p;
@@ -39,6 +41,7 @@ struct removal {
 	char name[LOGDIR_NAME_MAX + 32], retired[LOGDIR_NAME_MAX];
 	enum logdir_fate fate;
 	bool is_retired;
+	bool is_put_off; /* no descriptor was free: the same again after a pause */
 	int64_t delay_ms;
 };
 
@@ -152,15 +155,16 @@ static void retain(struct partition *p)
 	env_submit(p->shard->env, &j->job);
 }
 
-/* Without their records a snapshot is all that a restart knows producers by. */
+/* Without their records a snapshot is all that a restart knows producers by.  A full disk must not
+ * keep what is deleted to make room; descriptors come back. */
 static enum err keep_producers(struct partition *p, int64_t now_ms)
 {
 	enum err e = ERR_OK;
 
 	if (producers_count(&p->producers) > 0 &&
-	    log_expires(p->log, p->replica.high_watermark, now_ms))
+	    (p->lacks_producers || log_expires(p->log, p->replica.high_watermark, now_ms)))
 		e = persist_producers_now(p);
-	return partition_is_full(p, e) ? ERR_OK : e;
+	return e != ERR_NOFILES && partition_is_full(p, e) ? ERR_OK : e;
 }
 
 static void purge_work(struct job *job)
@@ -265,6 +269,7 @@ static void rename_work(struct job *job)
 	}
 	snprintf(path, sizeof(path), "%s/%s", r->root, r->name);
 	e = partition_meta_read(job->home, path, &id);
+	r->is_put_off = e == ERR_NOFILES;
 	/* Never a directory that a later topic of this name has made since. */
 	if (!e && !uuid_eq(id, r->topic_id))
 		return;
@@ -287,6 +292,10 @@ static void rename_done(struct job *job)
 		remove_done(job);
 		return;
 	}
+	if (r->is_put_off) {
+		timer_after_ms(r->shard->env, &r->timer, SHORT_AGAIN_MS);
+		return;
+	}
 	if (r->key)
 		map_remove(&r->shard->leaving, r->key);
 	if (r->found && r->is_retired)
@@ -298,7 +307,8 @@ static void delay_over(void *arg)
 {
 	struct removal *r = arg;
 
-	r->job = (struct job){ .work = remove_work, .done = remove_done };
+	if (!r->is_put_off)
+		r->job = (struct job){ .work = remove_work, .done = remove_done };
 	env_submit(r->shard->env, &r->job);
 }
 
@@ -306,7 +316,10 @@ static void remove_work(struct job *job)
 {
 	struct removal *r = CONTAINER_OF(job, struct removal, job);
 
-	if (r->is_retired && logdir_remove(job->home, r->root, r->retired))
+	enum err e = r->is_retired ? logdir_remove(job->home, r->root, r->retired) : ERR_OK;
+
+	r->is_put_off = e == ERR_NOFILES;
+	if (e && !r->is_put_off)
 		log_warn("retention", "a deleted partition's directory stays", F_Z("dir", r->root),
 			 F_Z("name", r->retired));
 }
@@ -315,6 +328,10 @@ static void remove_done(struct job *job)
 {
 	struct removal *r = CONTAINER_OF(job, struct removal, job);
 
+	if (r->is_put_off) {
+		timer_after_ms(r->shard->env, &r->timer, SHORT_AGAIN_MS);
+		return;
+	}
 	list_remove(&r->node);
 	mem_free(r);
 }

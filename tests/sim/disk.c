@@ -19,6 +19,7 @@ struct disk *disk_new(struct world *w)
 
 	d->world = w;
 	d->bytes_max = INT64_MAX;
+	d->opens_left = -1;
 	return d;
 }
 
@@ -47,6 +48,11 @@ void disk_limit(struct disk *d, int64_t bytes_max)
 	d->bytes_max = bytes_max;
 }
 
+void disk_starve(struct disk *d, int64_t opens)
+{
+	d->opens_left = opens;
+}
+
 int64_t disk_files_open(const struct disk *d)
 {
 	return d->n_open;
@@ -54,7 +60,7 @@ int64_t disk_files_open(const struct disk *d)
 
 bool disk_is_sound(const struct disk *d)
 {
-	return d->fault_den == 0 && d->bytes_max == INT64_MAX && !d->dead[0];
+	return d->fault_den == 0 && d->bytes_max == INT64_MAX && !d->dead[0] && d->opens_left < 0;
 }
 
 int64_t disk_bytes(const struct disk *d)
@@ -87,6 +93,17 @@ static bool fails(struct disk *d, enum disk_fault kind, const char *path)
 	return is_dead(d, path) ||
 	       (!d->world->is_watched && (d->faults & kind) && d->fault_den > 0 &&
 		world_odds(d->world, STREAM_DISK, 1, d->fault_den));
+}
+
+/* Of descriptors. */
+static bool is_short(struct disk *d)
+{
+	if (d->world->is_watched || d->opens_left < 0)
+		return false;
+	if (d->opens_left == 0)
+		return true;
+	d->opens_left--;
+	return false;
 }
 
 /* ---- bytes ---------------------------------------------------------------------------------- */
@@ -261,6 +278,8 @@ static enum err disk_open(struct env *env, const char *path, unsigned flags, str
 	struct name *name = names_find(&d->seen, path);
 	struct handle *h;
 
+	if (is_short(d))
+		return ERR_NOFILES;
 	if (is_dead(d, path))
 		return ERR_IO;
 	if (!name && !(flags & FILE_CREATE))
@@ -388,6 +407,8 @@ static enum err disk_sync_dir(struct env *env, const char *path)
 {
 	struct disk *d = disk_of(env);
 
+	if (is_short(d))
+		return ERR_NOFILES;
 	if (fails(d, DISK_SYNC, path))
 		return ERR_IO;
 	names_sync(d, path);
@@ -421,6 +442,8 @@ static enum err disk_mkdir(struct env *env, const char *path)
 
 static enum err disk_rmdir(struct env *env, const char *path)
 {
+	if (is_short(disk_of(env)))
+		return ERR_NOFILES;
 	if (is_dead(disk_of(env), path))
 		return ERR_IO;
 	(void)names_remove(disk_of(env), path, true);
@@ -433,6 +456,8 @@ static enum err disk_list(struct env *env, const char *path,
 	struct names *names = &disk_of(env)->seen;
 	bool is_seen = names_find(names, path) != NULL;
 
+	if (is_short(disk_of(env)))
+		return ERR_NOFILES;
 	if (is_dead(disk_of(env), path))
 		return ERR_IO;
 	for (int k = 0; k < names->n; k++) {

@@ -25,6 +25,7 @@ void disk_damage(struct file *, int64_t from, int64_t to, uint64_t place, bool i
 bool disk_has_lost(const struct disk *); /* something that an eviction takes */
 void disk_evict(struct disk *); /* clean pages: what comes back is what the device has */
 void disk_limit(struct disk *, int64_t bytes_max); /* beyond it: ERR_NOSPACE */
+void disk_starve(struct disk *, int64_t opens); /* after so many more: ERR_NOFILES; -1: never */
 int64_t disk_files_open(const struct disk *);
 bool disk_is_sound(const struct disk *); /* none of these */
 int64_t disk_bytes(const struct disk *);

@@ -38,6 +38,7 @@ struct disk {
 	int n_pending, cap_pending;
 	int64_t bytes, bytes_max;
 	int64_t n_open; /* those that dead processes left, too */
+	int64_t opens_left; /* files that may be opened yet; below 0: any number */
 	unsigned faults;
 	uint32_t fault_den;
 	char dead[DEVICE_BYTES]; /* a device that answers nothing; empty: none */

@@ -93,6 +93,7 @@ void slow_jobs(struct stage *, int64_t ms);      /* every job waits up to so lon
 void fill_disk(struct stage *, int broker);
 void break_disk(struct stage *, int broker); /* every write fails */
 void break_dir_of(struct stage *, int broker, int partition); /* its log directory */
+void starve(struct stage *, int broker, int64_t opens); /* no descriptor after so many more */
 void mend_disk(struct stage *, int broker);  /* there is room, too */
 void flip_byte(struct stage *, int broker, const char *record); /* of its log, where it lies */
 void skew_clock(struct stage *, int who, int64_t ms);

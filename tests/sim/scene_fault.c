@@ -116,12 +116,19 @@ void break_dir_of(struct stage *s, int broker, int partition)
 	disk_fail_below(stage_machine(s, broker)->disk, sim_log_dir(p->dir));
 }
 
+void starve(struct stage *s, int broker, int64_t opens)
+{
+	tell(s, "has hardly a descriptor left", broker);
+	disk_starve(stage_machine(s, broker)->disk, opens);
+}
+
 void mend_disk(struct stage *s, int broker)
 {
 	disk_fail_below(stage_machine(s, broker)->disk, "");
 	tell(s, "has a good disk with room", broker);
 	disk_fail(stage_machine(s, broker)->disk, 0, 0);
 	disk_limit(stage_machine(s, broker)->disk, INT64_MAX);
+	disk_starve(stage_machine(s, broker)->disk, -1);
 }
 
 /* Rot: nobody wrote it, and the device has it, too. */

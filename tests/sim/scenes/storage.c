@@ -216,6 +216,34 @@ static void a_copy_of_long_ago_is_not_taken(struct stage *s)
 	expect_one_place(s, X);
 }
 
+/* The snapshot that belongs to a roll finds no descriptor, and the segment that knew the producer
+ * goes: it is written before that. */
+static void a_snapshot_is_made_up_for(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .brokers = 1,
+					 .rf = 1,
+					 .min_isr = 1,
+					 .roll_ms = 500,
+					 .retention_ms = 20000 });
+	acked_as(s, "M1", 0);
+	pass_ms(s, 12000);
+	slow_jobs(s, 50);
+	acked(s, "M2", ALL);
+	starve(s, X, 0);
+	pass_ms(s, 500);
+	mend_disk(s, X);
+	slow_jobs(s, 0);
+	pass_ms(s, 14000);
+	expect(s, first_offset(s, X) == 1, "M1 alone to be deleted");
+	kill_node(s, X);
+	start_node(s, X);
+	wait_whole(s);
+	acked_as(s, "M1", 0);
+	expect(s, watermark(s, X) == 2, "that nothing was appended");
+	acked_as(s, "M3", 1);
+	expect_everywhere(s, "M2 M3");
+}
+
 const struct scene storage_scenes[] = {
 	{ "one_directory_of_two_fails", one_directory_of_two_fails },
 	{ "a_copy_of_long_ago_is_not_taken", a_copy_of_long_ago_is_not_taken },
@@ -230,5 +258,6 @@ const struct scene storage_scenes[] = {
 	  rot_in_an_eligible_replica_keeps_it_from_leading },
 	{ "rot_in_a_leader_does_not_spread", rot_in_a_leader_does_not_spread },
 	{ "clocks_that_disagree", clocks_that_disagree },
+	{ "a_snapshot_is_made_up_for", a_snapshot_is_made_up_for },
 	{ NULL, NULL },
 };
