@@ -113,8 +113,11 @@ enum err logdir_retire(struct env *env, const char *dir, const char *name, struc
 	add_suffix(name, id, fate == LOGDIR_DELETE ? "-delete" : "-stray", out);
 	join(from, dir, name);
 	join(to, dir, out);
-	e = env->files->rename(env, from, to);
-	return e == ERR_OK ? env->files->sync_dir(env, dir) : e;
+	if ((e = env->files->rename(env, from, to)))
+		return e;
+	/* Without a descriptor the name is what it should be all the same, until the power goes. */
+	e = env->files->sync_dir(env, dir);
+	return e == ERR_NOFILES ? ERR_OK : e;
 }
 
 enum err logdir_remove(struct env *env, const char *dir, const char *name)

@@ -26,8 +26,8 @@ must_check enum err logdir_scan(struct env *, const char *dir,
 				void (*each)(void *arg, const char *name), void *arg);
 
 enum logdir_fate { LOGDIR_DELETE, LOGDIR_STRAY };
-/* Renames a partition's directory out of the way, durably; `out` gets its new name.  The unique
- * part comes from `id`. */
+/* Renames a partition's directory out of the way, durably if a descriptor is free; `out` gets its
+ * new name.  The unique part comes from `id`. */
 must_check enum err logdir_retire(struct env *, const char *dir, const char *name, struct uuid id,
 				  enum logdir_fate, char out[LOGDIR_NAME_MAX]);
 /* Removes a directory that logdir_retire named -delete. */

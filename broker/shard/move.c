@@ -5,6 +5,8 @@
  *   swap   caught up, flushed, and no job on the present log: rename the future directory to the
  *          partition's name, then retire the present one
  *
+ * Without a free file descriptor the step that wanted one is done again a little later.
+ *
  * A crash between the two renames, or a present directory that fails then, leaves the partition in
  * both: the future one has been placed later (partition_meta.h), and dirs.c takes it. */
 #include "broker/shard/move.h"
@@ -27,6 +29,7 @@
 #define INLINE_MAX 8             /* pieces in one turn of the shard */
 #define AGAIN_MS 5
 #define WAIT_MS_MAX 500
+#define SHORT_AGAIN_MS 500
 #define BATCHES_MAX 64
 
 struct move {
@@ -36,6 +39,7 @@ struct move {
 	struct timer timer;
 	struct job job;
 	bool is_busy, is_ending, is_new, is_flushed;
+	bool is_short;       /* of descriptors, and said so */
 	int32_t last_epoch;  /* of the last batch that an earlier life copied, and */
 	int64_t last_offset; /* where it ends; -1: it copied none */
 	int64_t cut;         /* keep nothing from here on; INT64_MAX: nothing was cut meanwhile */
@@ -53,6 +57,7 @@ static void move_free(struct move *);
 static void submit(struct move *, void (*work)(struct job *), void (*done)(struct job *));
 static bool job_back(struct move *);
 static void fail(struct move *, const char *what, enum err);
+static void put_off(struct move *);
 static void open_work(struct job *);
 static void note_last(void *arg, const struct batch *);
 static void open_done(struct job *);
@@ -232,11 +237,30 @@ static void fail(struct move *m, const char *what, enum err e)
 {
 	struct partition *p = m->p;
 
+	if (e == ERR_NOFILES || (m->log && log_ran_out(m->log))) {
+		put_off(m);
+		return;
+	}
 	log_error("move", what, F_Z("partition", p->dir_name), F_Z("path", m->path),
 		  F_Z("error", err_text(e)));
 	if (e == ERR_NOSPACE)
 		dirs_fill(p->shard->broker->dirs, m->dir);
 	move_end(p);
+}
+
+/* A copy that was left half cut is opened anew, as after a kill: it still has to be cut. */
+static void put_off(struct move *m)
+{
+	if (!m->is_short)
+		log_warn("move", "waits for a free file descriptor: raise LimitNOFILE",
+			 F_Z("partition", m->p->dir_name), F_Z("to", m->path));
+	m->is_short = true;
+	if (m->log && log_failed(m->log)) {
+		log_drop(m->log);
+		m->log = NULL;
+		m->is_flushed = false;
+	}
+	timer_after_ms(m->p->shard->env, &m->timer, SHORT_AGAIN_MS);
 }
 
 static void open_work(struct job *job)
@@ -248,6 +272,7 @@ static void open_work(struct job *job)
 	struct log_recovery found;
 	struct uuid id;
 
+	m->last_offset = -1;
 	if (m->is_new && ((m->err = job->home->files->mkdir(job->home, m->path)) ||
 			  (m->err = partition_meta_write(job->home, m->path, m->p->topic_id))))
 		return;
@@ -294,7 +319,12 @@ static bool is_of_now(const struct move *m)
 
 static void on_timer(void *arg)
 {
-	pump(arg);
+	struct move *m = arg;
+
+	if (m->log)
+		pump(m);
+	else
+		submit(m, open_work, open_done);
 }
 
 /* Small pieces are copied in place, to catch up with a replica that is being written to. */
@@ -431,6 +461,7 @@ static enum err append(struct move *m)
 		    (e = log_restart(m->log, v[0].view.base_offset)))
 			break;
 		e = log_append(m->log, v, n, env_wall_ms(p->shard->env), &done);
+		m->is_short &= e != ERR_OK;
 	}
 	return e;
 }
@@ -463,7 +494,7 @@ static void flush_done(struct job *job)
 	struct move *m = CONTAINER_OF(job, struct move, job);
 	enum err e = log_flush_end(m->log, m->flush);
 
-	m->is_flushed = true;
+	m->is_flushed = e == ERR_OK;
 	if (!job_back(m))
 		return;
 	if (e)
@@ -495,6 +526,7 @@ static void swap(struct move *m)
 	p->log = m->log;
 	m->log = NULL;
 	p->dir = m->dir;
+	p->lacks_producers = false;
 	atomic_fetch_sub(&dirs->v[from].n_partitions, 1);
 	atomic_fetch_add(&dirs->v[p->dir].n_partitions, 1);
 	log_info("move", "done", F_Z("partition", p->dir_name), F_Z("from", dirs->v[from].path),
@@ -515,16 +547,21 @@ static enum err rename_both(struct move *m, char retired[LOGDIR_NAME_MAX])
 	enum err e;
 
 	snprintf(to, sizeof(to), "%s/%s", dirs->v[m->dir].path, p->dir_name);
-	if ((e = env->files->rename(env, m->path, to)) ||
-	    (e = env->files->sync_dir(env, dirs->v[m->dir].path))) {
-		if (e != ERR_NOFILES)
-			dirs_fail(dirs, m->dir);
+	e = env->files->rename(env, m->path, to);
+	if (!e && (e = env->files->sync_dir(env, dirs->v[m->dir].path)) == ERR_NOFILES) {
+		e = env->files->rename(env, to, m->path);
+		if (!e)
+			return ERR_NOFILES;
+	}
+	if (e) {
+		dirs_fail(dirs, m->dir);
 		stay(p);
 		return e;
 	}
 	log_moved(m->log, to);
-	if (logdir_retire(env, dirs->v[p->dir].path, p->dir_name, prng_uuid(&env->prng),
-			  LOGDIR_DELETE, retired)) {
+	e = logdir_retire(env, dirs->v[p->dir].path, p->dir_name, prng_uuid(&env->prng),
+			  LOGDIR_DELETE, retired);
+	if (e) {
 		retired[0] = '\0';
 		dirs_fail(dirs, p->dir);
 	}

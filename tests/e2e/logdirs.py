@@ -2,6 +2,7 @@
 """logdirs.py - replicas move between the log directories of a broker (KIP-113)."""
 import glob
 import os
+import resource
 import struct
 import sys
 import time
@@ -126,6 +127,34 @@ def a_slow_move_survives_a_kill_and_can_be_cancelled():
         c.wait_isr("t", [1, 2, 3])
         equal_replicas(c, "t")
         expect_eq(len(values(c, "t")), 200, "records")
+
+
+@test
+def a_move_waits_for_file_descriptors():
+    def limit(n):
+        pid = c.nodes[1]["pid"]
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (n, resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]))
+
+    with Cluster() as c:
+        dirs = two_dirs(c)
+        c.create("t", [[1, 2, 3]], segment_bytes=1048576)
+        p = producer(c, linger_ms=5)
+        for _ in range(100):
+            p.produce("t", value=os.urandom(50000), partition=0)
+        expect_eq(p.flush(60), 0, "records not written")
+        set_config(c, BROKER, "1", replica_alter_log_dirs_io_max_bytes_per_second=1000000)
+        there = where(c, 1)["t", 0, False]
+        other = dirs[1][there == dirs[1][0]]
+        expect_eq(move(c, 1, other, "t", [0]), {0: 0}, "errors")
+        wait_for(lambda: where(c, 1).get(("t", 0, True)) == other, 10, "a future replica")
+        limit(len(os.listdir(f"/proc/{c.nodes[1]['pid']}/fd")))
+        wait_for(lambda: "waits for a free file descriptor" in c.log_text(1), 20, "the move to be put off")
+        limit(1000)
+        wait_for(lambda: where(c, 1) == {("t", 0, False): other}, 30, "the move")
+        expect("offline" not in c.log_text(1), "something went offline")
+        c.wait_isr("t", [1, 2, 3])
+        equal_replicas(c, "t")
+        expect_eq(len(values(c, "t")), 100, "records")
 
 
 @test

@@ -127,6 +127,15 @@ static void resize(struct fakefs *fs, struct fake_inode *inode, int64_t n)
 	inode->n = n;
 }
 
+/* Of descriptors. */
+static bool is_short(struct fakefs *fs)
+{
+	if (fs->n_open >= fs->n_open_max || fs->opens_left == 0)
+		return true;
+	fs->opens_left -= fs->opens_left > 0;
+	return false;
+}
+
 static enum err fake_open(struct env *env, const char *path, unsigned flags, struct file **out)
 {
 	struct fakefs *fs = disk(env);
@@ -136,7 +145,7 @@ static enum err fake_open(struct env *env, const char *path, unsigned flags, str
 
 	fs->opens++;
 	fs->changes.calls++;
-	if (fs->n_open >= fs->n_open_max)
+	if (is_short(fs))
 		return ERR_NOFILES;
 	if (fails(fs, FAKE_OPEN))
 		return ERR_IO;
@@ -276,7 +285,7 @@ static enum err fake_sync_dir(struct env *env, const char *path)
 
 	(void)path;
 	fs->syncs++;
-	if (fs->n_open >= fs->n_open_max)
+	if (is_short(fs))
 		return ERR_NOFILES;
 	if (fails(fs, FAKE_SYNC))
 		return ERR_IO;
@@ -360,7 +369,7 @@ static enum err fake_list(struct env *env, const char *path,
 	struct fakefs *fs = disk(env);
 	bool seen = find(&fs->names, path) >= 0;
 
-	if (fs->n_open >= fs->n_open_max)
+	if (is_short(fs))
 		return ERR_NOFILES;
 	for (int i = 0; i < fs->names.n; i++) {
 		const struct fake_name *name = &fs->names.v[i];
@@ -420,6 +429,7 @@ const struct files_ops fakefs_ops = {
 void fakefs_init(struct fakefs *fs, uint64_t seed)
 {
 	*fs = (struct fakefs){ .n_open_max = INT32_MAX,
+			       .opens_left = -1,
 			       .bytes_max = INT64_MAX,
 			       .fail_after = -1,
 			       .fail_kinds = FAKE_ANY };

@@ -30,7 +30,8 @@ struct fakefs {
 	struct env env;            /* files and prng only */
 	struct fake_names names;
 	struct fake_changes changes; /* of names since the last sync_dir */
-	int n_open, n_open_max; /* what needs another one answers ERR_NOFILES */
+	int n_open, n_open_max; /* what needs another one answers ERR_NOFILES, */
+	int64_t opens_left;     /* and so does what comes after so many more; -1: any number */
 	int64_t bytes, bytes_max; /* of all files; writes past the maximum answer ERR_NOSPACE */
 	/* Faults: after `fail_after` more calls of a kind in fail_kinds each one fails; -1: never.
 	 */

@@ -100,6 +100,13 @@ by scenes
 mutant producers_stay_behind_a_move broker/shard/move.c \
 	's/m->producers != log_end\(m->p->log\)/false/'
 by scenes
+mutant moves_end_without_descriptors broker/shard/move.c 's/e == ERR_NOFILES \|\| \(m->log/(m->log/'
+by scenes
+mutant copy_keeps_the_name_it_could_not_sync broker/shard/move.c \
+	's/e = env->files->rename\(env, to, m->path\);/e = ERR_OK;/'
+by scenes
+mutant snapshot_of_a_roll_is_lost broker/shard/retention.c 's/p->lacks_producers \|\| //'
+by scenes
 mutant epochs_of_the_scan_are_forgotten broker/shard/partition_open.c \
 	's/p->epochs_saved = j->epochs_loaded;/p->epochs_saved = p->epochs.version;/'
 by scenes

@@ -308,6 +308,47 @@ static void producers_move_with_the_log(struct stage *s)
 	expect_one_place(s, X);
 }
 
+/* Wherever on its way the move is when the descriptors go: it waits for them. */
+static void a_move_waits_for_descriptors(struct stage *s)
+{
+	open_with_two_dirs(s);
+	acked_apart(s, "M1", ALL, X);
+	acked_apart(s, "M2", ALL, X);
+	acked_apart(s, "M3", ALL, X);
+	wait_whole(s);
+	for (int64_t opens = 0; opens < 40; opens++) {
+		int to = OTHER(s, X);
+
+		starve(s, X, opens);
+		begin_dir_move(s, X, to);
+		pass_ms(s, 2000);
+		mend_disk(s, X);
+		wait_moved(s, X, to);
+		expect_log(s, X, "M1 M2 M3");
+	}
+	acked(s, "M4", ALL);
+	kill_node(s, X);
+	start_node(s, X);
+	expect_everywhere(s, "M1 M2 M3 M4");
+	expect_one_place(s, X);
+}
+
+/* What was copied is given up, without descriptors again and again. */
+static void a_copy_is_cut_without_descriptors(struct stage *s)
+{
+	int to = move_what_is_given_up(s);
+
+	for (int64_t opens = 0; opens < 20; opens++) {
+		starve(s, X, opens);
+		pass_ms(s, 700);
+	}
+	mend_disk(s, X);
+	slow_moves(s, NULL);
+	wait_moved(s, X, to);
+	expect_everywhere(s, "M1 M2 M3 M4");
+	expect_one_place(s, X);
+}
+
 const struct scene moves_scenes[] = {
 	{ "a_truncation_reaches_the_copy", a_truncation_reaches_the_copy },
 	{ "what_was_synced_stays_so", what_was_synced_stays_so },
@@ -320,5 +361,7 @@ const struct scene moves_scenes[] = {
 	  a_copy_that_lost_its_power_is_not_believed },
 	{ "a_kill_before_the_copy_is_cut", a_kill_before_the_copy_is_cut },
 	{ "producers_move_with_the_log", producers_move_with_the_log },
+	{ "a_move_waits_for_descriptors", a_move_waits_for_descriptors },
+	{ "a_copy_is_cut_without_descriptors", a_copy_is_cut_without_descriptors },
 	{ NULL, NULL },
 };

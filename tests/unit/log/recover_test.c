@@ -345,6 +345,47 @@ TEST(without_descriptors_work_is_put_off_and_nothing_is_lost)
 	EXPECT(put_off > 400);
 }
 
+/* Wherever on its way a roll is when the last descriptor goes, to whichever thread. */
+TEST(a_roll_without_descriptors_is_put_off_at_any_step)
+{
+	int put_off = 0;
+
+	for (uint64_t seed = 1; seed <= 20 && !test_failed(); seed++) {
+		struct kit k;
+
+		kit_init(&k, seed);
+		EXPECT_OK(kit_open(&k));
+		for (int i = 0; i < 300 && !test_failed(); i++) {
+			struct log_flush *f = NULL;
+			enum err e;
+
+			k.fs.opens_left = (int64_t)prng_below(&k.prng, 6);
+			e = kit_append(&k, 3);
+			EXPECT(e == ERR_OK || e == ERR_NOFILES);
+			put_off += e == ERR_NOFILES;
+			if (prng_below(&k.prng, 4) == 0)
+				f = log_flush_begin(k.l);
+			if (f) {
+				log_flush_work(f);
+				e = log_flush_end(k.l, f);
+				EXPECT(e == ERR_OK || e == ERR_NOFILES);
+			}
+			k.fs.opens_left = -1;
+			EXPECT_EQ(log_end(k.l), k.end);
+			EXPECT(!log_failed(k.l));
+			EXPECT_OK(kit_append(&k, 1));
+		}
+		kit_check(&k, 100);
+		kit_flush(&k);
+		kit_close(&k);
+		kit_check_files(&k);
+		EXPECT_OK(kit_open(&k));
+		kit_check(&k, 100);
+		kit_fini(&k);
+	}
+	EXPECT(put_off > 200);
+}
+
 TEST(the_first_error_of_the_device_is_final)
 {
 	for (int after = 0; after < 12; after++) {
