@@ -16,6 +16,7 @@
 #define RECORD_OVERHEAD 64 /* of each in the log: its head, and the time */
 
 static void decide_activate(struct ctl_result *, const struct ctl_cmd *);
+static void decide_set_voters(struct ctl_result *, const struct ctl_cmd *);
 static void decide_producer_ids(struct ctl_result *, const struct ctl_cmd *);
 static void refuse_too_large(struct ctl_result *);
 
@@ -39,6 +40,7 @@ static void (*const families[])(struct ctl_result *, const struct ctl_cmd *) = {
 	[CTL_UPDATE_FEATURES] = decide_update_features,
 	[CTL_REBALANCE] = decide_rebalance,
 	[CTL_ELECT_LEADERLESS] = decide_elect_leaderless,
+	[CTL_SET_VOTERS] = decide_set_voters,
 };
 
 void ctl_init(struct ctl *c, const struct ctl_options *o)
@@ -127,6 +129,11 @@ static void decide_activate(struct ctl_result *r, const struct ctl_cmd *cmd)
 	m->epoch = i64_max(cmd->activate.epoch, r->ctl->image->controller_epoch + 1);
 	emit(r, WEIR__METADATA_RECORD__BODY_LEADER)->leader = m;
 	write_first_features(r);
+}
+
+static void decide_set_voters(struct ctl_result *r, const struct ctl_cmd *cmd)
+{
+	emit(r, WEIR__METADATA_RECORD__BODY_VOTERS)->voters = cmd->voters;
 }
 
 /* A block is written down before it is handed out: no id is ever handed out twice. */

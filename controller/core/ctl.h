@@ -62,16 +62,19 @@ enum ctl_kind {
 	CTL_UPDATE_FEATURES,
 	CTL_REBALANCE,           /* timer: give leadership back to preferred replicas */
 	CTL_ELECT_LEADERLESS,    /* timer: unclean elections where the topic allows them */
+	CTL_SET_VOTERS,          /* decided by raft, written down here */
+};
+
+/* The broker that will ask again if it hears nothing, and its number of the request; number 0:
+ * whoever asks does so once. */
+struct ctl_asker {
+	int32_t broker;
+	int64_t epoch, number, answered_below;
 };
 
 struct ctl_cmd {
 	enum ctl_kind kind;
-	/* The broker that will ask again if it hears nothing, and its number of the request; number
-	 * 0: whoever asks does so once. */
-	struct {
-		int32_t broker;
-		int64_t epoch, number, answered_below;
-	} asker;
+	struct ctl_asker asker;
 	uint64_t seed;                           /* for topic ids and placement */
 	/* Brokers that are away or restarting, but not for long: while one of them is the last in
 	 * an ISR, nobody else is elected in its place, even where the topic would allow it. */
@@ -103,6 +106,7 @@ struct ctl_cmd {
 		const Weir__ElectLeaders *elect_leaders;
 		const Weir__ReassignPartitions *reassign;
 		const Weir__UpdateFeatures *update_features;
+		Weir__VotersRecord *voters;
 	};
 };
 
@@ -127,6 +131,8 @@ void ctl_result_init(struct ctl_result *, struct arena *);
 void ctl_result_fini(struct ctl_result *);       /* the arena stays the caller's */
 
 void ctl_decide(const struct ctl *, const struct ctl_cmd *, struct ctl_result *);
+/* The log has the answer to this request. */
+bool ctl_has_done(const struct ctl *, const struct ctl_asker *);
 /* The next record of the log; one that makes no sense here is skipped, as image_apply says. */
 must_check enum err ctl_replay(struct ctl *, const Weir__MetadataRecord *);
 

@@ -38,6 +38,12 @@ static bool forgets_asker(const struct ctl_cmd *cmd)
 	return cmd->kind == CTL_UNREGISTER && cmd->unregister->id == cmd->asker.broker;
 }
 
+bool ctl_has_done(const struct ctl *c, const struct ctl_asker *by)
+{
+	return by->number > 0 &&
+	       !str_null(image_answer(c->image, by->broker, by->epoch, by->number));
+}
+
 void remember_answer(struct ctl_result *r, const struct ctl_cmd *cmd)
 {
 	const struct image_broker *b = image_broker(r->ctl->image, cmd->asker.broker);

@@ -410,7 +410,10 @@ static void session_call(void *arg, struct rpc *rpc, uint64_t id, const Protobuf
 
 static void quorum_call(struct session *s, uint64_t id, const Weir__Request *q)
 {
-	quorum_change(s->node->quorum, s->rpc, id, q);
+	struct ctl_cmd cmd = { 0 };
+
+	link_asks(s, q, &cmd);
+	quorum_change(s->node->quorum, s->rpc, id, q, &cmd.asker);
 }
 
 static take_request *taker_of(const Weir__Request *q)

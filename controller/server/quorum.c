@@ -36,7 +36,7 @@ static void store_chunk(struct quorum *, const struct raft_msg *, const Weir__Ra
 static void install(struct quorum *);
 static void send_all(struct quorum *);
 static void release_held(struct quorum *);
-static void append_voters(struct quorum *, const struct raft_voters *);
+static void append_voters(struct quorum *, const struct raft_voters *, const struct ctl_asker *);
 static int64_t fit(const void *arg, int64_t from, int64_t to);
 static bool is_voters(const struct mlog_entry *);
 static bool set_of(struct quorum *, const struct mlog_entry *, struct raft_voters *);
@@ -442,6 +442,8 @@ static void carry_out(struct quorum *q, struct raft_event *ev, const Weir__RaftM
 	bool role_changed = fx->role_changed, activate = fx->activate,
 	     has_voters = fx->append_voters;
 	struct raft_voters voters = fx->voters;
+	const struct ctl_asker *asker =
+		ev->kind == RAFT_EV_VOTERS && fx->verdict == RAFT_OK ? q->asker : NULL;
 	int64_t commit = fx->commit_moved ? q->raft.commit : -1;
 
 	/* Batches that raft never heard of are of a term in which we lead no more: nobody else has
@@ -473,7 +475,7 @@ static void carry_out(struct quorum *q, struct raft_event *ev, const Weir__RaftM
 		has_voters = true;
 	}
 	if (has_voters)
-		append_voters(q, &voters);
+		append_voters(q, &voters, asker);
 	/* The bytes are in the file by now, not synced: install_files does that before it relies on
 	 * them. */
 	if (q->has_chunk) {
@@ -606,7 +608,8 @@ static void release_held(struct quorum *q)
 
 /* ---- voters ---------------------------------------------------------------------------------- */
 
-static void append_voters(struct quorum *q, const struct raft_voters *set)
+static void append_voters(struct quorum *q, const struct raft_voters *set,
+			  const struct ctl_asker *asker)
 {
 	struct quorum_voter row[RAFT_VOTERS_MAX];
 	Weir__Voter rows[RAFT_VOTERS_MAX], *list[RAFT_VOTERS_MAX];
@@ -623,7 +626,7 @@ static void append_voters(struct quorum *q, const struct raft_voters *set)
 	}
 	m.voters = list;
 	m.n_voters = (size_t)set->n;
-	q->on->append_voters(q->arg, &m);
+	q->on->append_voters(q->arg, &m, asker);
 }
 
 static int64_t fit(const void *arg, int64_t from, int64_t to)

@@ -18,6 +18,7 @@
 #include "common/base/text.h"
 #include "common/env/env.h"
 #include "common/rpc/rpc.h"
+#include "controller/core/ctl.h"
 #include "controller/core/raft.h"
 #include "controller/server/mlog.h"
 
@@ -46,7 +47,10 @@ struct quorum_events {
 	void (*replay)(void *arg, int64_t offset, const Weir__MetadataRecord *);
 	/* This term is led from here: append its first batch now. */
 	void (*lead)(void *arg, int64_t term);
-	void (*append_voters)(void *arg, Weir__VotersRecord *);
+	/* For that broker's request; NULL: nobody asked for it. */
+	void (*append_voters)(void *arg, Weir__VotersRecord *, const struct ctl_asker *);
+	/* The log says that the change this one asks for was made for it. */
+	bool (*has_done)(void *arg, const struct ctl_asker *);
 	void (*role)(void *arg);                 /* leader, term or role changed */
 	void (*committed)(void *arg, int64_t end);
 	/* A state for a snapshot's records, filled in a job, and then the node's. */
@@ -95,4 +99,5 @@ bool quorum_hears_of(const struct quorum *, int32_t id);
 /* That voter runs with another disk than the one that has the vote. */
 bool quorum_is_replaced(const struct quorum *, int32_t id);
 void quorum_describe(struct quorum *, struct arena *, Weir__Response *);
-void quorum_change(struct quorum *, struct rpc *, uint64_t id, const Weir__Request *);
+void quorum_change(struct quorum *, struct rpc *, uint64_t id, const Weir__Request *,
+		   const struct ctl_asker *);

@@ -1,7 +1,9 @@
 /* quorum_admin.c - voters come and go, leadership moves, and somebody looks at it.
  *
  * A change is tried until raft takes it or its time is up: an observer may still be catching up.
- * It is answered when the new set is committed. */
+ * It is answered when the new set is committed.  A broker that lost the leader in between asks the
+ * next one again: what raft refuses then, because it is so already, was made for this very request
+ * if the log says so. */
 #include "controller/server/quorum_priv.h"
 
 #include "common/base/text.h"
@@ -18,6 +20,7 @@ struct change {
 	uint64_t id;
 	enum raft_voters_op op;
 	struct raft_voter voter;
+	struct ctl_asker asker;
 	bool any_directory;
 	int64_t until_ms;
 	int64_t end, term; /* of its record; 0: raft has not taken it */
@@ -26,11 +29,13 @@ struct change {
 
 static void transfer(struct change *, int32_t to);
 static void try_change(void *arg);
+static bool is_so(enum raft_verdict);
 static bool is_committed(const struct quorum *, const struct change *);
 static void finish(struct change *, int32_t code, const char *message);
 static int32_t code_of(enum raft_verdict, enum raft_voters_op);
 
-void quorum_change(struct quorum *q, struct rpc *rpc, uint64_t id, const Weir__Request *m)
+void quorum_change(struct quorum *q, struct rpc *rpc, uint64_t id, const Weir__Request *m,
+		   const struct ctl_asker *asker)
 {
 	struct change *c = mem_alloc(sizeof(*c));
 	bool is_add = m->body_case == WEIR__REQUEST__BODY_ADD_VOTER;
@@ -40,6 +45,7 @@ void quorum_change(struct quorum *q, struct rpc *rpc, uint64_t id, const Weir__R
 	c->quorum = q;
 	c->rpc = rpc_get(rpc);
 	c->id = id;
+	c->asker = *asker;
 	timer_init(&c->again, try_change, c);
 	list_push_back(&q->changes, &c->in_quorum);
 	if (m->body_case == WEIR__REQUEST__BODY_TRANSFER_LEADER) {
@@ -140,7 +146,9 @@ static void try_change(void *arg)
 	ev.change.op = c->op;
 	ev.change.voter = c->voter;
 	list_remove(&c->in_quorum); /* the step settles the changes that are there */
+	q->asker = &c->asker;
 	verdict = quorum_step(q, &ev);
+	q->asker = NULL;
 	list_push_back(&q->changes, &c->in_quorum);
 	if (verdict == RAFT_OK) {
 		c->end = mlog_end(q->log);
@@ -153,7 +161,16 @@ static void try_change(void *arg)
 		timer_after_ms(q->env, &c->again, AGAIN_MS);
 		return;
 	}
-	finish(c, code_of(verdict, c->op), raft_verdict_text(verdict));
+	if (is_so(verdict) && q->on->has_done(q->arg, &c->asker))
+		finish(c, KERR_NONE, NULL);
+	else
+		finish(c, code_of(verdict, c->op), raft_verdict_text(verdict));
+}
+
+/* Raft says this when no change is under way: what it speaks of is committed. */
+static bool is_so(enum raft_verdict v)
+{
+	return v == RAFT_UNKNOWN || v == RAFT_EXISTS;
 }
 
 /* Kafka's codes (KIP-853): a change that is under way or a voter that lags is a matter of time. */

@@ -57,6 +57,7 @@ struct quorum {
 	struct mail announce;            /* appended batches, once per turn */
 	bool is_announcing;
 	struct list peers, visitors, held, changes;
+	const struct ctl_asker *asker;   /* of the change that is being tried; NULL: none is */
 	struct quorum_voters base;       /* while the log names no voters */
 	struct quorum_voters proposed;
 	struct quorum_voters met;        /* addresses; at most as many as fit */

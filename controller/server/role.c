@@ -16,6 +16,7 @@
 #include "controller/server/mlog_disk.h"
 #include "controller/server/node.h"
 
+#define VOTERS_ARENA_MAX (64 << 10)
 #define WAIT_MS 500
 #define LEAVE_MS 2000 /* so long a leader tries to hand over before it ends */
 #define LEAVE_AGAIN_MS 10
@@ -79,16 +80,31 @@ static void on_lead(void *arg, int64_t term)
 	timer_after_ms(n->env, &n->leaderless, n->options->session_timeout_ms);
 }
 
-static void on_append_voters(void *arg, Weir__VotersRecord *m)
+static void on_append_voters(void *arg, Weir__VotersRecord *m, const struct ctl_asker *by)
 {
 	struct node *n = arg;
-	Weir__MetadataRecord record = WEIR__METADATA_RECORD__INIT, *v = &record;
+	struct ctl_cmd cmd = { .kind = CTL_SET_VOTERS, .voters = m };
+	struct ctl_result r;
+	struct arena a;
 
-	record.body_case = WEIR__METADATA_RECORD__BODY_VOTERS;
-	record.voters = m;
 	/* Raft asks in the middle of a step; who has stopped to lead in it writes nothing more. */
-	if (n->is_active)
-		node_append(n, &v, 1, true);
+	if (!n->is_active)
+		return;
+	if (by != NULL)
+		cmd.asker = *by;
+	arena_init(&a, VOTERS_ARENA_MAX);
+	ctl_result_init(&r, &a);
+	ctl_decide(&n->ctl, &cmd, &r);
+	node_append(n, r.records, r.n_records, true);
+	ctl_result_fini(&r);
+	arena_fini(&a);
+}
+
+static bool on_has_done(void *arg, const struct ctl_asker *by)
+{
+	struct node *n = arg;
+
+	return n->is_active && ctl_has_done(&n->ctl, by);
 }
 
 static void on_role(void *arg)
@@ -272,6 +288,7 @@ const struct quorum_events node_quorum_events = {
 	.replay = on_replay,
 	.lead = on_lead,
 	.append_voters = on_append_voters,
+	.has_done = on_has_done,
 	.role = on_role,
 	.committed = on_committed,
 	.snapshot_begin = on_snapshot_begin,

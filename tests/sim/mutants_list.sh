@@ -223,6 +223,8 @@ mutant recovering_leader_lets_others_in controller/core/election.c \
 	's/to->is_recovering = to->is_recovering \|\| out->is_unclean;/;/'
 mutant asked_again_is_decided_again controller/core/ctl_again.c \
 	's/if \(str_null\(packed\)\)/if (packed.n < INT32_MAX)/'
+mutant vote_asked_again_is_refused controller/server/quorum_admin.c \
+	's/if \(is_so\(verdict\) && /if (false && /'
 # ---- the controllers' shell around raft
 mutant answered_before_commit controller/server/node.c \
 	's/\t\tif \(p->end > end\)\n\t\t\treturn;\n//; s/if \(p->end == n->stable->offset && !n->is_kicked\)/if (!n->is_kicked)/'

@@ -1,10 +1,12 @@
-/* scene_admin.c - the topic of a stage, created, deleted, grown. */
+/* scene_admin.c - the topic of a stage, created, deleted, grown; a vote, taken. */
 #include "tests/sim/scene_admin.h"
 
 #include "common/wire/schema.h"
+#include "controller/server/node.h"
 #include "kafka/create_partitions.h"
 #include "kafka/create_topics.h"
 #include "kafka/delete_topics.h"
+#include "kafka/remove_raft_voter.h"
 #include "tests/sim/stage.h"
 
 #define ASK_MS 60000
@@ -14,17 +16,25 @@
 static void create_now(void *stage, void *unused);
 static void delete_now(void *stage, void *unused);
 static void grow_now(void *stage, void *unused);
+static void take_vote_now(void *stage, void *node);
 static bool is_answered(const struct stage *, const char *unused);
+
+static void begin_asking(struct stage *, int broker, void (*now)(void *, void *), void *about);
 
 static void begin(struct stage *s, int broker, const char *what, void (*now)(void *, void *))
 {
 	story_tell(s->cluster->world, "---- the topic %s, asks %c ----", what,
 		   stage_letter(broker));
+	begin_asking(s, broker, now, NULL);
+}
+
+static void begin_asking(struct stage *s, int broker, void (*now)(void *, void *), void *about)
+{
 	s->is_done = false;
 	s->code = KERR_UNKNOWN_SERVER_ERROR;
 	s->asked = broker;
 	s->topic->may_go = true;
-	actor_do(&s->prompt.machine->actor[0], now, s, NULL);
+	actor_do(&s->prompt.machine->actor[0], now, s, about);
 	world_run(s->cluster->world, STEP_US);
 }
 
@@ -43,9 +53,18 @@ void begin_grow(struct stage *s, int broker)
 	begin(s, broker, "shall grow", grow_now);
 }
 
+void begin_take_vote(struct stage *s, int broker, int who)
+{
+	struct sim_node *n = s->cluster->controllers[who - C];
+
+	story_tell(s->cluster->world, "---- %c shall not vote, asks %c ----", stage_letter(who),
+		   stage_letter(broker));
+	begin_asking(s, broker, take_vote_now, n);
+}
+
 void then_done(struct stage *s)
 {
-	stage_wait(s, is_answered, "", "the change of the topic");
+	stage_wait(s, is_answered, "", "what it asked for");
 	if (s->code != KERR_NONE)
 		story_fail(EXIT_SAFETY, "%s: refused what was done: %s", s->name,
 			   kerr_name(s->code));
@@ -126,4 +145,27 @@ static void grow_now(void *x, void *unused)
 	q.n_topics = 1;
 	q.timeout_ms = ASK_MS;
 	client_ask(&s->prompt, (int)s->asked, API_CREATE_PARTITIONS, GROW_VERSION, &q, on_grown, s);
+}
+
+static void on_vote_taken(void *arg, enum err e, const void *reply)
+{
+	struct stage *s = arg;
+	const struct remove_raft_voter_response *r = reply;
+
+	s->is_done = true;
+	if (!e)
+		s->code = r->error_code;
+}
+
+static void take_vote_now(void *x, void *node)
+{
+	struct stage *s = x;
+	const struct sim_node *n = node;
+	struct remove_raft_voter_request q;
+
+	schema_init(&remove_raft_voter_request_schema, &q);
+	q.cluster_id = (struct str){ NULL, 0 };
+	q.voter_id = n->id;
+	q.voter_directory_id = n->controller->node->options->quorum.directory;
+	client_ask(&s->prompt, (int)s->asked, API_REMOVE_RAFT_VOTER, 0, &q, on_vote_taken, s);
 }

@@ -19,6 +19,28 @@ static void dies_before_it_answers(struct stage *s, void (*ask)(struct stage *, 
 	pass_ms(s, 1000);
 }
 
+/* As for topics; of the two that are left both are needed, so the dead one comes back first. */
+static void a_vote_that_was_taken_is_not_missed(struct stage *s)
+{
+	int old, loses;
+
+	open_stage(s, &three);
+	wait_whole(s);
+	old = wait_active(s, -1);
+	loses = standby(s, old);
+	hold(s, METADATA, old, X);
+	begin_take_vote(s, X, loses);
+	wait_held(s, METADATA);
+	kill_node(s, old);
+	lose_held(s);
+	start_node(s, old);
+	then_done(s);
+	expect(s, !has_vote(s, loses), "its vote is taken");
+	give_vote(s, loses);
+	acked(s, "M1", ALL);
+	expect_everywhere(s, "M1");
+}
+
 /* X asks the next controller again, which must not refuse what was done for the same request. */
 static void what_was_done_is_no_reason_to_refuse_it(struct stage *s)
 {
@@ -389,6 +411,7 @@ static void a_change_of_controllers_fences_nobody(struct stage *s)
 
 const struct scene quorum_scenes[] = {
 	{ "what_was_done_is_no_reason_to_refuse_it", what_was_done_is_no_reason_to_refuse_it },
+	{ "a_vote_that_was_taken_is_not_missed", a_vote_that_was_taken_is_not_missed },
 	{ "the_active_controller_dies", the_active_controller_dies },
 	{ "two_of_three_are_dead", two_of_three_are_dead },
 	{ "an_empty_disk_does_not_vote", an_empty_disk_does_not_vote },

@@ -219,7 +219,8 @@ static void hostile(struct ctlworld *w, struct prng *p, struct arena *a)
 		break;
 	case CTL_ACTIVATE:
 	case CTL_REBALANCE:
-	case CTL_ELECT_LEADERLESS: break;
+	case CTL_ELECT_LEADERLESS:
+	case CTL_SET_VOTERS: break;
 	}
 	(void)ctlworld_do(w, &c);
 }
