@@ -83,7 +83,8 @@ static void append_one(struct append_call *c, struct append_op *op)
 		refuse(op);
 		return;
 	}
-	struct producer_append by = persist_append_of(&r.batch, p->replica.log_end);
+	struct producer_append by =
+		persist_append_of(&r.batch, p->replica.log_end, env_wall_ms(p->shard->env));
 	if (!is_known(op, p, &by, &required) && op->error == KERR_NONE) {
 		ASSERT(c->acks != -1 || replica_has_enough(&p->replica));
 		enum err e = write_batch(p, &r, &by);
@@ -161,7 +162,7 @@ static bool is_here(const struct append_op *op, const struct partition *p)
 	if (batch_view(&b, (const uint8_t *)op->records.at, (int64_t)op->records.n) != BATCH_OK ||
 	    b.producer_id < 0)
 		return false;
-	by = persist_append_of(&b, p->replica.log_end);
+	by = persist_append_of(&b, p->replica.log_end, 0);
 	return producers_check(&p->producers, &by, &was) == PRODUCER_DUPLICATE;
 }
 

@@ -191,7 +191,7 @@ static enum err write_piece(struct partition *p, struct piece *piece)
 		if (done.rolled && b->base_offset == done.roll_offset)
 			persist_producers(p, done.roll_offset);
 		epoch_cache_assign(&p->epochs, b->leader_epoch, b->base_offset);
-		persist_note(&p->producers, b);
+		persist_note(&p->producers, b, env_wall_ms(p->shard->env));
 	}
 	persist_epochs(p);
 	retention_flush_due(p);

@@ -318,7 +318,7 @@ static void replay(void *arg, const struct batch *b)
 		return;
 	j->has_gap |= j->next >= 0 && b->base_offset > j->next;
 	j->next = batch_last_offset(b) + 1;
-	persist_note(&j->p->producers, b);
+	persist_note(&j->p->producers, b, env_wall_ms(j->job.home));
 }
 
 /* Back on the shard.  Three outcomes: open, offline for good, or once more after a short pause

@@ -40,6 +40,6 @@ static void note(void *arg, const struct batch *b)
 		return;
 	if (r->next >= 0 && b->base_offset > r->next)
 		producers_clear(&r->p->producers);
-	persist_note(&r->p->producers, b);
+	persist_note(&r->p->producers, b, env_wall_ms(r->p->shard->env));
 	r->next = batch_last_offset(b) + 1;
 }

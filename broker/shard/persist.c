@@ -261,7 +261,7 @@ enum err persist_load_producers(struct env *env, struct partition *p, const char
 	return e;
 }
 
-struct producer_append persist_append_of(const struct batch *b, int64_t base_offset)
+struct producer_append persist_append_of(const struct batch *b, int64_t base_offset, int64_t now_ms)
 {
 	return (struct producer_append){
 		.id = b->producer_id,
@@ -270,15 +270,15 @@ struct producer_append persist_append_of(const struct batch *b, int64_t base_off
 		.last_seq = batch_last_sequence(b),
 		.first_offset = base_offset,
 		.last_offset = base_offset + b->last_offset_delta,
-		.timestamp_ms = b->max_timestamp_ms,
+		.timestamp_ms = i64_max(b->max_timestamp_ms, now_ms),
 		.is_transactional = b->attributes & BATCH_TRANSACTIONAL,
 		.is_control = b->attributes & BATCH_CONTROL,
 	};
 }
 
-void persist_note(struct producers *to, const struct batch *b)
+void persist_note(struct producers *to, const struct batch *b, int64_t now_ms)
 {
-	struct producer_append by = persist_append_of(b, b->base_offset);
+	struct producer_append by = persist_append_of(b, b->base_offset, now_ms);
 
 	if (by.id >= 0)
 		producers_note(to, &by);

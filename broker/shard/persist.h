@@ -26,7 +26,9 @@ must_check enum err persist_load_epochs(struct env *, struct partition *, const 
 must_check enum err persist_load_producers(struct env *, struct partition *, const char *dir,
 					   int64_t upto, int64_t *at);
 
-/* How producer state sees a batch: as a leader is about to append it at `base`, ... */
-struct producer_append persist_append_of(const struct batch *, int64_t base_offset);
+/* How producer state sees a batch: as a leader is about to append it at `base`, ...  A producer is
+ * remembered for producer.id.expiration.ms from now on: the times of its records may be long ago,
+ * as those of a mirror's are. */
+struct producer_append persist_append_of(const struct batch *, int64_t base_offset, int64_t now_ms);
 /* ... and as it stands in a log: noted without questions. */
-void persist_note(struct producers *, const struct batch *);
+void persist_note(struct producers *, const struct batch *, int64_t now_ms);

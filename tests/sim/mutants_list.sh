@@ -43,6 +43,9 @@ mutant duplicates_are_appended broker/core/producer.c \
 mutant gaps_are_appended broker/core/producer.c \
 	's/return PRODUCER_OUT_OF_ORDER;/return PRODUCER_OK;/'
 by scenes
+mutant producers_age_by_their_records broker/shard/persist.c \
+	's/i64_max\(b->max_timestamp_ms, now_ms\)/b->max_timestamp_ms/'
+by scenes
 mutant a_refused_first_batch_is_overtaken broker/shard/append.c \
 	's/e = refusals_before\(.*?op->records\);/e = KERR_NONE;/s'
 by scenes

@@ -151,6 +151,26 @@ static void rot_in_a_leader_does_not_spread(struct stage *s)
 	expect_everywhere(s, "M1 M2");
 }
 
+/* The records' times are two days ago, and producer.id.expiration.ms is one: a mirror of the past
+ * sends M1 again, because it heard no answer. */
+static void who_writes_old_records_is_not_forgotten(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .min_isr = 2 });
+	for (int broker = X; broker <= Z; broker++)
+		skew_clock(s, broker, 2 * 86400000);
+	acked_as(s, "M1", 0);
+	pass_ms(s, 2000);
+	acked_as(s, "M1", 0);
+	kill_node(s, X);
+	wait_leader(s, Y);
+	start_node(s, X);
+	wait_isr(s, "XYZ");
+	pass_ms(s, 2000);
+	acked_as(s, "M1", 0);
+	acked_as(s, "M2", 1);
+	expect_everywhere(s, "M1 M2");
+}
+
 /* The time of day differs by hours and jumps: order, leadership and the ISR do not depend on it. */
 static void clocks_that_disagree(struct stage *s)
 {
@@ -259,5 +279,6 @@ const struct scene storage_scenes[] = {
 	{ "rot_in_a_leader_does_not_spread", rot_in_a_leader_does_not_spread },
 	{ "clocks_that_disagree", clocks_that_disagree },
 	{ "a_snapshot_is_made_up_for", a_snapshot_is_made_up_for },
+	{ "who_writes_old_records_is_not_forgotten", who_writes_old_records_is_not_forgotten },
 	{ NULL, NULL },
 };
