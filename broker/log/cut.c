@@ -116,10 +116,22 @@ static enum err drop_segments(struct log *l, int32_t keep)
 		l->n--;
 		dropped = true;
 	}
-	/* What is appended next must not find them back beside it after a power loss. */
-	if (e == ERR_OK && dropped)
-		e = l->home.env->files->sync_dir(l->home.env, l->dir);
+	l->has_unsynced_cut |= dropped;
+	if (e == ERR_OK && (e = log_settle_cut(l)) == ERR_NOFILES)
+		e = ERR_OK;
 	return e;
+}
+
+/* What is appended next must not find them back beside it after a power loss. */
+enum err log_settle_cut(struct log *l)
+{
+	enum err e;
+
+	if (!l->has_unsynced_cut)
+		return ERR_OK;
+	if ((e = l->home.env->files->sync_dir(l->home.env, l->dir)) == ERR_OK)
+		l->has_unsynced_cut = false;
+	return log_fail(l, e);
 }
 
 /* Everything from the first batch that reaches past `offset` on goes. */

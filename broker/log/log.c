@@ -162,7 +162,7 @@ enum err log_append(struct log *l, const struct log_batch *b, int n, int64_t now
 	ASSERT(n > 0);
 	if (l->failed)
 		return ERR_IO;
-	if ((e = weigh(l, b, n, &in)) != ERR_OK)
+	if ((e = weigh(l, b, n, &in)) != ERR_OK || (e = log_settle_cut(l)) != ERR_OK)
 		return e;
 	l->now_ms = now_ms;
 	if (l->lowered_ms == 0)

@@ -67,6 +67,7 @@ struct log {
 
 	struct log_flush flush;
 	bool flushing, rolled_unflushed, names_changed;
+	bool has_unsynced_cut; /* segments went; nothing may be appended before that is durable */
 	bool is_blank;   /* nothing was ever written to it */
 	bool is_unnamed; /* its directory's own name was not synced since it was opened */
 	int64_t dirty_since_ms; /* now_ms of the oldest append not flushed; 0: none */
@@ -91,6 +92,7 @@ static inline int64_t log_segment_end(const struct log *l, int32_t i)
 
 /* Marks the log failed when e is ERR_IO; returns e. */
 enum err log_fail(struct log *, enum err e);
+must_check enum err log_settle_cut(struct log *);
 enum err log_fail_midway(struct log *, enum err e); /* marks it failed and returns ERR_IO */
 struct segment *log_push_segment(struct log *, int64_t base, int64_t bytes);
 /* The segment that holds offset: the last with base <= offset, or the first. */

@@ -37,6 +37,7 @@ static enum kerr refuse_short(struct append_op *);
 static enum kerr explain(struct append_op *, enum kerr, const char *fmt, ...) printf_like(3, 4);
 static enum kerr validate(struct append_call *, struct append_op *, struct partition *,
 			  struct validate_result *);
+static enum kerr know_producers(struct append_op *, struct partition *);
 static bool is_known(struct append_op *, struct partition *, const struct producer_append *,
 		     int64_t *required);
 static enum kerr refuse_overtaking(struct append_op *, const struct partition *,
@@ -79,6 +80,7 @@ static void append_one(struct append_call *c, struct append_op *op)
 	op->is_unsure = false;
 	op->refused = NULL;
 	if ((op->error = admit(c, op, p)) != KERR_NONE ||
+	    (op->error = know_producers(op, p)) != KERR_NONE ||
 	    (op->error = validate(c, op, p, &r)) != KERR_NONE) {
 		refuse(op);
 		return;
@@ -173,6 +175,18 @@ static enum kerr refuse_full(struct append_op *op, const struct partition *p)
 	return explain(op, KERR_KAFKA_STORAGE_ERROR,
 		       "%s has %lld bytes left: delete topics or records, or add room", dir->path,
 		       (long long)atomic_load(&dir->free_bytes));
+}
+
+static enum kerr know_producers(struct append_op *op, struct partition *p)
+{
+	enum err e = partition_know_producers(p);
+
+	if (e == ERR_OK)
+		return KERR_NONE;
+	if (e == ERR_NOFILES)
+		return refuse_short(op);
+	partition_fail(p, e);
+	return KERR_KAFKA_STORAGE_ERROR;
 }
 
 static enum kerr refuse_short(struct append_op *op)

@@ -183,6 +183,8 @@ static enum err write_piece(struct partition *p, struct piece *piece)
 
 	if (piece->n == 0)
 		return ERR_OK;
+	if ((e = partition_know_producers(p)))
+		return e;
 	e = log_append(p->log, piece->v, piece->n, env_wall_ms(p->shard->env), &done);
 	if (e)
 		return e;

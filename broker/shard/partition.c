@@ -379,7 +379,17 @@ enum err partition_truncate(struct partition *p, int64_t offset)
 	epoch_cache_truncate_end(&p->epochs, log_end(p->log));
 	move_truncated(p, log_end(p->log));
 	ends_moved(p);
-	return partition_rebuild_producers(p);
+	p->doubts_producers = true;
+	e = partition_know_producers(p);
+	return e == ERR_NOFILES ? ERR_OK : e; /* the log is cut, and with that right */
+}
+
+enum err partition_know_producers(struct partition *p)
+{
+	enum err e = p->doubts_producers ? partition_rebuild_producers(p) : ERR_OK;
+
+	p->doubts_producers &= e != ERR_OK;
+	return e;
 }
 
 enum err partition_restart(struct partition *p, int64_t offset)
@@ -389,11 +399,14 @@ enum err partition_restart(struct partition *p, int64_t offset)
 
 	/* A snapshot from before the gap would be taken for all that came before the log. */
 	partition_path(p, dir);
-	if ((e = producer_file_drop_above(p->shard->env, dir, -1)) ||
-	    (e = log_restart(p->log, offset)))
+	if ((e = producer_file_drop_above(p->shard->env, dir, -1)))
+		return e;
+	p->lacks_producers = true;
+	if ((e = log_restart(p->log, offset)))
 		return e;
 	epoch_cache_truncate_end(&p->epochs, 0);
 	producers_clear(&p->producers);
+	p->doubts_producers = false;
 	move_truncated(p, 0);
 	ends_moved(p);
 	return ERR_OK;

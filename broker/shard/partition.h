@@ -57,6 +57,7 @@ struct partition {
 	uint32_t epochs_saved; /* version on disk */
 	bool is_saving_epochs;
 	bool lacks_producers; /* the snapshot of a roll could not be written */
+	bool doubts_producers; /* a truncation went before, and they could not be built again yet */
 	int64_t saving_producers; /* the last snapshot under way is for this offset, if above 0 */
 	int64_t epochs_saving_from; /* lowest offset that this write concerns */
 	int64_t recovery_point; /* once the log is closed */
@@ -106,6 +107,8 @@ bool partition_is_lost(struct partition *);
 /* Was it only a full disk, or no descriptor for a file?  Then nothing is lost: writing goes on when
  * there is room (dirs_fill). */
 bool partition_is_full(struct partition *, enum err);
+/* Before an append, or anything else that must know the producers: ERR_NOFILES: not yet. */
+must_check enum err partition_know_producers(struct partition *);
 /* Follower: cuts the log, and with it epochs, producers and high watermark. */
 must_check enum err partition_truncate(struct partition *, int64_t offset);
 /* Follower, far behind: drops everything and begins empty at `offset`. */

@@ -428,7 +428,10 @@ static void opened(struct open_job *j)
 	p->state = PARTITION_OPEN;
 	/* Records are missing behind the snapshot, or before it: see partition_rebuild.c. */
 	if (j->has_gap || (j->next >= 0 && j->next != log_end(p->log)))
-		j->err = partition_rebuild_producers(p);
+		p->doubts_producers = true;
+	j->err = partition_know_producers(p);
+	if (j->err == ERR_NOFILES)
+		j->err = ERR_OK; /* looked for again before the first append */
 	if (j->recovery.bytes_scanned > 0 || j->recovery.bytes_cut > 0)
 		log_info("partition", "recovered", F_Z("partition", p->dir_name),
 			 F_I64("segments_scanned", j->recovery.segments_scanned),

@@ -156,8 +156,13 @@ enum err persist_producers_now(struct partition *p)
 
 enum err persist_producers_beside(struct partition *p, const char *dir)
 {
-	struct producers_job *j = snapshot(p, log_end(p->log));
-	enum err e = producer_file_write(p->shard->env, dir, j->offset, j->rows, j->n);
+	struct producers_job *j;
+	enum err e = partition_know_producers(p);
+
+	if (e)
+		return e;
+	j = snapshot(p, log_end(p->log));
+	e = producer_file_write(p->shard->env, dir, j->offset, j->rows, j->n);
 
 	mem_free(j);
 	return e;

@@ -307,6 +307,39 @@ static void what_acks_all_follows_survives(struct stage *s)
 	expect_everywhere(s, "M1 M2 M3 M4 M5");
 }
 
+/* X gives up what it wrote alone, again and again, and runs out of descriptors a step later each
+ * time: it waits for them, and loses its replica for none of it. */
+static void a_truncation_waits_for_descriptors(struct stage *s)
+{
+	static const char *const alone[] = { "S1", "S2", "S3", "S4",  "S5",  "S6",
+					     "S7", "S8", "S9", "S10", "S11", "S12" };
+	static const char *const kept[] = { "M1", "M2", "M3", "M4",  "M5",  "M6",
+					    "M7", "M8", "M9", "M10", "M11", "M12" };
+	char all[64];
+	struct text t;
+
+	open_stage(s, &(struct staging){ .min_isr = 1, .roll_ms = 1 });
+	acked(s, "M0", ALL);
+	text_init(&t, all, sizeof(all));
+	text_printf(&t, "M0");
+	for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+		wait_whole(s);
+		isolate(s, X);
+		acked_by(s, alone[i], 1, X);
+		wait_leader(s, Y);
+		acked_by(s, kept[i], 1, Y);
+		starve(s, X, (int64_t)i);
+		mend_all(s);
+		pass_ms(s, 3000);
+		mend_disk(s, X);
+		text_printf(&t, " %s", kept[i]);
+		wait_log(s, X, all);
+		wait_whole(s);
+		elect_preferred(s);
+	}
+	expect_everywhere(s, all);
+}
+
 const struct scene truncation_scenes[] = {
 	{ "a_follower_restarts_behind_the_watermark", a_follower_restarts_behind_the_watermark },
 	{ "each_leader_wrote_for_itself", each_leader_wrote_for_itself },
@@ -321,5 +354,6 @@ const struct scene truncation_scenes[] = {
 	{ "m3_on_y_alone_is_kept_when_y_leads", m3_on_y_alone_is_kept_when_y_leads },
 	{ "m3_on_y_alone_is_lost_when_z_leads", m3_on_y_alone_is_lost_when_z_leads },
 	{ "what_acks_all_follows_survives", what_acks_all_follows_survives },
+	{ "a_truncation_waits_for_descriptors", a_truncation_waits_for_descriptors },
 	{ NULL, NULL },
 };

@@ -345,8 +345,8 @@ TEST(without_descriptors_work_is_put_off_and_nothing_is_lost)
 	EXPECT(put_off > 400);
 }
 
-/* Wherever on its way a roll is when the last descriptor goes, to whichever thread. */
-TEST(a_roll_without_descriptors_is_put_off_at_any_step)
+/* Wherever on its way a roll or a cut is when the last descriptor goes, to whichever thread. */
+TEST(without_descriptors_a_roll_or_cut_is_put_off_at_any_step)
 {
 	int put_off = 0;
 
@@ -369,6 +369,12 @@ TEST(a_roll_without_descriptors_is_put_off_at_any_step)
 				log_flush_work(f);
 				e = log_flush_end(k.l, f);
 				EXPECT(e == ERR_OK || e == ERR_NOFILES);
+			}
+			if (prng_below(&k.prng, 10) == 0) {
+				e = log_truncate(k.l, i64_max(k.end - 60, 0));
+				EXPECT(e == ERR_OK || e == ERR_NOFILES);
+				if (e == ERR_OK)
+					kit_forget_from(&k, log_end(k.l));
 			}
 			k.fs.opens_left = -1;
 			EXPECT_EQ(log_end(k.l), k.end);
