@@ -474,7 +474,9 @@ def without_a_majority_of_controllers_it_says_who_is_missing():
         for n in dead:
             c.weir("local", "kill", str(n))
         says = f"controller {left} sees 1 of 3 voters, a majority is needed; not there: {dead[0]} {dead[1]}"
-        wait_for(lambda: says in c.weir("topics", "create", "t", "--timeout", "1", check=False).stderr, 20, "it to be said")
+        # Elected between the two kills it may take one that it cannot carry out, and others do so later.
+        wait_for(lambda: says in c.weir("topics", "create", "perhaps", "--timeout", "1", check=False).stderr, 20,
+                 "it to be said")
         began = time.monotonic()
         got = c.weir("topics", "create", "t", "--timeout", "4", check=False)
         expect(got.returncode == 3 and says in got.stderr and "weir local up" in got.stderr, got.stderr)
