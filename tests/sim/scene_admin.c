@@ -1,8 +1,9 @@
-/* scene_admin.c - the topic of a stage, created, deleted, grown; a vote, taken. */
+/* scene_admin.c - the topic of a stage, created, deleted, grown; a vote, taken, given. */
 #include "tests/sim/scene_admin.h"
 
 #include "common/wire/schema.h"
 #include "controller/server/node.h"
+#include "kafka/add_raft_voter.h"
 #include "kafka/create_partitions.h"
 #include "kafka/create_topics.h"
 #include "kafka/delete_topics.h"
@@ -17,6 +18,7 @@ static void create_now(void *stage, void *unused);
 static void delete_now(void *stage, void *unused);
 static void grow_now(void *stage, void *unused);
 static void take_vote_now(void *stage, void *node);
+static void give_vote_now(void *stage, void *node);
 static bool is_answered(const struct stage *, const char *unused);
 
 static void begin_asking(struct stage *, int broker, void (*now)(void *, void *), void *about);
@@ -60,6 +62,15 @@ void begin_take_vote(struct stage *s, int broker, int who)
 	story_tell(s->cluster->world, "---- %c shall not vote, asks %c ----", stage_letter(who),
 		   stage_letter(broker));
 	begin_asking(s, broker, take_vote_now, n);
+}
+
+void begin_give_vote(struct stage *s, int broker, int who)
+{
+	struct sim_node *n = s->cluster->controllers[who - C];
+
+	story_tell(s->cluster->world, "---- %c shall vote, asks %c ----", stage_letter(who),
+		   stage_letter(broker));
+	begin_asking(s, broker, give_vote_now, n);
 }
 
 void then_done(struct stage *s)
@@ -168,4 +179,28 @@ static void take_vote_now(void *x, void *node)
 	q.voter_id = n->id;
 	q.voter_directory_id = n->controller->node->options->quorum.directory;
 	client_ask(&s->prompt, (int)s->asked, API_REMOVE_RAFT_VOTER, 0, &q, on_vote_taken, s);
+}
+
+static void on_vote_given(void *arg, enum err e, const void *reply)
+{
+	struct stage *s = arg;
+	const struct add_raft_voter_response *r = reply;
+
+	s->is_done = true;
+	if (!e)
+		s->code = r->error_code;
+}
+
+static void give_vote_now(void *x, void *node)
+{
+	struct stage *s = x;
+	const struct sim_node *n = node;
+	struct add_raft_voter_request q;
+
+	schema_init(&add_raft_voter_request_schema, &q);
+	q.cluster_id = (struct str){ NULL, 0 };
+	q.timeout_ms = ASK_MS;
+	q.voter_id = n->id;
+	q.voter_directory_id = n->controller->node->options->quorum.directory;
+	client_ask(&s->prompt, (int)s->asked, API_ADD_RAFT_VOTER, 0, &q, on_vote_given, s);
 }

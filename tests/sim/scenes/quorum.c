@@ -41,6 +41,29 @@ static void a_vote_that_was_taken_is_not_missed(struct stage *s)
 	expect_everywhere(s, "M1");
 }
 
+/* With it two of three are left, which elect without the dead one. */
+static void a_vote_that_was_given_is_no_reason_to_refuse_it(struct stage *s)
+{
+	int old, gains;
+
+	open_stage(s, &three);
+	wait_whole(s);
+	old = wait_active(s, -1);
+	gains = standby(s, old);
+	take_vote(s, gains);
+	hold(s, METADATA, old, X);
+	begin_give_vote(s, X, gains);
+	wait_held(s, METADATA);
+	kill_node(s, old);
+	lose_held(s);
+	then_done(s);
+	expect(s, has_vote(s, gains), "its vote is given");
+	start_node(s, old);
+	wait_whole(s);
+	acked(s, "M1", ALL);
+	expect_everywhere(s, "M1");
+}
+
 /* X asks the next controller again, which must not refuse what was done for the same request. */
 static void what_was_done_is_no_reason_to_refuse_it(struct stage *s)
 {
@@ -411,6 +434,8 @@ static void a_change_of_controllers_fences_nobody(struct stage *s)
 
 const struct scene quorum_scenes[] = {
 	{ "what_was_done_is_no_reason_to_refuse_it", what_was_done_is_no_reason_to_refuse_it },
+	{ "a_vote_that_was_given_is_no_reason_to_refuse_it",
+	  a_vote_that_was_given_is_no_reason_to_refuse_it },
 	{ "a_vote_that_was_taken_is_not_missed", a_vote_that_was_taken_is_not_missed },
 	{ "the_active_controller_dies", the_active_controller_dies },
 	{ "two_of_three_are_dead", two_of_three_are_dead },
