@@ -24,7 +24,10 @@ quorum) whole, leaders where they belong.  Printed, in milliseconds:
 
   librdkafka, generator   the gap; "calm": the longest one in the CALM_S before the kill
   the servers' part       from the signal to the last line of a new leader (for a follower: to the
-                          last ISR without it), by the brokers' logs, to the millisecond
+                          last ISR without it), by the brokers' logs, to the millisecond; with -v
+                          also when the controller heard that the connection is closed, when it
+                          decided, and when the first broker was told: between the two is the sync
+                          of the metadata log
   the machine             how late a ticker woke that sleeps a millisecond at a time, on each CPU: in
                           the same time as the gap, and calm.  What it stands still nobody serves
   the disk                the longest of the syncs of 100 bytes that one process makes all the time; a
@@ -123,23 +126,23 @@ class Writer(threading.Thread):
 
 
 class LogTail:
-    """What the brokers' logs get from here on."""
+    """What the nodes' logs get from here until `read`."""
 
     def __init__(self, c):
-        self.files = [open(n["log"], errors="replace") for n in c.brokers.values()]
+        self.lines, self.files = [], [open(n["log"], errors="replace") for n in c.nodes.values()]
         for f in self.files:
             f.seek(0, os.SEEK_END)
 
-    def last_ms(self, since, what):
-        """Milliseconds from `since` to the last line that matches; None: there is none."""
-        last = None
+    def read(self):
         for f in self.files:
-            for line in f:
-                if re.search(what, line):
-                    at = datetime.strptime(line.split()[0], "%Y-%m-%dT%H:%M:%S.%fZ")
-                    last = max(last or 0, (at.replace(tzinfo=timezone.utc).timestamp() - since) * 1000)
+            self.lines += f
             f.close()
-        return last
+
+    def times(self, since, what):
+        """Milliseconds from `since` to the first and the last line that matches; None: there is none."""
+        found = [(datetime.strptime(line.split()[0], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
+                  .timestamp() - since) * 1000 for line in self.lines if re.search(what, line)]
+        return min(found, default=None), max(found, default=None)
 
 
 class Kill:
@@ -147,7 +150,7 @@ class Kill:
 
     def __init__(self, client):
         time.sleep(CALM_S)
-        self.client, self.partitions, self.servers = client, None, None
+        self.client, self.partitions, self.servers, self.steps = client, None, None, {}
 
     def end(self, c, victim, sig):
         """Returns when the process is gone and the client is done."""
@@ -179,7 +182,10 @@ def end_broker(c, topic, story, n, client):
     tail = LogTail(c)
     k.end(c, victim, signal.SIGTERM if story == "shutdown" else signal.SIGKILL)
     line = "isr" if story == "follower" else "leader"
-    k.servers = tail.last_ms(k.wall, f" partition {line} partition={topic}-")
+    tail.read()
+    first, k.servers = tail.times(k.wall, f" partition {line} partition={topic}-")
+    k.steps = {"heard": tail.times(k.wall, f" a broker's connection closed broker={victim} ")[0],
+               "decided": tail.times(k.wall, f" broker fenced broker={victim} ")[0], "told": first}
     k.mend(c, victim, lambda: all(len(p["isr"]) == len(c.brokers) for p in rows(c, topic)))
     return k
 
@@ -240,6 +246,7 @@ def tell_story(kills, beside, tickers, disk, o):
     for k in kills if o.v else []:
         print(f"    librdkafka {k.client.longest(k.at, k.over, k.partitions):.1f}, "
               f"generator {beside['generator'].longest(k.at, k.over, k.partitions):.1f}, "
+              + "".join(f"{what} {ms or 0:.1f}, " for what, ms in k.steps.items()) +
               f"servers {k.servers or 0:.1f}, machine {machine(k.at, k.over):.1f}, disk {disk.calm(k.at, k.over):.1f} ms")
     for what in ["librdkafka", *beside]:
         by = [(k, beside.get(what, k.client)) for k in kills]
