@@ -6,6 +6,9 @@
  *
  *   older epoch                     INVALID_PRODUCER_EPOCH: a newer instance has taken over
  *   equal to a remembered batch     duplicate: the first outcome is answered again
+ *   before all remembered ones      duplicate, if the epoch has been written from 0 on: the Java
+ *                                   client may have hundreds at a new leader before it hears what
+ *                                   became of five at the old one
  *   next sequence, or 0 of a new    appended
  *   anything else                   OUT_OF_ORDER_SEQUENCE_NUMBER: something before it was lost
  *
@@ -19,10 +22,12 @@
 
 static bool find_duplicate(const struct producer_entry *, const struct producer_append *,
 			   struct producer_batch *was);
+static bool is_long_ago(const struct producer_entry *, const struct producer_append *);
 static int32_t first_seq(const struct producer_batch *);
 static bool goes_on(const struct producer_entry *, const struct producer_entry *row);
 static bool in_sequence(const struct producer_entry *, const struct producer_append *);
 static void push_batch(struct producer_entry *, const struct producer_append *);
+static void begin(struct producer_entry *);
 static bool is_expired(const struct producer_entry *, int64_t now_ms, int64_t expiration_ms);
 static int by_id(const void *, const void *);
 
@@ -64,6 +69,11 @@ enum producer_verdict producers_check(const struct producers *p, const struct pr
 		MARK(duplicate_batch);
 		return PRODUCER_DUPLICATE;
 	}
+	if (is_long_ago(e, a)) {
+		MARK(duplicate_of_long_ago);
+		*was = e->batches[0];
+		return PRODUCER_LONG_AGO;
+	}
 	if (a->first_seq >= 0 && !in_sequence(e, a)) {
 		MARK(batch_out_of_sequence);
 		return PRODUCER_OUT_OF_ORDER;
@@ -92,6 +102,7 @@ void producers_note(struct producers *p, const struct producer_append *a)
 	if (a->epoch != e->epoch) {
 		e->epoch = a->epoch;
 		e->n = 0;
+		e->is_whole = false;
 	}
 	e->last_timestamp_ms = i64_max(e->last_timestamp_ms, a->timestamp_ms);
 	if (a->is_control) {
@@ -131,7 +142,12 @@ void producers_load(struct producers *p, const struct producer_entry *row)
 
 	ASSERT(row->id >= 0 && row->n <= PRODUCER_WINDOW);
 	*e = *row;
+	e->is_whole = false;
+	if (e->n > 0)
+		begin(e);
 	if (was && goes_on(was, row)) {
+		e->is_whole = was->is_whole;
+		e->first = was->first;
 		int keep = i32_min(was->n, PRODUCER_WINDOW - 1);
 
 		memcpy(e->batches, was->batches + was->n - keep,
@@ -174,6 +190,16 @@ int32_t producers_count(const struct producers *p)
 	return (int32_t)p->by_id.n;
 }
 
+int producer_batches(const struct producer_entry *e, struct producer_batch v[PRODUCER_WINDOW + 1])
+{
+	int n = 0;
+
+	if (e->is_whole && e->n > 0 && e->first.last_offset < e->batches[0].last_offset)
+		v[n++] = e->first;
+	memcpy(v + n, e->batches, e->n * sizeof(e->batches[0]));
+	return n + e->n;
+}
+
 int32_t producers_rows(const struct producers *p, const struct producer_entry **rows, int32_t cap)
 {
 	int32_t n = 0;
@@ -205,6 +231,17 @@ static bool find_duplicate(const struct producer_entry *e, const struct producer
 	return false;
 }
 
+/* Sequences wrap: what is less than half the circle behind is before. */
+static bool is_long_ago(const struct producer_entry *e, const struct producer_append *a)
+{
+	uint32_t behind;
+
+	if (!e->is_whole || e->n == 0 || a->epoch != e->epoch || a->first_seq < 0)
+		return false;
+	behind = ((uint32_t)first_seq(&e->batches[0]) - (uint32_t)a->last_seq) & INT32_MAX;
+	return behind > 0 && behind < UINT32_C(1) << 30;
+}
+
 static int32_t first_seq(const struct producer_batch *b)
 {
 	int64_t first = (int64_t)b->last_seq - b->offset_delta;
@@ -224,6 +261,8 @@ static bool in_sequence(const struct producer_entry *e, const struct producer_ap
 
 static void push_batch(struct producer_entry *e, const struct producer_append *a)
 {
+	bool is_first = e->n == 0;
+
 	if (e->n == PRODUCER_WINDOW) {
 		memmove(e->batches, e->batches + 1, sizeof(e->batches) - sizeof(e->batches[0]));
 		e->n--;
@@ -234,6 +273,14 @@ static void push_batch(struct producer_entry *e, const struct producer_append *a
 		.last_offset = a->last_offset,
 		.timestamp_ms = a->timestamp_ms,
 	};
+	if (is_first)
+		begin(e);
+}
+
+static void begin(struct producer_entry *e)
+{
+	e->first = e->batches[0];
+	e->is_whole = first_seq(&e->first) == 0;
 }
 
 /* An open transaction keeps its producer: the marker must find it. */

@@ -1,4 +1,5 @@
-/* producer.h - idempotent producers of one partition: the last five batches of each producer id.
+/* producer.h - idempotent producers of one partition: the last five batches of each producer id,
+ * and whether its epoch is here from the beginning.
  *
  * Pure.  Answers, before an append, whether a batch is new, a duplicate or out of order, and takes
  * note of it after the append succeeded: a failed append leaves no trace (KAFKA-6683).  Rebuilt
@@ -23,6 +24,9 @@ struct producer_entry {
 	int64_t txn_first_offset;        /* -1: no open transaction */
 	uint8_t n;                       /* batches remembered, oldest first */
 	struct producer_batch batches[PRODUCER_WINDOW];
+	/* Of this epoch all from sequence 0 on has been written; `first` began it. */
+	bool is_whole;
+	struct producer_batch first;
 };
 struct producers {
 	struct map by_id;                /* id -> struct producer_entry, heap, owned */
@@ -41,6 +45,7 @@ struct producer_append {
 enum producer_verdict {
 	PRODUCER_OK,
 	PRODUCER_DUPLICATE, /* `was` holds the original batch: answer with its offsets */
+	PRODUCER_LONG_AGO, /* a duplicate as well; the original is somewhere before `was` */
 	PRODUCER_OUT_OF_ORDER,           /* OUT_OF_ORDER_SEQUENCE_NUMBER (45) */
 	PRODUCER_FENCED_EPOCH,           /* INVALID_PRODUCER_EPOCH (47) */
 	PRODUCER_TXN_OPEN, /* INVALID_TXN_STATE (48): plain batch inside a transaction */
@@ -60,5 +65,8 @@ const struct producer_entry *producers_find(const struct producers *, int64_t id
 /* First offset of the oldest open transaction, -1 without one: bounds the last stable offset. */
 int64_t producers_first_open(const struct producers *);
 int32_t producers_count(const struct producers *);
+/* What a snapshot keeps of one: the batches remembered, oldest first, and before them the one that
+ * began its epoch, if all since then was written. */
+int producer_batches(const struct producer_entry *, struct producer_batch v[PRODUCER_WINDOW + 1]);
 /* In ascending id order, for a snapshot. */
 int32_t producers_rows(const struct producers *, const struct producer_entry **rows, int32_t cap);

@@ -77,7 +77,7 @@ static void append_one(struct append_call *c, struct append_op *op)
 	op->leader = op->leader_epoch = -1;
 	if (p)
 		(void)partition_is_lost(p); /* admit says so */
-	op->is_unsure = false;
+	op->is_unsure = op->is_long_ago = false;
 	op->refused = NULL;
 	if ((op->error = admit(c, op, p)) != KERR_NONE ||
 	    (op->error = know_producers(op, p)) != KERR_NONE ||
@@ -159,13 +159,15 @@ static bool is_here(const struct append_op *op, const struct partition *p)
 {
 	struct producer_append by;
 	struct producer_batch was;
+	enum producer_verdict v;
 	struct batch b;
 
 	if (batch_view(&b, (const uint8_t *)op->records.at, (int64_t)op->records.n) != BATCH_OK ||
 	    b.producer_id < 0)
 		return false;
 	by = persist_append_of(&b, p->replica.log_end, 0);
-	return producers_check(&p->producers, &by, &was) == PRODUCER_DUPLICATE;
+	v = producers_check(&p->producers, &by, &was);
+	return v == PRODUCER_DUPLICATE || v == PRODUCER_LONG_AGO;
 }
 
 static enum kerr refuse_full(struct append_op *op, const struct partition *p)
@@ -251,6 +253,10 @@ static bool is_known(struct append_op *op, struct partition *p, const struct pro
 	case PRODUCER_DUPLICATE:
 		op->base_offset = was.last_offset - was.offset_delta;
 		*required = was.last_offset + 1;
+		return true;
+	case PRODUCER_LONG_AGO:
+		op->is_long_ago = true;
+		*required = was.last_offset - was.offset_delta;
 		return true;
 	case PRODUCER_OUT_OF_ORDER: op->error = refuse_disorder(op, p); return false;
 	case PRODUCER_FENCED_EPOCH: op->error = KERR_INVALID_PRODUCER_EPOCH; return false;
@@ -370,6 +376,8 @@ static void park_or_finish(struct append_call *c, struct append_op *op, struct p
 	if (c->acks != -1 || p->replica.high_watermark >= required) {
 		if (c->acks == -1 && !replica_kept_enough(&p->replica))
 			op->error = KERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND;
+		else if (op->is_long_ago)
+			op->error = KERR_DUPLICATE_SEQUENCE_NUMBER;
 		op_done(c);
 		return;
 	}
@@ -382,7 +390,7 @@ static void woken(struct wait *w, enum kerr e)
 {
 	struct append_op *op = CONTAINER_OF(w, struct append_op, wait);
 
-	op->error = e;
+	op->error = e == KERR_NONE && op->is_long_ago ? KERR_DUPLICATE_SEQUENCE_NUMBER : e;
 	if (e != KERR_NONE) {
 		op->leader = w->partition->replica.leader;
 		op->leader_epoch = w->partition->replica.leader_epoch;

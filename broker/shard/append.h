@@ -27,6 +27,9 @@ struct append_op {
 	/* It is in our log whatever the error says; stored again elsewhere it would be a duplicate
 	 * that nobody can recognise. */
 	bool is_unsure;
+	/* It is in our log, but where is forgotten: once it is committed that is told as
+	 * DUPLICATE_SEQUENCE_NUMBER, which clients take for a success without an offset. */
+	bool is_long_ago;
 	/* With NOT_LEADER_OR_FOLLOWER: who leads, as far as we know. */
 	int32_t leader, leader_epoch;
 	/* while parked */

@@ -37,7 +37,8 @@ static void epochs_done(struct job *);
 static struct producers_job *snapshot(struct partition *, int64_t offset);
 static void producers_work(struct job *);
 static void producers_done(struct job *);
-static struct producer_row row_of(const struct producer_entry *, int k);
+static void add_rows(struct producers_job *, const struct producer_entry *);
+static struct producer_row row_of(const struct producer_entry *, const struct producer_batch *);
 
 /* ---- leader epochs: one write at a time, the newest state each time -------------------------- */
 
@@ -170,38 +171,45 @@ enum err persist_producers_beside(struct partition *p, const char *dir)
 
 static struct producers_job *snapshot(struct partition *p, int64_t offset)
 {
-	int32_t n = producers_count(&p->producers), n_rows = 0;
+	int32_t n = producers_count(&p->producers);
 	const struct producer_entry **rows = mem_alloc(sizeof(*rows) * (size_t)(n + 1));
 	struct producers_job *j;
 
 	n = producers_rows(&p->producers, rows, n);
-	for (int32_t i = 0; i < n; i++)
-		n_rows += i32_max(rows[i]->n, 1);
-	j = mem_alloc(sizeof(*j) + sizeof(j->rows[0]) * (size_t)n_rows);
+	j = mem_alloc(sizeof(*j) + sizeof(j->rows[0]) * (size_t)n * (PRODUCER_WINDOW + 1));
 
 	j->job = (struct job){ .work = producers_work, .done = producers_done };
 	j->p = p;
 	j->offset = offset;
 	for (int32_t i = 0; i < n; i++)
-		for (int k = 0; k < i32_max(rows[i]->n, 1); k++)
-			j->rows[j->n++] = row_of(rows[i], k);
+		add_rows(j, rows[i]);
 	mem_free(rows);
 	partition_path(p, j->dir);
 	return j;
 }
 
-/* With its k-th batch.  The last row also has the time of what came without a sequence. */
-static struct producer_row row_of(const struct producer_entry *e, int k)
+/* A row for each batch.  The last row also has the time of what came without a sequence. */
+static void add_rows(struct producers_job *j, const struct producer_entry *e)
 {
-	const struct producer_batch *b = k < e->n ? &e->batches[k] : NULL;
+	struct producer_batch v[PRODUCER_WINDOW + 1];
+	int n = producer_batches(e, v);
 
+	if (n == 0)
+		j->rows[j->n++] = row_of(e, NULL);
+	for (int k = 0; k < n; k++)
+		j->rows[j->n++] = row_of(e, &v[k]);
+	j->rows[j->n - 1].timestamp_ms = e->last_timestamp_ms;
+}
+
+static struct producer_row row_of(const struct producer_entry *e, const struct producer_batch *b)
+{
 	return (struct producer_row){
 		.id = e->id,
 		.epoch = e->epoch,
 		.last_sequence = b ? b->last_seq : -1,
 		.last_offset = b ? b->last_offset : -1,
 		.offset_delta = b ? b->offset_delta : 0,
-		.timestamp_ms = k + 1 < e->n ? b->timestamp_ms : e->last_timestamp_ms,
+		.timestamp_ms = b ? b->timestamp_ms : e->last_timestamp_ms,
 		.coordinator_epoch = e->coordinator_epoch,
 		.txn_first_offset = e->txn_first_offset,
 	};

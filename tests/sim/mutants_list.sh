@@ -43,6 +43,9 @@ mutant duplicates_are_appended broker/core/producer.c \
 mutant gaps_are_appended broker/core/producer.c \
 	's/return PRODUCER_OUT_OF_ORDER;/return PRODUCER_OK;/'
 by scenes
+mutant what_was_long_ago_is_out_of_order broker/core/producer.c \
+	's/behind > 0 && behind < /behind > 0 \&\& false \&\& behind < /'
+by scenes
 mutant producers_age_by_their_records broker/shard/persist.c \
 	's/i64_max\(b->max_timestamp_ms, now_ms\)/b->max_timestamp_ms/'
 by scenes

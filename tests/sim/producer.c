@@ -6,7 +6,7 @@
  * back, then sends again from the first unacknowledged one, with the sequences of before.
  *
  * As librdkafka does, it takes an acknowledged batch for a proof that those before it are written;
- * as the Java client does, it goes on at a new leader at once. */
+ * as the Java client does, it goes on at a new leader at once, with as many in flight as before. */
 #include <stdio.h>
 
 #include "broker/shard/partition.h"
@@ -46,7 +46,6 @@ struct lane { /* to one partition */
 	struct list made; /* oldest first */
 	int n_in_flight;
 	bool is_rewinding; /* nothing new until all in flight are back */
-	bool is_known;     /* the partition has an acknowledged batch of this producer */
 	int32_t next_sequence;
 };
 struct producer {
@@ -71,6 +70,7 @@ static bool is_idle(const void *producer, char *why, size_t cap);
 static void pump(struct lane *);
 static void send_batch(struct lane *, struct made *, int broker);
 static void on_reply(void *batch, enum err, const void *reply);
+static void check_is_there(const struct made *);
 static void on_acked(struct made *, int64_t offset);
 static void check_earlier(const struct made *);
 static void on_refused(struct made *, enum err, int16_t code);
@@ -196,10 +196,8 @@ static void pack(struct producer *p, struct made *m)
 static void begin_epoch(struct producer *p, int16_t epoch)
 {
 	p->epoch = epoch;
-	for (int i = 0; i < SIM_PARTITIONS_MAX; i++) {
+	for (int i = 0; i < SIM_PARTITIONS_MAX; i++)
 		p->lane[i].next_sequence = 0;
-		p->lane[i].is_known = false;
-	}
 }
 
 /* As a client does that gave up a batch: the next epoch, and a new id after the last one. */
@@ -304,11 +302,15 @@ static void pump(struct lane *lane)
 			client_refresh(&p->client);
 		return;
 	}
+	LIST_FOR (m, &lane->made, struct made, node)
+		max -= m->is_in_flight && (m->broker == broker || !p->o.is_idempotent);
 	LIST_FOR (m, &lane->made, struct made, node) {
-		if (lane->n_in_flight == max)
+		if (max <= 0)
 			return;
-		if (!m->is_in_flight)
-			send_batch(lane, m, broker);
+		if (m->is_in_flight)
+			continue;
+		max -= m->acks != 0;
+		send_batch(lane, m, broker);
 	}
 }
 
@@ -364,8 +366,21 @@ static void on_reply(void *arg, enum err e, const void *reply)
 		on_refused(m, e, part ? part->error_code : 0);
 		return;
 	}
+	/* A duplicate of long ago: where it is written is forgotten. */
+	if (part->error_code != KERR_NONE)
+		check_is_there(m);
 	on_acked(m, part->error_code == KERR_NONE ? part->base_offset : -1);
 	pump(lane);
+}
+
+static void check_is_there(const struct made *m)
+{
+	const struct producer *p = m->lane->producer;
+	const struct sim_topic *t = &p->client.cluster->topic[p->o.topic];
+
+	if (!t->is_unclean && !check_committed_already(t, m->lane->partition, m->first_value))
+		story_fail(EXIT_SAFETY, "%s-%d: %s: sequence %d is a duplicate of nothing", t->name,
+			   m->lane->partition, p->client.machine->name, m->sequence);
 }
 
 static void on_acked(struct made *m, int64_t offset)
@@ -379,7 +394,6 @@ static void on_acked(struct made *m, int64_t offset)
 				    m->first_value + (uint64_t)i);
 	if (m->acks == -1)
 		check_earlier(m);
-	m->lane->is_known = true;
 	list_remove(&m->node);
 	mem_free(m);
 }
@@ -427,11 +441,11 @@ static void on_refused(struct made *m, enum err e, int16_t code)
 	bool is_first = lane->made.next == &m->node;
 
 	p->client.cluster->n_refused++;
-	/* A producer snapshot keeps the last batch only, as Kafka's does: after a restart an older
-	 * one is no longer known as a duplicate. */
+	/* Of a producer that came late, older batches are not known as duplicates. */
 	if (code == KERR_OUT_OF_ORDER_SEQUENCE_NUMBER && is_first &&
 	    check_committed_already(t, lane->partition, m->first_value)) {
 		on_acked(m, -1);
+		pump(lane);
 		return;
 	}
 	if (!e && !client_retries(code) &&

@@ -189,6 +189,33 @@ static void a_second_batch_does_not_overtake_the_leader_of_before(struct stage *
 	expect_everywhere(s, "M1 M2");
 }
 
+/* The Java client had M1 to M5 on their way to X, sent M6 to M9 to Y, and hears only then that X
+ * does not lead. */
+static void what_was_written_long_ago_is_not_out_of_order(struct stage *s)
+{
+	static const char *const m[] = { "M1", "M2", "M3", "M4", "M5", "M6", "M7", "M8", "M9" };
+
+	open_stage(s, &(struct staging){ .min_isr = 2, .roll_ms = 1 });
+	wait_whole(s);
+	for (int i = 0; i < 9; i++)
+		acked_as(s, m[i], i);
+	kill_node(s, X);
+	wait_leader(s, Y);
+	refused_as_by(s, "M1", 0, KERR_DUPLICATE_SEQUENCE_NUMBER, Y);
+	start_node(s, X);
+	wait_isr(s, "XYZ");
+	kill_node(s, Z);
+	wait_isr(s, "XY");
+	kill_node(s, Y);
+	wait_leader(s, X);
+	start_node(s, Y);
+	wait_isr(s, "XY");
+	refused_as_by(s, "M1", 0, KERR_DUPLICATE_SEQUENCE_NUMBER, X);
+	acked_as_by(s, "M5", 4, X);
+	start_node(s, Z);
+	expect_everywhere(s, "M1 M2 M3 M4 M5 M6 M7 M8 M9");
+}
+
 const struct scene min_isr_scenes[] = {
 	{ "two_replicas_one_must_be_in_sync", two_replicas_one_must_be_in_sync },
 	{ "two_replicas_both_must_be_in_sync", two_replicas_both_must_be_in_sync },
@@ -206,5 +233,7 @@ const struct scene min_isr_scenes[] = {
 	  what_another_leader_took_is_not_refused_any_more },
 	{ "a_second_batch_does_not_overtake_the_leader_of_before",
 	  a_second_batch_does_not_overtake_the_leader_of_before },
+	{ "what_was_written_long_ago_is_not_out_of_order",
+	  what_was_written_long_ago_is_not_out_of_order },
 	{ NULL, NULL },
 };

@@ -81,9 +81,59 @@ TEST(window_of_five)
 	producers_init(&p, 1);
 	for (int32_t i = 0; i < 7; i++)
 		EXPECT_EQ(put(&p, batch_of(0, i, 1, i)), PRODUCER_OK);
-	EXPECT_EQ(check(&p, batch_of(0, 1, 1, 9)), PRODUCER_OUT_OF_ORDER);
+	EXPECT_EQ(check(&p, batch_of(0, 1, 1, 9)), PRODUCER_LONG_AGO);
 	for (int32_t i = 2; i < 7; i++)
 		EXPECT_EQ(check(&p, batch_of(0, i, 1, 9)), PRODUCER_DUPLICATE);
+	producers_fini(&p);
+}
+
+TEST(what_is_before_the_window_was_written_if_all_was)
+{
+	struct producers p, q;
+	struct producer_batch was, rows[PRODUCER_WINDOW + 1];
+	struct producer_append old = batch_of(0, 1, 1, 90);
+	const struct producer_entry *e;
+	int n;
+
+	producers_init(&p, 1);
+	producers_init(&q, 1);
+	for (int32_t i = 0; i < 20; i++)
+		EXPECT_EQ(put(&p, batch_of(0, i, 1, 100 + i)), PRODUCER_OK);
+	EXPECT_EQ(producers_check(&p, &old, &was), PRODUCER_LONG_AGO);
+	EXPECT_EQ(was.last_offset, 115);
+	EXPECT_EQ(check(&p, batch_of(0, 14, 2, 90)), PRODUCER_OUT_OF_ORDER);
+	EXPECT_EQ(check(&p, batch_of(0, 21, 1, 90)), PRODUCER_OUT_OF_ORDER);
+
+	e = producers_find(&p, old.id);
+	n = producer_batches(e, rows);
+	EXPECT_EQ(n, PRODUCER_WINDOW + 1);
+	EXPECT_EQ(rows[0].last_offset, 100);
+	for (int i = 0; i < n; i++) {
+		struct producer_entry row = *e;
+
+		row.n = 1;
+		row.is_whole = false;
+		row.batches[0] = rows[i];
+		producers_load(&q, &row);
+	}
+	EXPECT_EQ(producers_check(&q, &old, &was), PRODUCER_LONG_AGO);
+	EXPECT_EQ(was.last_offset, 115);
+	EXPECT_EQ(put(&q, batch_of(1, 0, 1, 120)), PRODUCER_OK);
+	EXPECT_EQ(put(&q, batch_of(1, 1, 1, 121)), PRODUCER_OK);
+	EXPECT_EQ(check(&q, batch_of(1, 0, 1, 90)), PRODUCER_DUPLICATE);
+	producers_fini(&p);
+	producers_fini(&q);
+}
+
+TEST(what_is_before_the_window_is_unknown_to_who_came_late)
+{
+	struct producers p;
+
+	producers_init(&p, 1);
+	for (int32_t i = 3; i < 20; i++)
+		EXPECT_EQ(put(&p, batch_of(0, i, 1, i)), PRODUCER_OK);
+	EXPECT_EQ(check(&p, batch_of(0, 1, 1, 90)), PRODUCER_OUT_OF_ORDER);
+	EXPECT_EQ(check(&p, batch_of(0, 5, 1, 90)), PRODUCER_OUT_OF_ORDER);
 	producers_fini(&p);
 }
 
@@ -230,6 +280,19 @@ struct naive {
 	int n;
 };
 
+static bool is_long_ago(const struct naive *m, const struct producer_append *a, int64_t *offset)
+{
+	int begin = m->n - 1, oldest;
+
+	while (begin > 0 && m->all[begin - 1].epoch == a->epoch)
+		begin--;
+	oldest = i32_max(begin, m->n - PRODUCER_WINDOW);
+	if (m->all[begin].first_seq != 0 || a->last_seq >= m->all[oldest].first_seq)
+		return false;
+	*offset = m->all[oldest].last_offset;
+	return true;
+}
+
 static enum producer_verdict naive_check(const struct naive *m, const struct producer_append *a,
 					 int64_t *offset)
 {
@@ -246,6 +309,8 @@ static enum producer_verdict naive_check(const struct naive *m, const struct pro
 			*offset = m->all[i].last_offset;
 			return PRODUCER_DUPLICATE;
 		}
+	if (a->epoch == last->epoch && is_long_ago(m, a, offset))
+		return PRODUCER_LONG_AGO;
 	if (a->epoch > last->epoch)
 		return a->first_seq == 0 ? PRODUCER_OK : PRODUCER_OUT_OF_ORDER;
 	return (uint32_t)a->first_seq == (((uint32_t)last->last_seq + 1) & INT32_MAX)
