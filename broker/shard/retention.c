@@ -136,8 +136,10 @@ static void retain(struct partition *p)
 	e = keep_producers(p, now_ms);
 	if (!e)
 		e = log_retain(p->log, p->replica.high_watermark, now_ms, &n);
-	if (partition_is_full(p, e))
-		return; /* the next round tries again */
+	if (partition_is_full(p, e)) {
+		partition_start_moved(p); /* some may be gone */
+		return;                   /* the next round tries again */
+	}
 	if (e) {
 		partition_fail(p, e);
 		return;

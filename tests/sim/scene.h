@@ -143,7 +143,7 @@ void expect_everywhere(struct stage *, const char *records);
 void expect_no_clean_mark(struct stage *, int broker);
 int64_t watermark(struct stage *, int broker);
 int32_t known_epoch(struct stage *, int broker); /* the newest in its leader-epoch-checkpoint */
-int64_t first_offset(struct stage *, int broker);
+int64_t first_offset(struct stage *, int broker), kept_offset(struct stage *, int broker);
 int64_t end_offset(struct stage *, int broker);
 int leader(struct stage *); /* by the controller's word; below 0: none */
 int32_t leader_epoch(struct stage *), partition_epoch(struct stage *);

@@ -177,6 +177,14 @@ int64_t first_offset(struct stage *s, int broker)
 	return p ? p->replica.log_start : -1;
 }
 
+/* The log's own, which the replica hears of. */
+int64_t kept_offset(struct stage *s, int broker)
+{
+	const struct partition *p = replica_of(s, broker);
+
+	return p ? log_start(p->log) : -1;
+}
+
 int64_t end_offset(struct stage *s, int broker)
 {
 	const struct partition *p = replica_of(s, broker);

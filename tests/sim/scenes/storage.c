@@ -264,6 +264,28 @@ static void a_snapshot_is_made_up_for(struct stage *s)
 	expect_everywhere(s, "M2 M3");
 }
 
+/* Wherever among the old segments the descriptors end: the replica's start is where its log's is.
+ */
+static void retention_is_put_off_half_way(struct stage *s)
+{
+	open_stage(
+		s,
+		&(struct staging){
+			.brokers = 1, .rf = 1, .min_isr = 1, .roll_ms = 1, .retention_ms = 3000 });
+	for (int64_t opens = 0; opens < 8; opens++) {
+		for (int i = 0; i < 4; i++) {
+			acked(s, "M", ALL);
+			pass_ms(s, 5);
+		}
+		starve(s, X, opens);
+		for (int i = 0; i < 120; i++) {
+			pass_ms(s, 50);
+			expect(s, first_offset(s, X) == kept_offset(s, X), "the start to be told");
+		}
+		mend_disk(s, X);
+	}
+}
+
 const struct scene storage_scenes[] = {
 	{ "one_directory_of_two_fails", one_directory_of_two_fails },
 	{ "a_copy_of_long_ago_is_not_taken", a_copy_of_long_ago_is_not_taken },
@@ -280,5 +302,6 @@ const struct scene storage_scenes[] = {
 	{ "clocks_that_disagree", clocks_that_disagree },
 	{ "a_snapshot_is_made_up_for", a_snapshot_is_made_up_for },
 	{ "who_writes_old_records_is_not_forgotten", who_writes_old_records_is_not_forgotten },
+	{ "retention_is_put_off_half_way", retention_is_put_off_half_way },
 	{ NULL, NULL },
 };
