@@ -23,6 +23,7 @@
 struct process {
 	char state;          /* field 3; Z: ended, not yet reaped */
 	int64_t flags;       /* field 9 */
+	int64_t n_threads;   /* field 20 */
 	int64_t start_ticks; /* field 22 */
 	int64_t rss_pages;   /* field 24 */
 };
@@ -52,6 +53,7 @@ static bool read_process(struct cli *cli, pid_t pid, struct process *out)
 		if (number == 3)
 			out->state = field.at[0];
 		if ((number == 9 && parse_i64(field, &out->flags)) ||
+		    (number == 20 && parse_i64(field, &out->n_threads)) ||
 		    (number == 22 && parse_i64(field, &out->start_ticks)) ||
 		    (number == 24 && parse_i64(field, &out->rss_pages)))
 			return false;
@@ -88,6 +90,12 @@ static bool has_pending_end(struct cli *cli, pid_t pid)
 	return pending & (1ull << (SIGKILL - 1) | 1ull << (SIGTERM - 1));
 }
 
+/* Its locks and ports are held until the last thread is gone; the first may go before it. */
+static bool has_ended(const struct process *p)
+{
+	return p->state == 'X' || (p->state == 'Z' && p->n_threads <= 1);
+}
+
 void local_look_node(struct local *l, struct local_node *n)
 {
 	struct str text, first;
@@ -104,8 +112,7 @@ void local_look_node(struct local *l, struct local_node *n)
 	if (!str_cut(&text, ' ', &first) || parse_i64(first, &pid) || str_null(text) ||
 	    parse_i64(text, &start) || pid <= 1)
 		return;
-	if (!read_process(l->cli, (pid_t)pid, &p) || p.start_ticks != start || p.state == 'Z' ||
-	    p.state == 'X')
+	if (!read_process(l->cli, (pid_t)pid, &p) || p.start_ticks != start || has_ended(&p))
 		return;
 	n->pid = (pid_t)pid;
 	n->state = p.state == 'T' ? LOCAL_PAUSED : LOCAL_RUNNING;
