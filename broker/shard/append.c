@@ -26,7 +26,7 @@
 #include "common/wire/codec.h"
 
 #define OVERTAKEN_MS 60000
-#define STRANGER_MS 30000
+#define BRIEFLY_MS 30000
 
 static void append_one(struct append_call *, struct append_op *);
 static void refuse(struct append_op *);
@@ -275,14 +275,10 @@ static enum kerr refuse_overtaking(struct append_op *op, const struct partition 
 		return KERR_NONE;
 	if ((e = refuse_next(op, p)) != KERR_NONE)
 		return e;
-	if (by->first_seq > 0 && may_be_overtaken(p))
+	/* Whose records were deleted is known all the same.  A producer that is not known was
+	 * silent for a day, or longer than we are a replica: it can wait for half a minute. */
+	if (by->first_seq > 0 && (may_be_overtaken(p) || has_led_briefly(p)))
 		return refuse_disorder(op, p);
-	if (by->first_seq > 0 && has_led_briefly(p)) {
-		MARK(batch_overtook_its_leader);
-		return explain(op, KERR_LEADER_NOT_AVAILABLE,
-			       "the batches before it may still come from the leader of before; "
-			       "nothing was written");
-	}
 	return KERR_NONE;
 }
 
@@ -300,21 +296,25 @@ static enum kerr refuse_next(struct append_op *op, const struct partition *p)
 		       "written");
 }
 
-/* What a leader in controlled shutdown passes on to us may be overtaken by what its clients send
- * here themselves.  That would be told as a loss when the overtaken batch is acknowledged over
- * there before this answer arrives, so the client shall rather ask again. */
+/* What a leader in controlled shutdown passes on to us, or what waits at one that has not heard of
+ * us, may be overtaken by what its clients send here themselves.  OUT_OF_ORDER would tell that as
+ * a loss: librdkafka begins a new epoch for all its partitions and writes again what it cannot
+ * know to be written.  So the client shall rather ask again. */
 static enum kerr refuse_disorder(struct append_op *op, const struct partition *p)
 {
 	enum kerr e = refuse_next(op, p);
 
 	if (e != KERR_NONE)
 		return e;
-	if (!may_be_overtaken(p))
+	if (may_be_overtaken(p))
+		MARK(batch_overtook_a_relay);
+	else if (has_led_briefly(p))
+		MARK(batch_overtook_its_leader);
+	else
 		return KERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
-	MARK(batch_overtook_a_relay);
 	return explain(op, KERR_LEADER_NOT_AVAILABLE,
-		       "the batches before it may still come from a broker that is shutting down; "
-		       "nothing was written");
+		       "the batches before it may still come from the leader of before; nothing "
+		       "was written");
 }
 
 /* It passes on what comes until it ends, a little after the controller has let it go. */
@@ -333,13 +333,12 @@ static bool may_be_overtaken(const struct partition *p)
 	return false;
 }
 
-/* The Java client goes on here while what it sent before waits at a leader that does not know of
- * us (30 s, its request.timeout.ms).  What it began there is not here; were the rest written, it
- * could not be any more.  Where nothing was ever deleted, who began long ago is known. */
+/* The Java client goes on here while what it sent before waits at the leader of before (30 s, its
+ * request.timeout.ms). */
 static bool has_led_briefly(const struct partition *p)
 {
-	return p->replica.leader_epoch > 0 && p->replica.log_start == 0 &&
-	       env_mono_ms(p->shard->env) - p->led_since_ms < STRANGER_MS;
+	return p->replica.leader_epoch > 0 &&
+	       env_mono_ms(p->shard->env) - p->led_since_ms < BRIEFLY_MS;
 }
 
 /* The 12 bytes that a leader sets lie outside the CRC, so the frame stays as it came and only the

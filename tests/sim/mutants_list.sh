@@ -59,7 +59,10 @@ mutant what_another_leader_took_stays_refused broker/shard/append.c \
 	's/if \(producers_find\(&p->producers, by->id\)\)/if (false)/'
 by scenes
 mutant the_leader_of_before_is_overtaken broker/shard/append.c \
-	's/first_seq > 0 && has_led_briefly\(p\)/first_seq > 0 \&\& false \&\& has_led_briefly(p)/'
+	's/ \|\| has_led_briefly\(p\)\)/)/'
+by scenes
+mutant what_is_still_at_the_leader_of_before_is_lost broker/shard/append.c \
+	's/else if \(has_led_briefly\(p\)\)/else if (false)/'
 # ---- what the follower does
 mutant truncates_to_its_hw_KIP_101 broker/shard/follow_apply.c \
 	's/epoch_cache_truncation_point\(&p->epochs, leader_end, p->replica\.high_watermark,\s*end\);/i64_min(p->replica.high_watermark, end);/'
@@ -214,7 +217,7 @@ mutant relay_asks_again_without_an_answer broker/api/relay.c \
 	's/i64_max\(w->until_ms - env_mono_ms\(env\), 1\)/AGAIN_MS/; s/(static void on_timer.*?)if \(!r->is_asking\)/$1if (head_of(r))/s'
 by scenes
 mutant overtaken_batch_is_told_as_loss broker/shard/append.c \
-	's/if \(!may_be_overtaken\(p\)\)/if (true)/'
+	's/if \(may_be_overtaken\(p\)\)\n/if (false)\n/'
 by scenes
 mutant leads_on_in_shutdown controller/core/ctl_broker.c \
 	's/(void decide_begin_shutdown.*?)\tleave_everything\(r,\n.*?\);\n/$1/s'

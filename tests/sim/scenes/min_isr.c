@@ -159,6 +159,23 @@ static void what_follows_a_refused_batch_is_not_out_of_order(struct stage *s)
 	expect_everywhere(s, "M1 M2 M3");
 }
 
+/* M2 is refused by X in its last moments, M3 is on its way to Y already. */
+static void what_follows_the_leader_of_before_is_not_out_of_order(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .min_isr = 2 });
+	wait_whole(s);
+	acked_as(s, "M1", 0);
+	kill_node(s, X);
+	wait_leader(s, Y);
+	refused_as_by(s, "M3", 2, KERR_LEADER_NOT_AVAILABLE, Y);
+	acked_as_by(s, "M2", 1, Y);
+	acked_as_by(s, "M3", 2, Y);
+	pass_ms(s, 31000);
+	refused_as_by(s, "M5", 4, KERR_OUT_OF_ORDER_SEQUENCE_NUMBER, Y);
+	start_node(s, X);
+	expect_everywhere(s, "M1 M2 M3");
+}
+
 /* What Y refused is written by X; Y, when it leads, takes what comes next. */
 static void what_another_leader_took_is_not_refused_any_more(struct stage *s)
 {
@@ -229,6 +246,8 @@ const struct scene min_isr_scenes[] = {
 	  a_second_batch_does_not_overtake_at_a_new_leader },
 	{ "what_follows_a_refused_batch_is_not_out_of_order",
 	  what_follows_a_refused_batch_is_not_out_of_order },
+	{ "what_follows_the_leader_of_before_is_not_out_of_order",
+	  what_follows_the_leader_of_before_is_not_out_of_order },
 	{ "what_another_leader_took_is_not_refused_any_more",
 	  what_another_leader_took_is_not_refused_any_more },
 	{ "a_second_batch_does_not_overtake_the_leader_of_before",

@@ -43,8 +43,9 @@ static void what_overtakes_a_passed_record_is_asked_for_again(struct stage *s)
 	acked_as_by(s, "M2", 1, X);
 	acked_as(s, "M3", 2);
 	wait_end(s, X);
+	pass_ms(s, 31000);
 	refused_as(s, "M5", 4, KERR_LEADER_NOT_AVAILABLE);
-	pass_ms(s, 60000); /* nothing that X passed on comes so late */
+	pass_ms(s, 30000); /* nothing that X passed on comes so late */
 	refused_as(s, "M5", 4, KERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
 	start_node(s, X);
 	expect_everywhere(s, "M1 M2 M3");
