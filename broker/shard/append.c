@@ -154,7 +154,8 @@ static enum kerr admit(const struct append_call *c, struct append_op *op, const 
 	return KERR_NONE;
 }
 
-/* By its header: the rest is checked before anybody relies on it. */
+/* By its header: the rest is checked before anybody relies on it.  Producers in doubt may have been
+ * cut off. */
 static bool is_here(const struct append_op *op, const struct partition *p)
 {
 	struct producer_append by;
@@ -163,7 +164,7 @@ static bool is_here(const struct append_op *op, const struct partition *p)
 	struct batch b;
 
 	if (batch_view(&b, (const uint8_t *)op->records.at, (int64_t)op->records.n) != BATCH_OK ||
-	    b.producer_id < 0)
+	    b.producer_id < 0 || p->doubts_producers)
 		return false;
 	by = persist_append_of(&b, p->replica.log_end, 0);
 	v = producers_check(&p->producers, &by, &was);

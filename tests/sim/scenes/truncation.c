@@ -340,6 +340,34 @@ static void a_truncation_waits_for_descriptors(struct stage *s)
 	expect_everywhere(s, all);
 }
 
+/* X cut S1 off and had no descriptor to read its producers again: it may not take S1, which comes
+ * again while too few replicas are in sync, for what it has. */
+static void a_record_that_was_cut_off_is_not_there(struct stage *s)
+{
+	open_stage(s, &(struct staging){ .min_isr = 2 });
+	acked(s, "M1", ALL);
+	wait_whole(s);
+	isolate(s, X);
+	send_on_as(s, "S1", 0);
+	wait_log(s, X, "M1 S1");
+	wait_leader(s, Y);
+	starve(s, X, 0);
+	mend_all(s);
+	wait_log(s, X, "M1");
+	wait_whole(s);
+	kill_node(s, Z);
+	wait_isr(s, "XY");
+	kill_node(s, Y);
+	wait_leader(s, X);
+	mend_disk(s, X);
+	refused_as_by(s, "S1", 0, KERR_NOT_ENOUGH_REPLICAS, X);
+	start_node(s, Y);
+	start_node(s, Z);
+	wait_whole(s);
+	acked_as(s, "S1", 0);
+	expect_everywhere(s, "M1 S1");
+}
+
 const struct scene truncation_scenes[] = {
 	{ "a_follower_restarts_behind_the_watermark", a_follower_restarts_behind_the_watermark },
 	{ "each_leader_wrote_for_itself", each_leader_wrote_for_itself },
@@ -355,5 +383,6 @@ const struct scene truncation_scenes[] = {
 	{ "m3_on_y_alone_is_lost_when_z_leads", m3_on_y_alone_is_lost_when_z_leads },
 	{ "what_acks_all_follows_survives", what_acks_all_follows_survives },
 	{ "a_truncation_waits_for_descriptors", a_truncation_waits_for_descriptors },
+	{ "a_record_that_was_cut_off_is_not_there", a_record_that_was_cut_off_is_not_there },
 	{ NULL, NULL },
 };
