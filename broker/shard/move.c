@@ -23,6 +23,7 @@
 #include "broker/shard/retention.h"
 #include "broker/shard/shard.h"
 #include "common/base/log.h"
+#include "common/base/mark.h"
 
 #define PIECE_BYTES (1 << 20)
 #define INLINE_BYTES (128 << 10) /* surely in the page cache: it was written a moment ago */
@@ -306,11 +307,16 @@ static void open_done(struct job *job)
 }
 
 /* The process may have ended between a truncation of the replica's log and that of the copy.  An
- * offset of the same epoch has the same batch in both, and all that is before it. */
+ * offset of the same epoch has the same batch in both, and all that is before it; unless the power
+ * failed and took the copy's first segments, whose names were not durable yet. */
 static bool is_of_now(const struct move *m)
 {
 	const struct partition *p = m->p;
 
+	if (log_start(m->log) > log_start(p->log)) {
+		MARK(copy_lacks_its_beginning);
+		return false;
+	}
 	return m->last_offset < 0 || (m->last_offset < log_end(p->log) &&
 				      epoch_cache_at(&p->epochs, m->last_offset) == m->last_epoch);
 }

@@ -412,6 +412,16 @@ bool check_committed_already(const struct sim_topic *t, int number, uint64_t val
 	return false;
 }
 
+bool check_may_be_committed(const struct sim_topic *t, int number, uint64_t value)
+{
+	const struct truth *truth = &t->truth[number];
+
+	for (int64_t i = truth->n - 1; i >= truth->base; i--)
+		if (truth_at(truth, i)->base_offset == UNSEEN)
+			return true;
+	return check_committed_already(t, number, value);
+}
+
 void check_open_promises(const struct sim_topic *t, int number)
 {
 	for (int64_t i = 0; i < t->truth[number].n_open; i++)

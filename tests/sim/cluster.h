@@ -125,6 +125,8 @@ void check_acked(struct cluster *, struct sim_topic *, int partition, int64_t of
 		 uint64_t value);
 void check_open_promises(const struct sim_topic *, int partition);
 bool check_committed_already(const struct sim_topic *, int partition, uint64_t value);
+/* Or it was committed and deleted before anybody looked. */
+bool check_may_be_committed(const struct sim_topic *, int partition, uint64_t value);
 void check_read(struct cluster *, struct sim_topic *, int partition, int64_t offset,
 		uint64_t value);
 /* check_end.c: all is quiet and whole.  What nothing but time may change is measured once, and
